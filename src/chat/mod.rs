@@ -1,0 +1,1 @@
+//! Chat: one folder per platform; a small trait and its capabilities.

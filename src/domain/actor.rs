@@ -1,0 +1,75 @@
+//! Who did it, and by what way. Identity comes only from a verified envelope (a token, a chat platform's own
+//! signed event, an integration's key), never from what a text says.
+
+use std::fmt;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::id::{IntegrationId, PersonId, RequestId};
+
+/// Who acts. Written into the journal as one key: `{"person":"bas"}`, `{"integration":"prometheus"}`, `{"timer":"escalation"}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actor {
+    /// A person of the organisation.
+    Person(PersonId),
+    /// A sender of signals.
+    Integration(IntegrationId),
+    /// Opsbell itself; says which part (`escalation`, `lane`, `clock`, …).
+    Timer(CompactString),
+}
+
+/// The person behind the administrator's token; no person of a configuration may be called so.
+pub const ADMINISTRATOR: &str = "administrator";
+
+impl Actor {
+    /// Opsbell itself, by the name of the part that acts.
+    pub fn timer(part: &str) -> Self {
+        Self::Timer(part.into())
+    }
+
+    /// The person, if it is one.
+    pub fn person(&self) -> Option<&PersonId> {
+        match self {
+            Self::Person(person) => Some(person),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    /// `bas`, `integration:prometheus`, `opsbell`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(person) => person.fmt(f),
+            Self::Integration(id) => write!(f, "integration:{id}"),
+            Self::Timer(_) => f.write_str("opsbell"),
+        }
+    }
+}
+
+/// The envelope of an input, as it stands in the journal: `{"person":"bas","via":"terminal","request":"…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// Who.
+    #[serde(flatten)]
+    pub actor: Actor,
+    /// By what way: `terminal`, `api`, `alertmanager`, `engine`, …
+    pub via: CompactString,
+    /// The request that caused it, shared by all commits of one body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+}
+
+impl By {
+    /// An envelope without a request id.
+    pub fn new(actor: Actor, via: &str) -> Self {
+        Self { actor, via: via.into(), request: None }
+    }
+
+    /// Opsbell itself.
+    pub fn timer(part: &str) -> Self {
+        Self::new(Actor::timer(part), "engine")
+    }
+}

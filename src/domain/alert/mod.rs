@@ -1,0 +1,53 @@
+//! Alerts: firing → resolved, deduplicated by (integration, key), grouped into an incident by service and labels.
+//! The record is here; `intake` decides what a signal does, `show` how an alert reads.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::id::{AlertId, IncidentId, IntegrationId, ServiceId};
+use super::signal::AlertSeverity;
+use super::time::Timestamp;
+
+/// One thing that one sender complains about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its number.
+    pub id: AlertId,
+    /// Who sent it.
+    pub integration: IntegrationId,
+    /// Its dedup key.
+    pub key: CompactString,
+    /// The incident it belongs to.
+    pub incident: IncidentId,
+    /// The service it was routed to.
+    pub service: ServiceId,
+    /// The service it named, when that is another (`[unrouted]`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_service: Option<CompactString>,
+    /// What is wrong.
+    pub name: CompactString,
+    /// How bad.
+    pub severity: AlertSeverity,
+    /// A sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<CompactString>,
+    /// Production, staging, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<CompactString>,
+    /// The sender's labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<CompactString, CompactString>,
+    /// A link as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<CompactString>,
+    /// When it was first heard of.
+    pub opened_at: Timestamp,
+    /// When the sender says it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+}

@@ -1,0 +1,16 @@
+//! Commands: the words are data (`commands/*.toml`, read by `catalog/`), their meaning is the typed `Command`.
+//! The text grammar, completion and help work on the data; deciding what a command does is the practices' work.
+
+pub mod spec;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+/// A command with its options taken apart, not yet typed: what Discord sends, and what the text grammar makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The words of the command: `incident declare`, `ack`.
+    pub command: CompactString,
+    /// Options by name, in the order given; values as written.
+    pub options: Vec<(CompactString, String)>,
+}

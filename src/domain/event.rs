@@ -1,0 +1,417 @@
+//! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
+//! replays after rules and configuration have changed. What `apply` does with a released version never changes.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::actor::By;
+use super::delivery::{Content, Destination, Priority};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, TeamId};
+use super::incident::{Incident, Resolution, RoleName, Severity};
+use super::input::Place;
+use super::org::{NotifyRule, Policy};
+use super::signal::AlertSeverity;
+use super::time::Timestamp;
+
+/// One commit: what one input led to. A line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub by: By,
+    /// What happened, in order; not empty.
+    pub events: Vec<Event>,
+}
+
+/// What happened. The journal writes `"v":1` behind the type of each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A process began to write this journal.
+    #[serde(rename = "engine.started")]
+    EngineStarted {
+        /// The release.
+        version: CompactString,
+    },
+    /// A configuration came into force.
+    #[serde(rename = "config.loaded")]
+    ConfigLoaded {
+        /// Hex sha256 of its files; the copy is in `DATA/config/`.
+        hash: CompactString,
+    },
+    /// The wall clock was stepped: running durations are shifted by this, hand-offs are not.
+    #[serde(rename = "clock.stepped")]
+    ClockStepped {
+        /// Milliseconds forward.
+        by_ms: i64,
+    },
+    /// A command was answered; a client that repeats it within 24 h gets this answer.
+    #[serde(rename = "request.answered")]
+    RequestAnswered {
+        /// Who asked, and the key they gave.
+        key: CompactString,
+        /// The answer.
+        reply: super::input::Reply,
+    },
+    /// A protected action was refused.
+    #[serde(rename = "attempt.refused")]
+    AttemptRefused {
+        /// The command.
+        command: CompactString,
+        /// The permission that was lacking.
+        permission: CompactString,
+        /// The record, if one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
+    },
+    /// A personal token came into force.
+    #[serde(rename = "token.added")]
+    TokenAdded {
+        /// Its public name.
+        token: CompactString,
+        /// Whose it is.
+        person: PersonId,
+        /// Hex sha256 of the token (256 random bits, so the hash gives nothing away).
+        sha256: CompactString,
+    },
+    /// A personal token is void.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked {
+        /// Its public name.
+        token: CompactString,
+    },
+
+    /// An alert began to fire.
+    #[serde(rename = "alert.opened")]
+    AlertOpened(Box<AlertOpened>),
+    /// A repeat said something new.
+    #[serde(rename = "alert.updated")]
+    AlertUpdated {
+        /// Which.
+        alert: AlertId,
+        /// Its severity now.
+        severity: AlertSeverity,
+        /// Its sentence now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<CompactString>,
+    },
+    /// An alert recovered.
+    #[serde(rename = "alert.resolved")]
+    AlertResolved {
+        /// Which.
+        alert: AlertId,
+    },
+
+    /// An incident began.
+    #[serde(rename = "incident.opened")]
+    IncidentOpened(Box<IncidentOpened>),
+    /// Somebody took it.
+    #[serde(rename = "incident.acknowledged")]
+    IncidentAcknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// When the acknowledgement runs out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
+        /// Whether it was put off by `/snooze`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        snoozed: bool,
+    },
+    /// Nobody has it any more; escalation starts over.
+    #[serde(rename = "incident.unacknowledged")]
+    IncidentUnacknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// Why: `handed back by bas`, `the acknowledgement of bas expired`.
+        reason: CompactString,
+    },
+    /// The impact is over, the cause may not be.
+    #[serde(rename = "incident.mitigated")]
+    IncidentMitigated {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// It is over.
+    #[serde(rename = "incident.resolved")]
+    IncidentResolved {
+        /// Which.
+        incident: IncidentId,
+        /// How.
+        resolution: Resolution,
+        /// In whose words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<CompactString>,
+        /// When it is closed of itself.
+        closes: Timestamp,
+    },
+    /// It was not over. Carries a closed incident whole, since State holds only open ones.
+    #[serde(rename = "incident.reopened")]
+    IncidentReopened {
+        /// Which.
+        incident: IncidentId,
+        /// The closed record.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revived: Option<Box<Incident>>,
+    },
+    /// Its record is complete.
+    #[serde(rename = "incident.closed")]
+    IncidentClosed {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Its severity changed.
+    #[serde(rename = "incident.severity-set")]
+    IncidentSeveritySet {
+        /// Which.
+        incident: IncidentId,
+        /// The severity now.
+        severity: Severity,
+        /// Why, when not by a person: `alert ALR-3 is critical`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<CompactString>,
+    },
+    /// A role was given or taken.
+    #[serde(rename = "incident.role-set")]
+    IncidentRoleSet {
+        /// Which.
+        incident: IncidentId,
+        /// The role.
+        role: RoleName,
+        /// Who has it now.
+        person: Option<PersonId>,
+    },
+    /// A note for the timeline.
+    #[serde(rename = "incident.noted")]
+    IncidentNoted {
+        /// Which.
+        incident: IncidentId,
+        /// What was said.
+        text: CompactString,
+    },
+    /// An update for all who follow it.
+    #[serde(rename = "incident.updated")]
+    IncidentUpdated {
+        /// Which.
+        incident: IncidentId,
+        /// What was said.
+        text: CompactString,
+    },
+    /// Something about it needs eyes: an empty step, a person without a contact method.
+    #[serde(rename = "incident.warned")]
+    IncidentWarned {
+        /// Which.
+        incident: IncidentId,
+        /// What.
+        text: CompactString,
+    },
+
+    /// An escalation began (or began over); holds the resolved policy.
+    #[serde(rename = "escalation.started")]
+    EscalationStarted {
+        /// For which incident.
+        incident: IncidentId,
+        /// The rules that stay with it.
+        policy: Box<Policy>,
+        /// Why: `opened by alert ALR-1`, `reopened by bas`.
+        reason: CompactString,
+    },
+    /// A step fired.
+    #[serde(rename = "escalation.stepped")]
+    EscalationStepped {
+        /// Of which incident.
+        incident: IncidentId,
+        /// The step, from 0.
+        step: u8,
+        /// The run of the policy, 0 for the first.
+        cycle: u8,
+        /// When the next step (or the last resort) is due.
+        next: Timestamp,
+    },
+    /// No step is left.
+    #[serde(rename = "escalation.exhausted")]
+    EscalationExhausted {
+        /// Of which incident.
+        incident: IncidentId,
+        /// What the last resort did, in words.
+        reason: CompactString,
+    },
+    /// The escalation ended because nobody needs to be paged any more.
+    #[serde(rename = "escalation.stopped")]
+    EscalationStopped {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Why: `acknowledged by bas`.
+        reason: CompactString,
+    },
+
+    /// A page began: one per incident, person and step activation.
+    #[serde(rename = "page.opened")]
+    PageOpened {
+        /// Which.
+        page: PageId,
+        /// Who is paged.
+        person: PersonId,
+        /// Why.
+        reason: CompactString,
+        /// The rules that stay with it, in order of their delay.
+        rules: Vec<NotifyRule>,
+        /// When the next rule is due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+    },
+    /// Rules of a page were used up to `used`.
+    #[serde(rename = "page.advanced")]
+    PageAdvanced {
+        /// Which.
+        page: PageId,
+        /// How many rules have started.
+        used: u8,
+        /// When the next is due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+    },
+    /// A page ended; what it still owed is cancelled for the same reason.
+    #[serde(rename = "page.ended")]
+    PageEnded {
+        /// Which.
+        page: PageId,
+        /// How.
+        state: super::paging::PageState,
+        /// Why.
+        reason: CompactString,
+    },
+
+    /// Something is owed to somebody.
+    #[serde(rename = "delivery.owed")]
+    DeliveryOwed(Box<DeliveryOwed>),
+    /// The provider took it.
+    #[serde(rename = "delivery.accepted")]
+    DeliveryAccepted {
+        /// Which.
+        delivery: DeliveryId,
+    },
+    /// An attempt did not succeed; it is tried again.
+    #[serde(rename = "delivery.retried")]
+    DeliveryRetried {
+        /// Which.
+        delivery: DeliveryId,
+        /// How many attempts ended so.
+        attempts: u16,
+        /// Not before this.
+        not_before: Timestamp,
+        /// Why.
+        reason: CompactString,
+        /// Whether the attempt may have arrived.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unknown: bool,
+    },
+    /// It will not be tried again.
+    #[serde(rename = "delivery.failed")]
+    DeliveryFailed {
+        /// Which.
+        delivery: DeliveryId,
+        /// Why.
+        reason: CompactString,
+    },
+    /// No longer wanted.
+    #[serde(rename = "delivery.cancelled")]
+    DeliveryCancelled {
+        /// Which.
+        delivery: DeliveryId,
+        /// Why.
+        reason: CompactString,
+    },
+}
+
+/// An alert began to fire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertOpened {
+    /// Its number.
+    pub alert: AlertId,
+    /// Who sent it.
+    pub integration: IntegrationId,
+    /// Its dedup key.
+    pub key: CompactString,
+    /// The incident it opened or joined.
+    pub incident: IncidentId,
+    /// The service it was routed to.
+    pub service: ServiceId,
+    /// The service it named, when that is another (`[unrouted]`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_service: Option<CompactString>,
+    /// What is wrong.
+    pub name: CompactString,
+    /// How bad.
+    pub severity: AlertSeverity,
+    /// A sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<CompactString>,
+    /// Production, staging, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<CompactString>,
+    /// The sender's labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<CompactString, CompactString>,
+    /// A link as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<CompactString>,
+    /// When the sender says it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+}
+
+/// An incident began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentOpened {
+    /// Its number.
+    pub incident: IncidentId,
+    /// What broke.
+    pub title: CompactString,
+    /// What it is about.
+    pub service: ServiceId,
+    /// Who owns it.
+    pub team: TeamId,
+    /// How bad.
+    pub severity: Severity,
+    /// Alerts with the same group join it; empty for declared ones.
+    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
+    pub group: CompactString,
+    /// Production, staging, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<CompactString>,
+    /// Whether its alert named no known service.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrouted: bool,
+    /// Where it was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// Something is owed to somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryOwed {
+    /// Its idempotency key.
+    pub delivery: DeliveryId,
+    /// The incident it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// The page it is part of, by number within the incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// Where it goes.
+    pub to: Destination,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What it says.
+    pub content: Content,
+}
+
+impl Event {
+    /// The version that is written for every type of event by this release.
+    pub const VERSION: u32 = 1;
+}

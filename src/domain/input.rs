@@ -1,0 +1,246 @@
+//! Inputs: everything that can make something happen, and what is answered. An input carries a verified envelope.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::actor::By;
+use super::command::Call;
+use super::delivery::Outcome;
+use super::id::{DeliveryId, IncidentId, IntegrationId, PageId, PersonId};
+use super::incident::Incident;
+use super::signal::Signal;
+use super::time::Span;
+
+/// A place in a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Place {
+    /// The platform: `terminal`, `discord`, `api`.
+    pub chat: CompactString,
+    /// Guild, workspace.
+    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
+    pub space: CompactString,
+    /// Channel.
+    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
+    pub channel: CompactString,
+    /// Thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<CompactString>,
+    /// Message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<CompactString>,
+}
+
+/// One thing that comes in; decided and applied as one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The verified envelope.
+    pub by: By,
+    /// A client's key: the same key within 24 h gets the same answer and does nothing again.
+    pub idempotency: Option<CompactString>,
+    /// What it is.
+    pub kind: InputKind,
+    /// Closed records that it names, loaded by the runtime.
+    pub closed: Vec<Incident>,
+}
+
+/// What comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputKind {
+    /// A sender's signal.
+    Signal {
+        /// Whose key it came with.
+        integration: IntegrationId,
+        /// What it says.
+        signal: Box<Signal>,
+    },
+    /// Words of a person (the envelope's), to be read by the text grammar.
+    Text {
+        /// Where they were said.
+        place: Place,
+        /// The words, `/ack INC-1`.
+        text: String,
+    },
+    /// A command whose options a chat platform has already taken apart.
+    Call {
+        /// Where it was given.
+        place: Place,
+        /// The command.
+        call: Call,
+    },
+    /// A button.
+    Press {
+        /// Where it was pressed.
+        place: Place,
+        /// Which.
+        button: Button,
+        /// On what.
+        incident: IncidentId,
+    },
+    /// A moment has come.
+    Wake(Wakeup),
+    /// An attempt ended.
+    Receipt {
+        /// Of which delivery.
+        delivery: DeliveryId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The process has started.
+    Started {
+        /// The release.
+        version: CompactString,
+    },
+    /// A configuration came into force.
+    ConfigLoaded {
+        /// Its hash.
+        hash: CompactString,
+    },
+    /// The wall clock was stepped.
+    ClockStepped {
+        /// Forward.
+        by: Span,
+    },
+    /// The operators must know.
+    TellOperators {
+        /// What.
+        text: String,
+    },
+    /// A personal token, by its hash.
+    AddToken {
+        /// Its public name.
+        token: CompactString,
+        /// Whose.
+        person: PersonId,
+        /// Hex sha256.
+        sha256: CompactString,
+    },
+    /// A personal token is to be void.
+    RevokeToken {
+        /// Its public name, or the person for all of theirs.
+        token: CompactString,
+    },
+}
+
+/// A button under a page or a post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Button {
+    /// Take it.
+    Ack,
+    /// Can't: page the next step.
+    Cant,
+    /// Give it back: page again.
+    HandBack,
+    /// Page the next step as well.
+    Escalate,
+    /// It was fixed.
+    Resolve,
+    /// It was none.
+    FalseAlarm,
+}
+
+impl Button {
+    /// All buttons, for messages.
+    pub const ALL: [Self; 6] = [Self::Ack, Self::Cant, Self::HandBack, Self::Escalate, Self::Resolve, Self::FalseAlarm];
+
+    /// The word, as in stories.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ack => "ack",
+            Self::Cant => "cant",
+            Self::HandBack => "hand-back",
+            Self::Escalate => "escalate",
+            Self::Resolve => "resolve",
+            Self::FalseAlarm => "false-alarm",
+        }
+    }
+
+    /// The button a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|button| button.as_str() == word)
+    }
+}
+
+/// A moment that the domain waits for. Ties go by (due, kind, id).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wakeup {
+    /// When.
+    pub due: super::time::Timestamp,
+    /// For what.
+    pub kind: WakeupKind,
+}
+
+/// What a moment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WakeupKind {
+    /// The next rule of a page.
+    PageRule(PageId),
+    /// The next step of an escalation, or its last resort.
+    Escalation(IncidentId),
+    /// An acknowledgement runs out.
+    AckExpiry(IncidentId),
+    /// A resolved incident is closed.
+    Close(IncidentId),
+}
+
+/// What is answered to whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Reply {
+    /// Whether it was done; `false` when refused.
+    pub ok: bool,
+    /// What is said, in plain text; times as `<t:SECS:R>` and the like, rendered by the face.
+    pub text: String,
+    /// Whether only the asker should see it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// The records it is about, `INC-1` first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<CompactString>,
+}
+
+impl Reply {
+    /// Done, with these words.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { ok: true, text: text.into(), ..Self::default() }
+    }
+
+    /// The same about a record.
+    #[must_use]
+    pub fn about(mut self, record: impl std::fmt::Display) -> Self {
+        self.records.push(compact_str::format_compact!("{record}"));
+        self
+    }
+
+    /// The same for the asker only.
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+}
+
+/// What the engine answers to one input once everything it rests on is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The commit that the answer rests on.
+    pub seq: u64,
+    /// What is said, or why it was refused.
+    pub reply: Result<Reply, super::reject::Reject>,
+}
+
+/// Why the engine could not take an input; nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The queue is full; try again after a second.
+    #[error("too much is waiting; try again in a second")]
+    Busy,
+    /// The journal cannot be written; operators have been told.
+    #[error("the journal cannot be written ({0}); nothing was recorded, try again")]
+    Journal(String),
+    /// The process is ending.
+    #[error("Opsbell is shutting down; try again in a few seconds")]
+    ShuttingDown,
+    /// A closed record could not be loaded in time.
+    #[error("the records are not readable just now ({0}); try again")]
+    Records(String),
+}

@@ -1,0 +1,18 @@
+//! The domain: what Opsbell means. Pure and deterministic: no I/O, no clock, no randomness, no threads;
+//! time, ids and randomness come in as arguments. It names no adapter and imports no other room.
+
+pub mod actor;
+pub mod alert;
+pub mod command;
+pub mod delivery;
+pub mod desk;
+pub mod event;
+pub mod id;
+pub mod incident;
+pub mod input;
+pub mod org;
+pub mod paging;
+pub mod reject;
+pub mod signal;
+pub mod state;
+pub mod time;

@@ -1,0 +1,137 @@
+//! A signal: what one sender said about one thing, in Opsbell's words. Every source parses its payload into these;
+//! nothing here knows a sender's format.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignalKind {
+    /// Opens or updates an alert.
+    Alert,
+    /// The alert with this key has recovered.
+    Resolve,
+    /// Somebody acknowledged it in the sender's own tool.
+    Ack,
+    /// A deployment event.
+    Deploy,
+    /// A build or job result.
+    Ci,
+    /// Changes an existing thing, opens nothing.
+    StatusUpdate,
+    /// A subscription handshake.
+    Confirm,
+    /// Understood, and nothing to do.
+    Ignore,
+}
+
+/// How bad a sender says it is, after mapping its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertSeverity {
+    /// Record only.
+    Info,
+    /// Low urgency.
+    Warning,
+    /// High urgency.
+    High,
+    /// High urgency, first in every queue.
+    Critical,
+}
+
+impl AlertSeverity {
+    /// The mapping that fits all known senders (word in any case); `None` for a word that is not known.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Some(match word.trim().to_ascii_lowercase().as_str() {
+            "critical" | "disaster" | "p1" | "sev0" | "sev1" | "emergency" | "page" | "fatal" => Self::Critical,
+            "high" | "error" | "p2" | "sev2" | "major" => Self::High,
+            "warning" | "warn" | "average" | "p3" | "sev3" | "degraded" | "minor" => Self::Warning,
+            "info" | "information" | "informational" | "notice" | "p4" | "p5" | "sev4" | "ok" | "none" | "debug" => {
+                Self::Info
+            }
+            _ => return None,
+        })
+    }
+
+    /// The word, in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What one sender said about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// What it asks for.
+    pub kind: SignalKind,
+    /// The service it names, if any; need not be known to the organisation.
+    pub service: Option<String>,
+    /// What is wrong, in a few words (the alert's name).
+    pub name: String,
+    /// How bad, mapped; `None` where the sender says nothing that is known.
+    pub severity: Option<AlertSeverity>,
+    /// The sender's own word for it.
+    pub severity_word: Option<String>,
+    /// The state in the sender's words (`firing`, `resolved`, …).
+    pub status: String,
+    /// Ties later signals of this integration to this one; never empty.
+    pub key: String,
+    /// A sentence for people, if the sender gives one.
+    #[serde(default)]
+    pub summary: Option<String>,
+    /// The sender's labels, sorted.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// `production`, `staging`, …, if told.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// A runbook or source link as given (shown only when its host is allow-listed).
+    #[serde(default)]
+    pub link: Option<String>,
+    /// When the sender says it began.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+}
+
+/// The answer of `opsbell read` and `?dry_run=1` for one signal (DESIGN §7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reading<'a> {
+    /// What it asks for.
+    pub kind: SignalKind,
+    /// The service it names.
+    pub service: Option<&'a str>,
+    /// What is wrong.
+    pub name: &'a str,
+    /// Mapped severity.
+    pub severity: Option<AlertSeverity>,
+    /// The sender's word.
+    pub severity_word: Option<&'a str>,
+    /// In the sender's words.
+    pub status: &'a str,
+    /// The dedup key.
+    pub key: &'a str,
+}
+
+impl Signal {
+    /// The signal as `read` and `dry_run` show it.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading {
+            kind: self.kind,
+            service: self.service.as_deref(),
+            name: &self.name,
+            severity: self.severity,
+            severity_word: self.severity_word.as_deref(),
+            status: &self.status,
+            key: &self.key,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! HTTP: ingest, chat API, reads, health, metrics. It decides nothing.

@@ -1,0 +1,1 @@
+//! Notify: one file per pager channel.

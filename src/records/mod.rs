@@ -1,0 +1,1 @@
+//! Records: what the journal adds up to, in sled; rebuilt from the journal whenever missing, behind or corrupt.

@@ -1,0 +1,1 @@
+//! Sources: one file per sender, each a pure parser from bytes to signals.
