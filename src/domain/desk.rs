@@ -80,3 +80,13 @@ pub trait Desk: Send + Sync {
     /// Lists records, open and closed.
     fn list(&self, query: RecordQuery, done: Listed);
 }
+
+/// What a send comes to.
+pub type Sending<'a> = std::pin::Pin<Box<dyn std::future::Future<Output = super::delivery::Outcome> + Send + 'a>>;
+
+/// Something that delivers: a pager channel, or a chat. Addresses are looked up, and looks rendered, when it sends.
+/// It has a timeout of its own, can be asked twice for the same id, and never retries by itself.
+pub trait Sender: Send + Sync {
+    /// Tries once.
+    fn send<'a>(&'a self, grant: &'a super::delivery::Grant, org: &'a Org) -> Sending<'a>;
+}

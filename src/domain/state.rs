@@ -119,3 +119,20 @@ impl PartialEq for Dirty {
 }
 
 impl Eq for Dirty {}
+
+/// Everything that State keeps, as it comes back from the records room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenRecords {
+    /// Numbers and marks.
+    pub meta: Meta,
+    /// Alerts that fire.
+    pub alerts: Vec<Alert>,
+    /// Incidents that are not closed.
+    pub incidents: Vec<Incident>,
+    /// Notices still owed.
+    pub notices: Vec<Delivery>,
+    /// Kept answers by key.
+    pub answers: Vec<(CompactString, KeptAnswer)>,
+    /// Tokens by public name.
+    pub tokens: Vec<(CompactString, Token)>,
+}
