@@ -2,6 +2,9 @@
 //! The text grammar, completion and help work on the data; deciding what a command does is the practices' work.
 
 pub mod spec;
+pub mod typed;
+
+pub use typed::{Command, Meant, OncallOf, PageTarget};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
