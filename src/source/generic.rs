@@ -1,6 +1,7 @@
 //! Any JSON body, read by the JSONPath mapping of its integration (RFC 9535; defaults at [`Mapping`]). One object is
 //! one alert, a list is one alert each, and `items` finds the list when it stands deeper. Paths of fields start at
-//! the alert, so `$.summary` is the summary of each.
+//! the alert, so `$.summary` is the summary of each. A whole number beyond 64 bits loses its last digits: a sender
+//! with such ids has to write them as text.
 
 use serde_json::Value;
 use serde_json_path::{JsonPath, PathElement};

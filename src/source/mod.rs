@@ -74,7 +74,7 @@ pub struct Unreadable {
 
 /// A name that is no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no source `{given}`{}; sources are {}", did_you_mean(*meant), names())]
+#[error("there is no source `{given}`{} Sources are: {}", did_you_mean(*meant), names())]
 pub struct UnknownSource {
     /// The name as given, cut and cleaned.
     pub given: String,
@@ -100,7 +100,7 @@ pub fn find(name: &str) -> Result<&'static Source, UnknownSource> {
 }
 
 fn did_you_mean(meant: Option<&str>) -> String {
-    meant.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    meant.map_or_else(|| ".".to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
 fn names() -> String {
