@@ -139,11 +139,9 @@ impl Records {
         match when_opened.recv_timeout(deadlines.open) {
             Ok(Ok(())) => Ok(Self { jobs, shared }),
             Ok(Err(trouble)) => Err(trouble),
-            Err(RecvTimeoutError::Timeout) => Err(shared.fail(Trouble::Hung {
-                place: shared.place.clone(),
-                what: "open",
-                after: deadlines.open,
-            })),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(shared.fail(Trouble::Hung { place: shared.place.clone(), what: "open", after: deadlines.open }))
+            }
             Err(RecvTimeoutError::Disconnected) => Err(shared.broken("their thread ended")),
         }
     }
@@ -272,9 +270,13 @@ impl Records {
     ) -> Result<T, Trouble> {
         let (reply, answer) = bounded(1);
         let shared = Arc::clone(&self.shared);
-        self.send_within(what, within, Box::new(move |store| {
-            let _ = reply.send(work(store, &shared));
-        }))?;
+        self.send_within(
+            what,
+            within,
+            Box::new(move |store| {
+                let _ = reply.send(work(store, &shared));
+            }),
+        )?;
         loop {
             let before = self.shared.beats.load(Ordering::Relaxed);
             match answer.recv_timeout(within) {

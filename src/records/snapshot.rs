@@ -60,7 +60,8 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
     for key in &dirty.touched {
         match key {
             RecordKey::Meta => {}
-            RecordKey::Incident(id) if dirty.closed_incidents.contains_key(id) && !state.incidents.contains_key(id) => {}
+            RecordKey::Incident(id) if dirty.closed_incidents.contains_key(id) && !state.incidents.contains_key(id) => {
+            }
             RecordKey::Alert(id) if dirty.closed_alerts.contains_key(id) && !state.alerts.contains_key(id) => {}
             RecordKey::Incident(id) => place(Slot::OpenIncident(*id), json(state.incidents.get(id))?),
             RecordKey::Alert(id) => place(Slot::OpenAlert(*id), json(state.alerts.get(id))?),

@@ -192,12 +192,7 @@ impl Store {
         Ok(Some((applied, records)))
     }
 
-    fn each(
-        &self,
-        prefix: &[u8],
-        beat: &dyn Fn(),
-        mut take: impl FnMut(&IVec, &IVec) -> Outcome<()>,
-    ) -> Outcome<()> {
+    fn each(&self, prefix: &[u8], beat: &dyn Fn(), mut take: impl FnMut(&IVec, &IVec) -> Outcome<()>) -> Outcome<()> {
         for (n, entry) in self.db.scan_prefix(prefix).enumerate() {
             let (key, value) = entry?;
             take(&key, &value)?;
