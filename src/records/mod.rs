@@ -96,6 +96,11 @@ impl Shared {
         self.fail(Trouble::Broken { place: self.place.clone(), reason: reason.to_owned() })
     }
 
+    /// Why nobody answers any more.
+    fn dead(&self) -> Trouble {
+        self.broken("their thread ended")
+    }
+
     /// Runs `work` so that neither an error nor a panic gets out.
     fn guard<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Trouble> {
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -142,7 +147,7 @@ impl Records {
             Err(RecvTimeoutError::Timeout) => {
                 Err(shared.fail(Trouble::Hung { place: shared.place.clone(), what: "open", after: deadlines.open }))
             }
-            Err(RecvTimeoutError::Disconnected) => Err(shared.broken("their thread ended")),
+            Err(RecvTimeoutError::Disconnected) => Err(shared.dead()),
         }
     }
 
@@ -164,7 +169,7 @@ impl Records {
         match self.jobs.try_send(self.writing(snapshot)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => Err(NotTaken::Full),
-            Err(TrySendError::Disconnected(_)) => Err(self.shared.broken("their thread ended").into()),
+            Err(TrySendError::Disconnected(_)) => Err(self.shared.dead().into()),
         }
     }
 
@@ -222,7 +227,7 @@ impl Records {
     /// Writes everything out and lets go of the directory; clones answer `Closed` from then on.
     pub fn close(self) -> Result<(), Trouble> {
         self.run("close", |store, shared| {
-            let Some(store) = store.take() else { return Err(shared.broken("their thread ended")) };
+            let Some(store) = store.take() else { return Err(shared.dead()) };
             let closed = shared.guard(move || store.flush());
             shared.fail(Trouble::Closed { place: shared.place.clone() });
             closed
@@ -233,7 +238,7 @@ impl Records {
     pub fn alive(&self, within: Duration) -> bool {
         self.run_within("answer", within, |store, shared| match store {
             Some(store) => shared.guard(|| store.applied().map(drop)),
-            None => Err(shared.broken("their thread ended")),
+            None => Err(shared.dead()),
         })
         .is_ok()
     }
@@ -250,7 +255,7 @@ impl Records {
     ) -> Result<T, Trouble> {
         self.run(what, |store, shared| match store {
             Some(store) => shared.guard(|| work(store)),
-            None => Err(shared.broken("their thread ended")),
+            None => Err(shared.dead()),
         })
     }
 
@@ -281,7 +286,7 @@ impl Records {
             let before = self.shared.beats.load(Ordering::Relaxed);
             match answer.recv_timeout(within) {
                 Ok(result) => return result,
-                Err(RecvTimeoutError::Disconnected) => return Err(self.shared.broken("their thread ended")),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.shared.dead()),
                 Err(RecvTimeoutError::Timeout) => self.hung_since(before, what, within)?,
             }
         }
@@ -297,7 +302,7 @@ impl Records {
             let before = self.shared.beats.load(Ordering::Relaxed);
             job = match self.jobs.send_timeout(job, within) {
                 Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Disconnected(_)) => return Err(self.shared.broken("their thread ended")),
+                Err(SendTimeoutError::Disconnected(_)) => return Err(self.shared.dead()),
                 Err(SendTimeoutError::Timeout(job)) => job,
             };
             self.hung_since(before, what, within)?;
@@ -314,17 +319,18 @@ impl Records {
     }
 }
 
-/// The thread: one job after the other, until the last handle is gone, the store is closed, or there is trouble.
+/// The thread: one job after the other, until the last handle is gone. After the first trouble the store is no longer
+/// touched, and whoever still asks is told at once.
 fn serve(shared: &Shared, queue: Receiver<Job>, store: Store) {
     let mut store = Some(store);
+    let mut broken = None;
     while let Ok(job) = queue.recv() {
         job(&mut store);
         shared.beat();
         if shared.trouble.get().is_some() {
-            break;
+            broken = broken.or(store.take());
         }
     }
-    // Those who wait are told first: letting go of a broken sled may take for ever.
-    drop(queue);
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
+    // Last of all: letting go of a broken sled may take for ever.
+    let _ = catch_unwind(AssertUnwindSafe(move || drop((store, broken))));
 }
