@@ -484,3 +484,77 @@ fn many_damages() {
         println!("seed {seed}: {:?}", damaged_files(100, seed));
     }
 }
+
+fn memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    format!("RSS {} MiB, peak {} MiB", kib("VmRSS") >> 10, kib("VmHWM") >> 10)
+}
+
+/// `cargo test --release --test records -- --ignored --nocapture measure`
+#[test]
+#[ignore = "prints times and memory; 700 MB of disk"]
+#[allow(clippy::disallowed_methods)] // It measures.
+fn measure() {
+    use std::time::Instant;
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("records");
+    let text = "x".repeat(200);
+    let mut engine = Engine::default();
+    let by = Actor::timer("test");
+    let mut records = open(&place);
+    let report = |what: &str, since: Instant| println!("{what}: {} ms; {}", since.elapsed().as_millis(), memory());
+
+    let start = Instant::now();
+    for n in 1..=300_000 {
+        let mut long = incident(n, "the database is slow");
+        (0..5).for_each(|_| long.tell(Timestamp(1_800_000_000_000), &by, text.as_str().into()));
+        engine.put(long);
+        engine.close(n);
+        if n % 1_000 == 0 {
+            records.write_waiting(engine.snapshot()).expect("written");
+        }
+    }
+    records.flush().expect("flushed");
+    let bytes = serde_json::to_vec(&records.get_incident(IncidentId(1)).expect("readable")).expect("json").len();
+    report(&format!("300,000 closed incidents of {bytes} bytes written"), start);
+    for what in ["first start after that", "second start", "third start"] {
+        let start = Instant::now();
+        records.close().expect("closed");
+        report("close", start);
+        let start = Instant::now();
+        records = open(&place);
+        let loaded = load(&records).1.incidents.len();
+        report(&format!("{what}: open and load {loaded} open incidents"), start);
+    }
+    let start = Instant::now();
+    assert_eq!(records.list_incidents(Some(150_000), 200).expect("readable").len(), 200);
+    report("a list of 200", start);
+    let start = Instant::now();
+    (1..=1_000).for_each(|n| assert!(records.get_incident(IncidentId(n * 299)).expect("readable").is_some()));
+    report("1,000 closed incidents, one by one", start);
+
+    let start = Instant::now();
+    for n in 300_001..=400_000 {
+        engine.open(n);
+        if n % 1_000 == 0 {
+            records.write_waiting(engine.snapshot()).expect("written");
+        }
+    }
+    records.flush().expect("flushed");
+    report("100,000 open incidents with an alert each (State held beside it)", start);
+    engine = Engine::default();
+    records.close().expect("closed");
+    let start = Instant::now();
+    let records = open(&place);
+    report("open", start);
+    let loaded = load(&records);
+    report(&format!("load {} open incidents", loaded.1.incidents.len()), start);
+    drop((engine, loaded));
+    let start = Instant::now();
+    records.close().expect("closed");
+    report("close", start);
+}
