@@ -32,13 +32,9 @@ fn block(records: &Records) -> mpsc::Sender<()> {
 
 #[test]
 fn a_hang_is_trouble_by_the_deadline_and_for_good() {
-    let (dir, mut records) = fresh();
-    records.shared = Arc::new(Shared {
-        place: records.shared.place.clone(),
-        deadline: SOON,
-        beats: AtomicU64::new(0),
-        trouble: OnceLock::new(),
-    });
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = dir.path().join("records");
+    let records = Records::open(&place, Deadlines { call: SOON, ..Deadlines::default() }).expect("new records");
     let hang = block(&records);
     let hung = records.get_incident(IncidentId(1)).expect_err("nobody answers");
     assert!(matches!(&hung, Trouble::Hung { what: "load an incident", .. }), "{hung}");
@@ -47,7 +43,6 @@ fn a_hang_is_trouble_by_the_deadline_and_for_good() {
     assert_eq!(records.trouble(), Some(&hung));
 
     // The hung instance still holds its directory, and yet there is a new one at once.
-    let place = dir.path().join("records");
     Records::wipe(&place).expect("moved away");
     let again = Records::open(&place, Deadlines::default()).expect("new records");
     assert_eq!(again.load_open(), Ok(None));
