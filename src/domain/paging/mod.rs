@@ -1,6 +1,8 @@
 //! Paging (GoAlert's semantics unless said otherwise): escalations, pages, who is woken and why. Types are here;
 //! `escalate` fires steps, `page` runs a person's rules, `settle` takes receipts, `audit` looks for anything overdue.
 
+pub mod look;
+
 use std::sync::Arc;
 
 use compact_str::CompactString;
