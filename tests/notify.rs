@@ -365,22 +365,34 @@ async fn posts_share_a_connection_whatever_the_answer() {
         }
         sender.send(&page(to_bas(Method::Webhook)), &org).await;
     }
-    assert_eq!((receiver.ledger().len(), receiver.connections()), (50, 1));
+    assert_eq!(receiver.ledger().len(), 50);
+    // One, but for a post that is faster than the return of the connection.
+    assert!(receiver.connections() <= 5, "{} connections", receiver.connections());
 }
 
 #[tokio::test]
-async fn an_answer_without_end_holds_nothing_up() {
+async fn of_a_long_answer_only_the_beginning_is_read() {
     let receiver = Receiver::start();
-    let org = org(&receiver.url());
-    receiver.next(Behaviour::Endless);
-    let sender = webhooks(PATIENT);
-    assert_eq!(sender.send(&page(to_bas(Method::Webhook)), &org).await, Outcome::Accepted);
-    assert_eq!(sender.send(&page(to_bas(Method::Webhook)), &org).await, Outcome::Accepted);
-    let posts = receiver.ledger().all();
-    assert_ne!(posts[0].connection, posts[1].connection, "the endless one was given up");
-    // Half an answer whose rest never comes: the status was told, and stands.
+    let (sender, org) = (webhooks(PATIENT), org(&receiver.url()));
+    // A short one is read to its end, and the connection serves the next post; a long one is given up.
+    for (kib, connections) in [(1, 1..=5), (4096, 10..=10)] {
+        let before = receiver.connections();
+        for _ in 0..10 {
+            receiver.next(Behaviour::Long(kib));
+            assert_eq!(sender.send(&page(to_bas(Method::Webhook)), &org).await, Outcome::Accepted);
+        }
+        let made = receiver.connections() - before;
+        // The first of the long ones may come over the connection of the last short one.
+        assert!(connections.contains(&made) || connections.contains(&(made + 1)), "{kib} KiB: {made} connections");
+    }
+}
+
+#[tokio::test]
+async fn half_an_answer_holds_nothing_up() {
+    let receiver = Receiver::start();
     receiver.next(Behaviour::HalfAnswer);
-    assert_eq!(sender.send(&page(to_bas(Method::Webhook)), &org).await, Outcome::Accepted);
+    let outcome = webhooks(PATIENT).send(&page(to_bas(Method::Webhook)), &org(&receiver.url())).await;
+    assert_eq!(outcome, Outcome::Accepted, "the status was told, and stands");
 }
 
 #[tokio::test]

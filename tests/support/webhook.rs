@@ -26,8 +26,8 @@ pub enum Behaviour {
     Drop,
     /// 200 after this time.
     Slow(Duration),
-    /// 200, then a body without end, until the sender has enough.
-    Endless,
+    /// 200 and a body of so many KiB, whose length is not announced.
+    Long(usize),
     /// 200 and part of its body, then nothing.
     HalfAnswer,
 }
@@ -167,12 +167,13 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 shared.gate.wait(Some(time));
                 answer(&mut writer, 200, &[])?;
             }
-            Behaviour::Endless => {
+            Behaviour::Long(kib) => {
                 writer.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
                 let chunk = [b"400\r\n".as_slice(), &[b'x'; 1024], b"\r\n"].concat();
-                loop {
+                for _ in 0..kib {
                     writer.write_all(&chunk)?;
                 }
+                writer.write_all(b"0\r\n\r\n")?;
             }
             Behaviour::HalfAnswer => {
                 writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")?;
