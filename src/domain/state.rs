@@ -136,3 +136,10 @@ pub struct OpenRecords {
     /// Tokens by public name.
     pub tokens: Vec<(CompactString, Token)>,
 }
+
+impl State {
+    /// How many deliveries are still to be sent.
+    pub fn owed_count(&self) -> usize {
+        self.index.owed.len()
+    }
+}
