@@ -20,12 +20,14 @@ pub(crate) async fn submit(app: &App, inputs: Vec<Input>) -> Result<Vec<Answer>,
             let _ = tell.send(answers);
         }),
     );
-    heard(told, app.http.limits.answer_timeout).await
+    heard(told, app.http.limits.answer_timeout)
+        .await
+        .map_err(|failure| if failure.is_silence() { Failure::perhaps_recorded() } else { failure })
 }
 
 /// Submits one input and returns its answer.
 pub(crate) async fn submit_one(app: &App, input: Input) -> Result<Answer, Failure> {
-    submit(app, vec![input]).await?.pop().ok_or_else(Failure::no_answer)
+    submit(app, vec![input]).await?.pop().ok_or_else(Failure::perhaps_recorded)
 }
 
 /// Looks at State; the answer comes once everything that was seen is durable.

@@ -1,19 +1,17 @@
 //! Reading a body, after its sender has been recognised: within the size (counted after decompression), the time and
 //! the memory allowed. What the bytes mean is not known here.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::Read;
 use std::pin::Pin;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use flate2::read::MultiGzDecoder;
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
-use tower::ServiceExt;
-use tower_http::decompression::RequestDecompression;
 
 use super::App;
 use super::error::Failure;
@@ -45,7 +43,8 @@ pub(crate) async fn read(app: &App, request: Request, max: usize) -> Result<Held
         }
     };
     let reading = async {
-        if gzip { collect(decompressed(request).await, max).await } else { collect(request.into_body(), max).await }
+        let bytes = collect(request.into_body(), max).await?;
+        if gzip { unpacked(bytes, max).await } else { Ok(bytes) }
     };
     match timeout(wait, reading).await {
         Ok(Ok(bytes)) => Ok(Held { bytes, place }),
@@ -83,19 +82,20 @@ fn encoded(headers: &HeaderMap) -> Result<bool, Failure> {
 
 fn too_large(max: usize) -> Failure {
     Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body is larger than {max} bytes (unpacked)"))
-        .hint("send fewer alerts in one body")
+        .hint("send less at once")
         .close()
 }
 
-/// The body unpacked: tower-http's layer around an echo, set up only for requests that need it.
-async fn decompressed(request: Request) -> Body {
-    let echo = tower::service_fn(|request: axum::http::Request<_>| async move {
-        Ok::<_, Infallible>(Response::new(Body::new(request.into_body())))
+/// The body unpacked, all members of it; stops beyond `max` bytes. Away from the serving threads, as a small body can
+/// unpack to a large one.
+async fn unpacked(packed: Bytes, max: usize) -> Result<Bytes, Unread> {
+    let unpacking = tokio::task::spawn_blocking(move || {
+        let mut clear = Vec::new();
+        let mut some = MultiGzDecoder::new(&packed[..]).take(max as u64 + 1);
+        some.read_to_end(&mut clear).map_err(|_| Unread::Broken)?;
+        if clear.len() > max { Err(Unread::TooLarge) } else { Ok(clear.into()) }
     });
-    match RequestDecompression::new(echo).oneshot(request).await {
-        Ok(response) => Body::new(response.into_body()),
-        Err(never) => match never {},
-    }
+    unpacking.await.unwrap_or(Err(Unread::Broken))
 }
 
 enum Unread {

@@ -75,15 +75,18 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "not-found", message)
     }
 
-    /// 503: the engine did not answer in time, and whether it will is not known.
+    /// 503: the engine did not answer a question in time.
     pub fn no_answer() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no-answer",
-            "the engine has not answered; it may still have recorded this",
-        )
-        .hint("send it again with the same Idempotency-Key (and use one from the first try on): it is then done once")
-        .retry_after(5)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-answer", "the engine has not answered in time").retry_after(5)
+    }
+
+    /// 503: the same after a submission; whether it was recorded is not known.
+    pub fn perhaps_recorded() -> Self {
+        let mut failure = Self::no_answer().hint(
+            "send it again; with an Idempotency-Key from the first time on it is done once, whatever became of this",
+        );
+        failure.message = "the engine has not answered in time; it may still have recorded this".into();
+        failure
     }
 
     /// Whether the engine's queue was full.
@@ -175,8 +178,11 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
         return response;
     }
     let failure = response.extensions_mut().remove::<Failure>().unwrap_or_else(|| {
-        let words = status.canonical_reason().unwrap_or("the request could not be answered").to_lowercase();
-        Failure::new(status, if status.is_server_error() { "internal" } else { "bad-request" }, words)
+        // Paths are the only thing that axum itself takes apart.
+        match status {
+            StatusCode::BAD_REQUEST => Failure::new(status, "bad-request", "the path is no text in UTF-8").path("path"),
+            _ => Failure::new(status, "internal", "the request could not be answered"),
+        }
     });
     let told = Told {
         code: &failure.code,

@@ -79,7 +79,7 @@ impl Metrics {
             registry: Registry::default(),
         };
         registry.register("ingest_requests", "Bodies sent to /v1/ingest, by class of status", new.requests.clone());
-        registry.register("ingest_seconds", "From a body's head to its answer", new.latency.clone());
+        registry.register("ingest_seconds", "From a request's head to its 2xx", new.latency.clone());
         registry.register("signals_accepted", "Signals answered 202, so durable", new.signals.clone());
         registry.register("answers", "Answers of /v1/say", new.answers.clone());
         registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
@@ -98,7 +98,10 @@ impl Metrics {
             _ => "5xx",
         };
         self.requests.get_or_create(&Ingested { source: source.unwrap_or("unknown"), status }).inc();
-        self.latency.observe(took.as_secs_f64());
+        // Refusals take no time and would hide what a recorded signal takes.
+        if status == "2xx" {
+            self.latency.observe(took.as_secs_f64());
+        }
     }
 
     pub fn accepted(&self, signals: usize) {
