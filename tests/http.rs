@@ -1,5 +1,7 @@
 //! The HTTP face against a scripted engine: every status, every error body, and what reaches the engine.
 #![cfg(feature = "http")]
+// What is unwrapped is what the test is about.
+#![allow(clippy::unwrap_used)]
 
 #[path = "http/desk.rs"]
 mod desk;

@@ -75,6 +75,7 @@ pub(crate) fn incident(incident: &Incident) -> Value {
             "due": escalation.due,
             "reason": escalation.reason,
         })),
+        "exhausted_at": incident.exhausted_at,
         "pages": incident.pages.iter().map(|page| self::page(incident, page)).collect::<Vec<_>>(),
         // What belongs to a page stands there.
         "deliveries": incident.deliveries.iter().filter(|d| d.page.is_none()).map(delivery).collect::<Vec<_>>(),

@@ -91,11 +91,11 @@ impl Desk for FakeDesk {
         done(Ok(match query {
             RecordQuery::Incidents { below, limit } => {
                 let found = state.incidents.values().rev().filter(|incident| under(below, incident.id.0));
-                RecordList::Incidents(found.take(limit).map(|i| Incident::clone(i)).collect())
+                RecordList::Incidents(found.take(limit).map(|boxed| Incident::clone(boxed)).collect())
             }
-            RecordQuery::Incident(id) => {
-                RecordList::Incidents(state.incidents.get(&id).map(|i| Incident::clone(i)).into_iter().collect())
-            }
+            RecordQuery::Incident(id) => RecordList::Incidents(
+                state.incidents.get(&id).map(|boxed| Incident::clone(boxed)).into_iter().collect(),
+            ),
             RecordQuery::Alerts { below, limit } => {
                 let found = state.alerts.values().rev().filter(|alert| under(below, alert.id.0));
                 RecordList::Alerts(found.take(limit).cloned().collect())

@@ -1,107 +1,62 @@
 //! `GET /v1/…`, health and metrics: what is shown, in what parts, and what is never shown.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use opsbell::domain::actor::Actor;
 use opsbell::domain::alert::Alert;
-use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination, Method, Priority};
-use opsbell::domain::id::{AlertId, DeliveryId, IncidentId};
-use opsbell::domain::incident::{Entry, Incident, IncidentState, Roles, Severity};
+use opsbell::domain::id::{AlertId, IncidentId};
+use opsbell::domain::incident::Incident;
 use opsbell::domain::input::Unavailable;
-use opsbell::domain::org::Policy;
-use opsbell::domain::paging::{Escalation, Page, PageState};
-use opsbell::domain::signal::AlertSeverity;
 use opsbell::domain::time::Timestamp;
 use opsbell::http::Limits;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::desk::{ADMIN, BAS, House, PROMETHEUS, house, house_with};
 
-fn delivery(n: u16, page: Option<u32>, to: Destination, status: DeliveryStatus) -> Delivery {
-    let id = DeliveryId { install: "k3x9qz".into(), seq: 40, n };
-    Delivery { id, page, to, priority: Priority::CriticalPage, owed_at: Timestamp(3_000), status, content: None }
-}
+// Records are made from their JSON, so that a new field of the domain does not concern these tests.
 
-fn page(n: u32, person: &str) -> Page {
-    Page {
-        n,
-        person: person.into(),
-        state: PageState::Sent,
-        reason: "on call for payments-primary, step 1 of payments".into(),
-        opened_at: Timestamp(3_000),
-        ended_at: None,
-        rules: Vec::new(),
-        used: 1,
-        next: Some(Timestamp(183_000)),
-    }
+fn page(n: u32) -> Value {
+    json!({
+        "n": n, "person": "bas", "state": "sent", "reason": "on call for payments-primary, step 1 of payments",
+        "opened_at": Timestamp(3_000), "rules": [], "used": 1, "next": Timestamp(183_000),
+    })
 }
 
 fn incident(n: u64, pages: u32) -> Incident {
-    let chat = Destination::Person { person: "bas".into(), method: Method::Chat };
-    let failed = DeliveryStatus::Failed { at: Timestamp(5_000), reason: "no such channel".into() };
-    Incident {
-        id: IncidentId(n),
-        title: "replication lag 900s".into(),
-        service: "payments-api".into(),
-        team: "payments".into(),
-        severity: Severity::Sev1,
-        severity_by_person: false,
-        state: IncidentState::Triggered,
-        group: "g".into(),
-        environment: Some("production".into()),
-        unrouted: false,
-        opened_by: Actor::Integration("prometheus".into()),
-        opened_at: Timestamp(2_000),
-        acknowledged_at: None,
-        acknowledged_by: None,
-        ack_expires: None,
-        mitigated_at: None,
-        resolved_at: None,
-        resolution: None,
-        closes: None,
-        closed_at: None,
-        place: None,
-        roles: Roles { lead: Some("bas".into()), responders: vec!["bas".into()], ..Roles::default() },
-        alerts_firing: 1,
-        alerts_total: 2,
-        escalation: Some(Escalation {
-            policy: Arc::new(Policy { id: "payments".into(), steps: Vec::new(), repeat: 2, ack_expires: None }),
-            step: 1,
-            cycle: 0,
-            due: Timestamp(302_000),
-            reason: "opened by alert ALR-1".into(),
-        }),
-        pages: (1..=pages).map(|n| page(n, "bas")).collect(),
-        deliveries: vec![
-            delivery(1, Some(1), chat, DeliveryStatus::Accepted { at: Timestamp(4_000) }),
-            delivery(2, None, Destination::Webhook("pager".into()), failed),
+    let policy = json!({"id": "payments", "steps": [], "repeat": 2, "ack_expires": null});
+    let value = json!({
+        "id": IncidentId(n), "title": "replication lag 900s", "service": "payments-api", "team": "payments",
+        "severity": "sev1", "state": "triggered", "group": "g", "environment": "production",
+        "opened_by": {"integration": "prometheus"}, "opened_at": Timestamp(2_000),
+        "roles": {"lead": "bas", "responders": ["bas"]}, "alerts_firing": 1, "alerts_total": 2,
+        "escalation": {
+            "policy": policy, "step": 1, "cycle": 0, "due": Timestamp(302_000), "reason": "opened by alert ALR-1",
+        },
+        "pages": (1..=pages).map(page).collect::<Vec<_>>(),
+        "deliveries": [
+            {
+                "id": "k3x9qz-14.1", "page": 1, "to": {"person": {"person": "bas", "method": "chat"}},
+                "priority": "critical-page", "owed_at": Timestamp(3_000),
+                "status": {"accepted": {"at": Timestamp(4_000)}},
+            },
+            {
+                "id": "k3x9qz-14.2", "to": {"webhook": "pager"}, "priority": "post", "owed_at": Timestamp(3_000),
+                "status": {"failed": {"at": Timestamp(5_000), "reason": "no such channel"}},
+            },
         ],
-        timeline: vec![Entry { at: Timestamp(2_000), by: Actor::timer("escalation"), text: "opened by ALR-1".into() }],
-        timeline_folded: 0,
-    }
+        "timeline": [{"at": Timestamp(2_000), "by": {"timer": "escalation"}, "text": "opened by ALR-1"}],
+    });
+    serde_json::from_value(value).unwrap()
 }
 
 fn alert(n: u64) -> Alert {
-    Alert {
-        id: AlertId(n),
-        integration: "prometheus".into(),
-        key: "lag-1".into(),
-        incident: IncidentId(1),
-        service: "payments-api".into(),
-        named_service: None,
-        name: "replication lag".into(),
-        severity: AlertSeverity::Critical,
-        summary: Some("900 seconds".into()),
-        environment: None,
-        labels: [("alertname".into(), "Lag".into())].into(),
-        link: None,
-        opened_at: Timestamp(2_000),
-        started_at: Some(Timestamp(1_000)),
-        resolved_at: None,
-    }
+    let value = json!({
+        "id": AlertId(n), "integration": "prometheus", "key": "lag-1", "incident": "INC-1", "service": "payments-api",
+        "name": "replication lag", "severity": "critical", "summary": "900 seconds", "labels": {"alertname": "Lag"},
+        "opened_at": Timestamp(2_000), "started_at": Timestamp(1_000),
+    });
+    serde_json::from_value(value).unwrap()
 }
 
 fn full_house() -> House {
