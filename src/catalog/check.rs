@@ -14,13 +14,18 @@ use crate::domain::reject::did_you_mean;
 /// Judges the whole; `main` is the main file, for what is missing altogether.
 pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
     names(draft);
-    settings(draft, main);
+    if !draft.main_is_broken {
+        settings(draft, main);
+    }
     cycles(draft);
     methods(draft);
     operators(draft);
     links(draft);
     channels(draft);
-    reachable(draft);
+    // Whether anybody is reached is only known when everything is understood.
+    if !draft.sink.refuses() {
+        reachable(draft);
+    }
 }
 
 /// Every name that is mentioned is declared.
@@ -107,7 +112,7 @@ fn circle(draft: &Draft<'_>, path: &[(&ServiceId, usize)], back_to: &ServiceId) 
 /// Whoever is to be reached by a method has what it takes.
 fn methods(draft: &mut Draft<'_>) {
     let mut more = Vec::new();
-    let mut mail_missing = Vec::new();
+    let mut mails: Vec<&Spot> = Vec::new();
     for used in &draft.uses {
         match used.method {
             Method::Sms | Method::Voice | Method::Push => {
@@ -115,7 +120,7 @@ fn methods(draft: &mut Draft<'_>) {
                 let hint = "use chat, email or webhook for now; rehearsals simulate all kinds";
                 more.push(Finding::error(&used.spot, message).hint(hint));
             }
-            Method::Email if draft.mail.is_none() => mail_missing.push(&used.spot),
+            Method::Email => mails.push(&used.spot),
             _ => {}
         }
         let people: Vec<&PersonId> = match &used.person {
@@ -126,7 +131,13 @@ fn methods(draft: &mut Draft<'_>) {
             lacks(draft, person, used);
         }
     }
-    if let Some(spot) = mail_missing.first() {
+    // Operators are told by every method they have; where mail is the only one, it has to work.
+    let told = &draft.org.operators;
+    let hooked = |id: &PersonId| draft.org.people.get(id).is_some_and(|person| person.webhook.is_some());
+    if told.webhooks.is_empty() && !told.people.iter().any(hooked) {
+        mails.extend(draft.settings.get("operators"));
+    }
+    if let Some(spot) = mails.first().filter(|_| draft.mail.is_none()) {
         let message = "mail is used, and there is no [mail]; serve will refuse";
         let hint = "write [mail] with host = \"…\" and from = \"…\"";
         draft.sink.add(Finding::warning(spot, message).hint(hint));

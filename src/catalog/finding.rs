@@ -207,6 +207,12 @@ impl Finding {
         self.source.text(self.line)
     }
 
+    /// By file, then by place in it.
+    pub fn in_order(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |f: &Self| (f.line, f.span.start, f.severity);
+        (&self.file, key(self), &self.message).cmp(&(&other.file, key(other), &other.message))
+    }
+
     /// `teams.toml:12: unknown person `basz``: without the line, so that it may be posted to a channel.
     pub fn brief(&self) -> String {
         match self.line {
@@ -232,6 +238,9 @@ impl Serialize for Finding {
     }
 }
 
+/// Of longer lines (in bytes) only a part is shown.
+const LONGEST_LINE: usize = 400;
+
 /// In which form findings are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -252,6 +261,7 @@ pub fn render(findings: &[Finding], form: Form) -> String {
     for finding in findings {
         match form {
             Form::Plain => plain(finding, &mut out),
+            Form::Graphical { .. } if finding.text().len() > LONGEST_LINE => plain(finding, &mut out),
             Form::Graphical { colour, width } => {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme).with_width(width.clamp(40, 400));
@@ -272,11 +282,22 @@ fn plain(finding: &Finding, out: &mut String) {
     let place = if finding.line == 0 { finding.file.clone() } else { format!("{}:{}", finding.file, finding.line) };
     let _ = writeln!(out, "{place}: {}: {}", finding.severity, finding.message);
     if finding.line > 0 {
-        let _ = writeln!(out, "  {:>4} | {}", finding.line, finding.text());
+        let _ = writeln!(out, "  {:>4} | {}", finding.line, excerpt(finding));
     }
     if let Some(hint) = &finding.hint {
         let _ = writeln!(out, "  help: {hint}");
     }
+}
+
+/// The line, or of a very long one what stands around the place.
+fn excerpt(finding: &Finding) -> String {
+    let text = finding.text();
+    if text.len() <= LONGEST_LINE {
+        return text.to_owned();
+    }
+    let from = finding.column.saturating_sub(60);
+    let part: String = text.chars().skip(from).take(160).collect();
+    format!("{}{part}…", if from > 0 { "…" } else { "" })
 }
 
 fn named(finding: &Finding) -> NamedSource<String> {

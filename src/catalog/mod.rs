@@ -22,18 +22,22 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use chrono::{Datelike, Days};
 use chrono_tz::Tz;
 use compact_str::CompactString;
 
 pub use example::example;
 pub use files::Unreadable;
+use finding::Spot;
 pub use finding::{Finding, Form, Severity, render};
 pub use init::{NotWritten, write_new};
 pub use load::{load_dir, load_files};
 pub use secret::{Secret, Secrets, process_env};
 
 use crate::domain::delivery::ChannelRef;
+use crate::domain::id::ScheduleId;
 use crate::domain::org::Org;
+use crate::domain::time::{Timestamp, resolve};
 
 /// The sources that are built; an integration names one of them.
 pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
@@ -72,6 +76,7 @@ pub struct Config {
     /// The files as they were read, path in the directory and text, by path; for the copy in `DATA/config/`. They hold
     /// the names of secrets only.
     pub files: Vec<(String, String)>,
+    rotations: BTreeMap<ScheduleId, Vec<Spot>>,
     not_built: Vec<Finding>,
     unread: Vec<Finding>,
 }
@@ -82,6 +87,26 @@ impl Config {
         let own = self.files.iter().filter(|(path, _)| files::is_words(Path::new(path)));
         own.map(|(path, text)| (path.as_str(), text.as_str()))
     }
+}
+
+/// The rotations that have not begun at an instant: until then they have no holder, and wake nobody.
+pub fn gaps_at(config: &Config, at: Timestamp) -> Vec<Finding> {
+    let mut gaps = Vec::new();
+    for (id, spots) in &config.rotations {
+        let Some(schedule) = config.org.schedules.get(id) else { continue };
+        for (rotation, spot) in schedule.rotations.iter().zip(spots) {
+            // The first turn begins at the first hand-off on or after the start.
+            let wait = rotation.handoff_day.map_or(0, |day| day.days_since(rotation.start.weekday()));
+            let first = rotation.start + Days::new(u64::from(wait));
+            let begins = resolve(first.and_time(rotation.handoff_time), schedule.zone);
+            if begins > at {
+                let shown = begins.local(schedule.zone).format("%Y-%m-%d %H:%M");
+                let message = format!("nobody holds this rotation of `{id}` before {shown} {}", schedule.zone);
+                gaps.push(Finding::warning(spot, message).hint("choose an earlier start"));
+            }
+        }
+    }
+    gaps
 }
 
 /// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::finding::{Finding, Source, Spot};
+use super::finding::{Finding, Severity, Source, Spot};
 use super::foreign;
 use super::value::{Wrong, is_secret_key, number};
 use crate::domain::reject::did_you_mean;
@@ -47,6 +47,11 @@ impl Sink {
 
     fn forgiving(&self) -> bool {
         !self.broken.borrow().is_empty()
+    }
+
+    /// Whether an error was collected.
+    pub fn refuses(&self) -> bool {
+        self.list.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// All that were collected.
@@ -316,8 +321,10 @@ impl<'a> Table<'a> {
     fn unknown(&self, name: &str) -> (Wrong, Option<String>) {
         let shown = super::value::cut(name);
         if is_secret_key(name) {
-            let stem = self.known.iter().find_map(|key| key.strip_suffix("_env")).unwrap_or(name);
             let wrong = Wrong::new(format!("`{shown}`: a secret never stands in the configuration"));
+            let Some(stem) = self.known.iter().find_map(|key| key.strip_suffix("_env")) else {
+                return (wrong.hint("leave it out, and replace the secret: it was written down"), None);
+            };
             let hint = format!(
                 "write {stem}_env = \"NAME_OF_A_VARIABLE\" or {stem}_file = \"/path/to/a/file\" instead, and replace the secret: it was written down"
             );
