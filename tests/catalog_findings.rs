@@ -309,7 +309,11 @@ fn values_say_what_to_write_instead() {
     one("channel = \"payments-ops\"", "channel = \"dicsord:payments\"", "unknown chat platform `dicsord`", "`discord`");
     one("channel = \"payments-ops\"", "channel = \"@here\"", "not the name of a channel", "");
     one("url = \"https://desk.ej.example/hook\"", "url = \"ftp://x\"", "not an http or https address", "https://");
-    one("url = \"https://desk.ej.example/hook\"", "url = \"https://u:p@x/\"", "a secret never stands", "before the @");
+    finds(
+        "https://desk.ej.example/hook",
+        "https://u:p@x/",
+        &[("url = \"https:******x/\"", "a secret never stands", "before the @")],
+    );
     one("runbook = \"https://wiki.ej.example/payments\"", "runbook = \"the wiki\"", "not an http or https", "");
     one("source = \"alertmanager\"", "source = \"alertmanger\"", "unknown source", "`alertmanager`");
     one("source = \"alertmanager\"", "source = \"prometheus\"", "unknown source", "source = \"alertmanager\"");
@@ -550,4 +554,34 @@ fn files_of_any_size_and_shape_are_answered() {
     }
     assert!(load(&GOOD.replace('\n', "\r\n")).config.is_some());
     assert!(load(&("\u{feff}".to_owned() + GOOD)).config.is_some());
+}
+
+#[test]
+fn messages_repeat_no_address() {
+    let mut text = changed("\"cleo\"] }]", "\"cleo@ej.example\"] }]");
+    text = text.replace("\"chat\", \"sms after 3m\"", "\"+31612345678\"");
+    let loaded = load(&text);
+    assert_eq!(loaded.findings.len(), 2, "{:?}", loaded.findings);
+    assert!(loaded.findings.iter().all(|f| !f.brief().contains("1234") && !f.brief().contains("cleo@")));
+}
+
+#[test]
+fn secrets_are_masked_however_they_are_written() {
+    for line in [
+        "password = \"\"\"hunter2\nhunter2\"\"\"",
+        "password = '''\nhunter2\n'''",
+        "password = hunter2 and more",
+        "\"password\" = \"hunter2",
+        "passwords = [\"hunter2\"]",
+        "x = { api-key = \"hunter2\", y = 'z",
+        "url = \"https://bas:hunter2@desk.ej.example\"",
+        "key_env = \"hunter2\"",
+    ] {
+        let loaded = load(&changed("[mail]\n", &format!("[mail]\n{line}\n")));
+        assert!(!loaded.findings.is_empty(), "{line}");
+        for form in [Form::Plain, Form::Graphical { colour: false, width: 100 }] {
+            let shown = render(&loaded.findings, form);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
 }

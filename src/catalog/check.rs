@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Kind, Use};
 use super::finding::{Finding, Spot};
-use super::value::cut;
+use super::value::{self, cut};
 use crate::domain::delivery::Method;
 use crate::domain::id::{PersonId, ServiceId};
 use crate::domain::org::{Target, Team};
-use crate::domain::reject::did_you_mean;
 
 /// Judges the whole; `main` is the main file, for what is missing altogether.
 pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
@@ -31,6 +30,9 @@ pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
 /// Every name that is mentioned is declared.
 fn names(draft: &Draft<'_>) {
     for mention in &draft.mentions {
+        if draft.sink.is_full() {
+            return;
+        }
         let key = (mention.kind, mention.name.clone());
         // A thing whose name was lost to a syntax error may be the one that is meant.
         if draft.declared.contains_key(&key) || draft.lost.contains(&mention.kind) {
@@ -39,7 +41,7 @@ fn names(draft: &Draft<'_>) {
         let word = mention.kind.word();
         let known: Vec<&str> =
             draft.declared.keys().filter(|(kind, _)| *kind == mention.kind).map(|(_, name)| name.as_str()).collect();
-        let hint = match did_you_mean(&mention.name, known.iter().copied()) {
+        let hint = match value::meant(&mention.name, known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.is_empty() => format!("declare it: [[{word}]] with id = \"{}\"", cut(&mention.name)),
             None if known.len() <= 12 => format!("declared: {}", known.join(", ")),

@@ -65,15 +65,17 @@ impl Source {
 /// Hides what must not be shown again: the values of keys that hold a secret, and phone numbers. The text keeps its
 /// length, every hidden byte becomes `*`.
 fn mask(text: &str) -> String {
-    // A key that ends in a word for a secret, then its value on the same line; `_env` and `_file` hold names only,
+    // A key that ends in a word for a secret, then its value, quoted or the rest of the line; `_env` holds a name only,
     // unless what stands there is no name. `key = "$.id"` is a JSONPath expression.
     static SECRETS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?i)(?:key|token|password|passwd|secret|passphrase|credential|credentials|auth)(_env)?["']?[ \t]*=[ \t]*("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s"',}\]#]+)"#,
-        )
-        .ok()
+        let key = r#"(?i)(?:key|token|password|passwd|secret|passphrase|credential|auth)s?(_env)?["']?[ \t]*=[ \t]*"#;
+        let long = r#""{3}(?s:.*?)(?:"{3}|\z)|'{3}(?s:.*?)(?:'{3}|\z)"#;
+        let short = r#""(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^"'\s][^\n]*"#;
+        Regex::new(&format!("{key}({long}|{short})")).ok()
     });
-    static PHONES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\+[0-9][0-9 ().-]{5,}[0-9]").ok());
+    // Phone numbers, and what stands before the @ of an address on the web.
+    static OTHERS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"\+[0-9][0-9 ().-]{5,}[0-9]|//[^/\s"']+@"#).ok());
     let mut hidden: Vec<Range<usize>> = Vec::new();
     for found in SECRETS.iter().flat_map(|regex| regex.captures_iter(text)) {
         let Some(value) = found.get(2) else { continue };
@@ -84,7 +86,7 @@ fn mask(text: &str) -> String {
             hidden.push(value.range());
         }
     }
-    hidden.extend(PHONES.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.range()));
+    hidden.extend(OTHERS.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.range()));
     let mut bytes = text.as_bytes().to_vec();
     for range in hidden {
         if let Some(part) = bytes.get_mut(range) {

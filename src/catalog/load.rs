@@ -12,7 +12,6 @@ use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value};
 use crate::domain::org::Org;
-use crate::domain::reject::did_you_mean;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
 ///
@@ -75,8 +74,12 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
             }
         }
     }
-    let main = Source::new(shown(Path::new(MAIN)), "");
-    check::whole(&mut draft, &Spot::file(&main));
+    let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
+    check::whole(&mut draft, &main);
+    if sink.is_full() {
+        let message = "there are more findings than are kept; these are the first";
+        sink.add_last(Finding::error(&main, message));
+    }
     finish(draft, contents)
 }
 
@@ -157,7 +160,7 @@ fn top<'a>(draft: &mut Draft<'_>, source: &'a Arc<Source>, path: &Path, document
         let table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
         let what = if table { "table" } else { "key" };
         let finding = Finding::error(&spot, format!("unknown {what} `{}`", value::cut(name)));
-        let meant = foreign::table(name).or_else(|| did_you_mean(name, known()));
+        let meant = foreign::table(name).or_else(|| value::meant(name, known()));
         let meant = meant.filter(|_| table).and_then(|meant| known().find(|known| *known == meant));
         sink.add(match meant {
             Some(meant) => finding.hint(format!("here it is called `{}`", header(meant))),
