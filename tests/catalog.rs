@@ -180,12 +180,22 @@ fn only_the_files_of_a_configuration_are_read() {
         put(other, "this is not TOML");
     }
     assert_eq!(hash(), first);
-    put("commands/deploy.toml", "this is not TOML, and the words' own room says so");
+    // An organisation's own words are part of its configuration, and read by their own rules.
+    put("commands/deploy.toml", "name = \"deploy\"\nsumary = \"x\"\n");
     assert_ne!(hash(), first);
     let loaded = catalog::load_dir(dir.path(), &no_env).expect("readable");
+    assert!(errors(&loaded).iter().all(|f| f.contains("commands/deploy.toml:")), "{:?}", errors(&loaded));
+    assert!(errors(&loaded).iter().any(|f| f.contains("deploy.toml:2: ")), "{:?}", errors(&loaded));
+    put(
+        "commands/deploy.toml",
+        "name = \"hush\"\nsummary = \"Hold back pages\"\nrun = \"snooze\"\npermission = \"respond\"\n[[option]]\nname = \"duration\"\nsummary = \"How long\"\ntype = \"duration\"\nrequired = true\n",
+    );
+    let loaded = catalog::load_dir(dir.path(), &no_env).expect("readable");
+    assert_eq!(errors(&loaded), Vec::<String>::new());
     let config = loaded.config.expect("good");
     assert_eq!(config.org.hash, hash());
-    assert_eq!(config.words().map(|(path, _)| path).collect::<Vec<_>>(), ["commands/deploy.toml"]);
+    assert!(config.files.iter().any(|(path, _)| path == "commands/deploy.toml"));
+    assert!(config.org.lexicon.commands.iter().any(|command| command.name == "hush"));
     put("deep/er/more.toml", "[[service]]\nid = \"kiosks\"\nteam = \"checkin\"\n[defaults]\nservice = \"kiosks\"\n");
     let loaded = catalog::load_dir(dir.path(), &no_env).expect("readable");
     assert_eq!(errors(&loaded).len(), 1);

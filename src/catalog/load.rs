@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
-use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value};
+use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value, words};
 use crate::domain::org::Org;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
@@ -38,7 +38,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         env,
         base,
         sink: &sink,
-        org: Org::default(),
+        org: Org { lexicon: words::builtin(), ..Org::default() },
         secrets: Secrets::default(),
         server: Server::default(),
         mail: None,
@@ -61,7 +61,9 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     let (main, others): (Vec<_>, Vec<_>) = contents.iter().partition(|(path, _)| path.as_path() == Path::new(MAIN));
     for (path, content) in main.iter().chain(&others) {
         match content {
-            Content::Text(_) if files::is_words(path) => {}
+            Content::Text(text) if files::is_words(path) => {
+                own_words(&mut draft, &Source::new(shown(path), text), text)
+            }
             Content::Text(text) => file(&mut draft, &Source::new(shown(path), text), path, text),
             Content::TooLarge => {
                 let spot = Spot::file(&Source::new(shown(path), ""));
@@ -81,6 +83,14 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         sink.add_last(Finding::error(&main, message));
     }
     finish(draft, contents)
+}
+
+/// Lays a file of the organisation's own words over those that Opsbell brings along.
+fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
+    for problem in words::overlay(&mut draft.org.lexicon, source.path(), text).err().unwrap_or_default() {
+        let spot = Spot::new(source, problem.at);
+        draft.sink.add(Finding::error(&spot, problem.message).maybe_hint(problem.hint));
+    }
 }
 
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {

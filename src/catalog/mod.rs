@@ -4,6 +4,7 @@
 pub mod finding;
 pub mod reload;
 pub mod secret;
+pub mod words;
 
 mod check;
 mod draft;
@@ -20,7 +21,6 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use chrono::{Datelike, Days};
 use chrono_tz::Tz;
@@ -79,14 +79,6 @@ pub struct Config {
     rotations: BTreeMap<ScheduleId, Vec<Spot>>,
     not_built: Vec<Finding>,
     unread: Vec<Finding>,
-}
-
-impl Config {
-    /// The organisation's own words: those of its files that stand in `commands/`, path and text.
-    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.files.iter().filter(|(path, _)| files::is_words(Path::new(path)));
-        own.map(|(path, text)| (path.as_str(), text.as_str()))
-    }
 }
 
 /// The rotations that have not begun at an instant: until then they have no holder, and wake nobody.

@@ -6,6 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::event::DeliveryOwed;
 use super::id::{DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
 use super::incident::Severity;
 use super::time::{Span, Timestamp};
@@ -247,6 +248,37 @@ pub enum DeliveryStatus {
 }
 
 impl Delivery {
+    /// The delivery that an event owes.
+    pub fn owed_by(at: Timestamp, owed: &DeliveryOwed) -> Self {
+        Self {
+            id: owed.delivery.clone(),
+            page: owed.page,
+            to: owed.to.clone(),
+            priority: owed.priority,
+            owed_at: at,
+            status: DeliveryStatus::Owed { attempts: 0, not_before: None, unknown: false },
+            content: Some(Box::new(owed.content.clone())),
+        }
+    }
+
+    /// Ends it; what it said is no longer kept.
+    pub fn settle(&mut self, status: DeliveryStatus) {
+        self.status = status;
+        self.content = None;
+    }
+
+    /// Shifts the wait for its next attempt.
+    pub fn shift(&mut self, by: Span) {
+        if let DeliveryStatus::Owed { not_before: Some(at), .. } = &mut self.status {
+            *at = at.after(by);
+        }
+    }
+
+    /// Whether it wakes somebody (or is meant to).
+    pub fn is_page(&self) -> bool {
+        matches!(self.priority, Priority::CriticalPage | Priority::Page)
+    }
+
     /// Whether it is still to be sent.
     pub fn owed(&self) -> bool {
         matches!(self.status, DeliveryStatus::Owed { .. })

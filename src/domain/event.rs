@@ -1,12 +1,11 @@
 //! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
-use std::collections::BTreeMap;
-
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
+use super::alert::Labels;
 use super::delivery::{Content, Destination, Priority};
 use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, TeamId};
 use super::incident::{Incident, Resolution, RoleName, Severity};
@@ -217,6 +216,9 @@ pub enum Event {
         incident: IncidentId,
         /// The rules that stay with it.
         policy: Box<Policy>,
+        /// The step that fires first, from 0.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        step: u8,
         /// Why: `opened by alert ALR-1`, `reopened by bas`.
         reason: CompactString,
     },
@@ -237,8 +239,6 @@ pub enum Event {
     EscalationExhausted {
         /// Of which incident.
         incident: IncidentId,
-        /// What the last resort did, in words.
-        reason: CompactString,
     },
     /// The escalation ended because nobody needs to be paged any more.
     #[serde(rename = "escalation.stopped")]
@@ -294,12 +294,18 @@ pub enum Event {
     DeliveryAccepted {
         /// Which.
         delivery: DeliveryId,
+        /// The incident it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// An attempt did not succeed; it is tried again.
     #[serde(rename = "delivery.retried")]
     DeliveryRetried {
         /// Which.
         delivery: DeliveryId,
+        /// The incident it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
         /// How many attempts ended so.
         attempts: u16,
         /// Not before this.
@@ -315,6 +321,9 @@ pub enum Event {
     DeliveryFailed {
         /// Which.
         delivery: DeliveryId,
+        /// The incident it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
         /// Why.
         reason: CompactString,
     },
@@ -323,6 +332,9 @@ pub enum Event {
     DeliveryCancelled {
         /// Which.
         delivery: DeliveryId,
+        /// The incident it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
         /// Why.
         reason: CompactString,
     },
@@ -355,8 +367,8 @@ pub struct AlertOpened {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<CompactString>,
     /// The sender's labels.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<CompactString, CompactString>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// A link as given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<CompactString>,
@@ -414,4 +426,60 @@ pub struct DeliveryOwed {
 impl Event {
     /// The version that is written for every type of event by this release.
     pub const VERSION: u32 = 1;
+
+    /// The incident that an event is about, if it is about one.
+    pub fn incident(&self) -> Option<IncidentId> {
+        match self {
+            Self::EngineStarted { .. }
+            | Self::ConfigLoaded { .. }
+            | Self::ClockStepped { .. }
+            | Self::RequestAnswered { .. }
+            | Self::TokenAdded { .. }
+            | Self::TokenRevoked { .. }
+            | Self::AlertUpdated { .. }
+            | Self::AlertResolved { .. } => None,
+            Self::AlertOpened(opened) => Some(opened.incident),
+            Self::IncidentOpened(opened) => Some(opened.incident),
+            Self::IncidentAcknowledged { incident, .. }
+            | Self::IncidentUnacknowledged { incident, .. }
+            | Self::IncidentMitigated { incident }
+            | Self::IncidentResolved { incident, .. }
+            | Self::IncidentReopened { incident, .. }
+            | Self::IncidentClosed { incident }
+            | Self::IncidentSeveritySet { incident, .. }
+            | Self::IncidentRoleSet { incident, .. }
+            | Self::IncidentNoted { incident, .. }
+            | Self::IncidentUpdated { incident, .. }
+            | Self::IncidentWarned { incident, .. }
+            | Self::EscalationStarted { incident, .. }
+            | Self::EscalationStepped { incident, .. }
+            | Self::EscalationExhausted { incident }
+            | Self::EscalationStopped { incident, .. } => Some(*incident),
+            Self::PageOpened { page, .. } | Self::PageAdvanced { page, .. } | Self::PageEnded { page, .. } => {
+                Some(page.incident)
+            }
+            Self::DeliveryOwed(owed) => owed.incident,
+            Self::AttemptRefused { incident, .. }
+            | Self::DeliveryAccepted { incident, .. }
+            | Self::DeliveryRetried { incident, .. }
+            | Self::DeliveryFailed { incident, .. }
+            | Self::DeliveryCancelled { incident, .. } => *incident,
+        }
+    }
+
+    /// The delivery that an event is about, if it is about one.
+    pub fn delivery(&self) -> Option<&DeliveryId> {
+        match self {
+            Self::DeliveryOwed(owed) => Some(&owed.delivery),
+            Self::DeliveryAccepted { delivery, .. }
+            | Self::DeliveryRetried { delivery, .. }
+            | Self::DeliveryFailed { delivery, .. }
+            | Self::DeliveryCancelled { delivery, .. } => Some(delivery),
+            _ => None,
+        }
+    }
+}
+
+fn is_zero(n: &u8) -> bool {
+    *n == 0
 }

@@ -3,16 +3,21 @@
 
 pub mod actor;
 pub mod alert;
+pub mod authorise;
 pub mod command;
+pub mod decide;
 pub mod delivery;
 pub mod desk;
+pub mod draft;
 pub mod event;
 pub mod id;
 pub mod incident;
 pub mod input;
+pub mod oncall;
 pub mod org;
 pub mod paging;
 pub mod reject;
+pub mod report;
 pub mod signal;
 pub mod state;
 pub mod time;

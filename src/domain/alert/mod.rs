@@ -1,11 +1,16 @@
 //! Alerts: firing → resolved, deduplicated by (integration, key), grouped into an incident by service and labels.
 //! The record is here; `intake` decides what a signal does, `show` how an alert reads.
 
-use std::collections::BTreeMap;
+pub mod intake;
+mod labels;
+pub mod show;
+
+pub use labels::Labels;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::event::AlertOpened;
 use super::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use super::signal::AlertSeverity;
 use super::time::Timestamp;
@@ -37,8 +42,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<CompactString>,
     /// The sender's labels.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<CompactString, CompactString>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// A link as given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<CompactString>,
@@ -50,4 +55,27 @@ pub struct Alert {
     /// When it recovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+}
+
+impl Alert {
+    /// The record that an event begins.
+    pub fn opened(at: Timestamp, opened: &AlertOpened) -> Self {
+        Self {
+            id: opened.alert,
+            integration: opened.integration.clone(),
+            key: opened.key.clone(),
+            incident: opened.incident,
+            service: opened.service.clone(),
+            named_service: opened.named_service.clone(),
+            name: opened.name.clone(),
+            severity: opened.severity,
+            summary: opened.summary.clone(),
+            environment: opened.environment.clone(),
+            labels: opened.labels.clone(),
+            link: opened.link.clone(),
+            opened_at: at,
+            started_at: opened.started_at,
+            resolved_at: None,
+        }
+    }
 }

@@ -1,7 +1,17 @@
 //! Commands: the words are data (`commands/*.toml`, read by `catalog/`), their meaning is the typed `Command`.
 //! The text grammar, completion and help work on the data; deciding what a command does is the practices' work.
 
+pub mod complete;
+pub mod grammar;
+pub mod help;
+pub mod meaning;
 pub mod spec;
+pub mod typed;
+mod value;
+mod word;
+
+pub use meaning::typed;
+pub use typed::{Command, Meant, OncallOf, PageTarget};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};

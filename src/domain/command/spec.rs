@@ -88,6 +88,8 @@ pub enum OptionKind {
     Schedule,
     /// A person, team or service: `person:cleo`, `team:payments`, or a name that only one of them has.
     Target,
+    /// A schedule, team or service: `schedule:payments-primary`, or a name that only one of them has.
+    Oncall,
     /// An incident; may be left out where there is only one it can mean.
     Incident,
     /// An alert.

@@ -1,6 +1,9 @@
 //! Incidents (ITIL 4): triggered → acknowledged → mitigated → resolved → closed. The record and its types are here;
 //! `life` decides what people and alerts do to it, `paging/` who is woken, `show` how it reads.
 
+pub mod apply;
+pub mod life;
 pub mod record;
+pub mod show;
 
 pub use record::{Entry, Incident, IncidentState, Resolution, RoleName, Roles, Severity};

@@ -292,6 +292,12 @@ pub struct Incident {
     pub alerts_firing: u32,
     /// Alerts that ever joined.
     pub alerts_total: u32,
+    /// The step that fired last, from 0; an escalation on request goes on behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_step: Option<u8>,
+    /// When the last resort was called; nothing pages of itself after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhausted_at: Option<Timestamp>,
     /// The running escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Escalation>,

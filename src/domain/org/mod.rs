@@ -136,7 +136,7 @@ pub enum Every {
 }
 
 /// An escalation policy as declared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Policy {
     /// Its name.
     pub id: PolicyId,
@@ -149,7 +149,7 @@ pub struct Policy {
 }
 
 /// One step: its targets are paged together, independently of each other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Step {
     /// Who is paged.
     pub page: Vec<Target>,

@@ -1,12 +1,18 @@
 //! Paging (GoAlert's semantics unless said otherwise): escalations, pages, who is woken and why. Types are here;
 //! `escalate` fires steps, `page` runs a person's rules, `settle` takes receipts, `audit` looks for anything overdue.
 
+pub mod audit;
+pub mod escalate;
+pub mod look;
+pub mod page;
+pub mod settle;
+
 use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::id::PersonId;
+use super::id::{IncidentId, PageId, PersonId};
 use super::org::{NotifyRule, Policy};
 use super::time::Timestamp;
 
@@ -76,10 +82,17 @@ pub struct Page {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// The rules that stay with it, in order of their delay.
-    pub rules: Vec<NotifyRule>,
+    pub rules: Box<[NotifyRule]>,
     /// How many of them have started.
     pub used: u8,
     /// When the next one is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
+}
+
+impl Page {
+    /// Its full name.
+    pub fn id(&self, incident: IncidentId) -> PageId {
+        PageId { incident, n: self.n }
+    }
 }

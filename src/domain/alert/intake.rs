@@ -1,0 +1,208 @@
+//! Intake: what a signal does. Deduplicated by (integration, key), routed to a service (or, marked, to the default
+//! one), grouped into an open incident or opening one; a recovery resolves the incident of which it was the last.
+
+use compact_str::{CompactString, format_compact};
+
+use super::{Alert, Labels};
+use crate::domain::actor::Actor;
+use crate::domain::draft::Draft;
+use crate::domain::event::{AlertOpened, Event, IncidentOpened};
+use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
+use crate::domain::incident::{Resolution, Severity, life};
+use crate::domain::input::Reply;
+use crate::domain::org::{Integration, Org};
+use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::signal::{Signal, SignalKind};
+
+/// The longest title, in characters; the alert keeps the whole text.
+const TITLE_MAX: usize = 200;
+
+/// Decides what a signal does.
+pub fn receive(draft: &mut Draft<'_>, integration: &IntegrationId, signal: &Signal) -> Result<Reply, Reject> {
+    let org = draft.org;
+    let Some(sender) = org.integrations.get(integration) else {
+        return Err(Reject::new(RejectCode::NotFound, format!("integration {integration} is no longer configured")));
+    };
+    match signal.kind {
+        SignalKind::Alert => Ok(fire(draft, sender, signal)),
+        SignalKind::Resolve => Ok(recover(draft, sender, signal)),
+        SignalKind::Ack => Ok(acknowledge(draft, sender, signal)),
+        SignalKind::Deploy | SignalKind::Ci | SignalKind::StatusUpdate | SignalKind::Confirm | SignalKind::Ignore => {
+            Ok(Reply::done("nothing to do"))
+        }
+    }
+}
+
+fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+    if let Some(known) = draft.state.firing(&sender.id, &signal.key) {
+        return repeat(draft, known, signal);
+    }
+    let route = route(draft.org, sender, signal);
+    let severity = signal.severity.unwrap_or(draft.org.defaults.severity);
+    // Every signal lands: one that no service owns always pages, however mild it says it is.
+    let wanted = Severity::from(severity);
+    let wanted = if route.unrouted() { wanted.min(Severity::Sev3) } else { wanted };
+    let group = group(sender, signal, &route);
+    let joined = draft.state.grouped(&group).map(|incident| incident.id);
+    let incident = match joined {
+        Some(incident) => incident,
+        None => open_incident(draft, signal, &route, wanted, group),
+    };
+    let alert = draft.next_alert();
+    draft.emit(Event::AlertOpened(Box::new(AlertOpened {
+        alert,
+        integration: sender.id.clone(),
+        key: signal.key.as_str().into(),
+        incident,
+        service: route.service.clone(),
+        named_service: route.named.clone(),
+        name: signal.name.as_str().into(),
+        severity,
+        summary: signal.summary.as_deref().map(CompactString::from),
+        environment: signal.environment.as_deref().map(CompactString::from),
+        labels: Labels::from(&signal.labels),
+        link: signal.link.as_deref().map(CompactString::from),
+        started_at: signal.started_at,
+    })));
+    match joined {
+        Some(_) => raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str())),
+        None => life::begin(draft, incident, format_compact!("opened by {alert}")),
+    }
+    Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
+}
+
+/// The same key again: only what is new is written.
+fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
+    let severity = signal.severity.unwrap_or(known.severity);
+    let summary = signal.summary.as_deref().map(CompactString::from);
+    if severity != known.severity || summary != known.summary {
+        draft.emit(Event::AlertUpdated { alert: known.id, severity, summary });
+        if severity > known.severity {
+            let reason = format!("{} is {}", known.id, severity.as_str());
+            raise(draft, known.incident, Severity::from(severity), &reason);
+        }
+    }
+    Reply::done(format!("{} still fires in {}", known.id, known.incident)).about(known.incident).about(known.id)
+}
+
+/// A worse alert raises its incident, unless a person has said how bad it is.
+fn raise(draft: &mut Draft<'_>, id: IncidentId, wanted: Severity, reason: &str) {
+    let Some(incident) = draft.incident(id) else { return };
+    if wanted < incident.severity && !incident.severity_by_person && incident.state.open() {
+        life::change_severity(draft, id, wanted, Some(reason.into()));
+    }
+}
+
+fn recover(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+    let Some(alert) = draft.state.firing(&sender.id, &signal.key) else {
+        return Reply::done("nothing fires under that key");
+    };
+    let (alert, incident) = (alert.id, alert.incident);
+    draft.emit(Event::AlertResolved { alert });
+    draft.alert_recovered(incident, alert);
+    let Some(record) = draft.incident(incident) else { return Reply::done(format!("{alert} recovered")).about(alert) };
+    if record.alerts_firing == 0 && record.state.open() {
+        if let Some(commander) = record.roles.commander.clone() {
+            let text = format!("{incident}: all alerts have recovered. {commander} has command and resolves it.");
+            draft.post(incident, text);
+        } else {
+            life::resolve(draft, incident, Resolution::Recovered, None);
+        }
+    }
+    Reply::done(format!("{alert} recovered")).about(incident).about(alert)
+}
+
+/// An acknowledgement in the sender's own tool stops the escalation only where the integration may.
+fn acknowledge(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+    let Some(alert) = draft.state.firing(&sender.id, &signal.key) else {
+        return Reply::done("nothing fires under that key");
+    };
+    let (alert, incident) = (alert.id, alert.incident);
+    debug_assert!(matches!(draft.actor(), Actor::Integration(_)));
+    if sender.may_acknowledge {
+        life::acknowledge(draft, incident, None);
+    }
+    Reply::done(format!("{alert} acknowledged by {}", sender.id)).about(incident).about(alert)
+}
+
+/// Where a signal goes.
+struct Route {
+    service: ServiceId,
+    /// The service it named, where that is not the one it went to.
+    named: Option<CompactString>,
+    /// Whether no known service was named and none is configured for its sender.
+    lost: bool,
+}
+
+impl Route {
+    fn unrouted(&self) -> bool {
+        self.lost
+    }
+}
+
+/// A known service that the signal names; else, where it names none of its own, its sender's; else the default one.
+/// A name that a parser only guessed from other labels (`job`, `instance`) does not hide the sender's service.
+fn route(org: &Org, sender: &Integration, signal: &Signal) -> Route {
+    let named = signal.service.as_deref().filter(|name| !name.trim().is_empty());
+    if let Some((known, _)) = named.and_then(|name| org.services.get_key_value(name)) {
+        return Route { service: known.clone(), named: None, lost: false };
+    }
+    let explicit = named.is_some() && (signal.labels.is_empty() || signal.labels.contains_key("service"));
+    match &sender.service {
+        Some(service) if !explicit => Route { service: service.clone(), named: None, lost: false },
+        _ => Route { service: org.defaults.service.clone(), named: named.map(CompactString::from), lost: true },
+    }
+}
+
+/// Alerts of one service (as named), one environment and the same values of the grouping labels share an incident.
+fn group(sender: &Integration, signal: &Signal, route: &Route) -> CompactString {
+    let mut group = format_compact!("{}", route.service);
+    let mut add = |name: &str, value: &str| {
+        group.push('\u{1f}');
+        group.push_str(name);
+        group.push('=');
+        group.push_str(value);
+    };
+    add("named", route.named.as_deref().unwrap_or(""));
+    add("environment", signal.environment.as_deref().unwrap_or(""));
+    let mut labelled = false;
+    for label in &sender.group_by {
+        if let Some(value) = signal.labels.get(label.as_str()) {
+            add(label, value);
+            labelled = true;
+        }
+    }
+    if !labelled {
+        add("name", &signal.name);
+    }
+    group
+}
+
+fn open_incident(
+    draft: &mut Draft<'_>,
+    signal: &Signal,
+    route: &Route,
+    severity: Severity,
+    group: CompactString,
+) -> IncidentId {
+    let incident = draft.next_incident();
+    let team = draft.org.services.get(&route.service).map(|service| service.team.clone()).unwrap_or_default();
+    let title = match signal.summary.as_deref().filter(|summary| !summary.trim().is_empty()) {
+        Some(summary) if summary.contains(&signal.name) => summary.to_owned(),
+        Some(summary) => format!("{}: {summary}", signal.name),
+        None => signal.name.clone(),
+    };
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    draft.emit(Event::IncidentOpened(Box::new(IncidentOpened {
+        incident,
+        title: title.chars().take(TITLE_MAX).collect(),
+        service: route.service.clone(),
+        team,
+        severity,
+        group,
+        environment: signal.environment.as_deref().map(CompactString::from),
+        unrouted: route.unrouted(),
+        place: None,
+    })));
+    incident
+}

@@ -1,0 +1,56 @@
+//! The one function that authorises, for commands, buttons and administration alike. Identity comes from the
+//! envelope; what a person may do comes from the organisation in force at this moment.
+
+use super::actor::{ADMINISTRATOR, Actor};
+use super::command::spec::Permission;
+use super::incident::Incident;
+use super::org::{Org, Role};
+use super::reject::{Reject, RejectCode};
+
+/// Whether an actor may do something, on a record where it is about one.
+pub fn authorise(org: &Org, actor: &Actor, permission: Permission, on: Option<&Incident>) -> Result<(), Reject> {
+    let person = match actor {
+        // Integrations and timers give no commands; what they do is decided where their input is.
+        Actor::Integration(_) | Actor::Timer(_) => {
+            return Err(Reject::new(RejectCode::NotAllowed, "Only a person can do that."));
+        }
+        Actor::Person(person) => person,
+    };
+    if person.as_str() == ADMINISTRATOR {
+        return match permission {
+            Permission::Read | Permission::Administer => Ok(()),
+            Permission::Declare | Permission::Respond => {
+                Err(Reject::new(RejectCode::Unlinked, "The administrator's token is not a person.")
+                    .hint("Say who it is for: opsbell say --as NAME …"))
+            }
+        };
+    }
+    let Some(known) = org.people.get(person) else {
+        return Err(Reject::new(RejectCode::Unlinked, format!("{person} is not a person of this organisation."))
+            .hint("An administrator can add a [[person]] to the configuration."));
+    };
+    let may = match known.role {
+        Role::Stakeholder => permission <= Permission::Declare,
+        Role::Responder => permission <= Permission::Respond,
+        Role::Admin => true,
+    };
+    if may {
+        return Ok(());
+    }
+    let what = match on {
+        Some(incident) => format!("{person} may not do that to {}: it needs a responder.", incident.id),
+        None if permission == Permission::Administer => format!("{person} may not do that: it needs an administrator."),
+        None => format!("{person} may not do that: it needs a responder."),
+    };
+    Err(Reject::new(RejectCode::NotAllowed, what).hint("See what you may do: /whoami and /help"))
+}
+
+/// The word of a permission.
+pub fn word(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read => "read",
+        Permission::Declare => "declare",
+        Permission::Respond => "respond",
+        Permission::Administer => "administer",
+    }
+}

@@ -1,0 +1,247 @@
+//! The one table of what commands mean: the `run` of a command file → a typed `Command`. How an option becomes a value
+//! is `value`'s; whether the person may, and whether the record exists, is decided by the practices.
+
+use super::Call;
+use super::grammar::{option, phrases, usage_hint};
+use super::spec::{CommandSpec, OptionKind};
+use super::typed::{Command, Meant};
+use super::value::{Given, alert, duration, incident, oncall_of, person, resolution, role, service, severity, target};
+use super::word::{clean, shown};
+use crate::domain::org::Org;
+use crate::domain::reject::{Reject, RejectCode, did_you_mean};
+
+/// One meaning: what a command file names with `run`.
+pub struct Meaning {
+    /// `incident.declare`.
+    pub run: &'static str,
+    /// The options it understands; a file may leave out those that are not needed, and mark more as required.
+    pub takes: &'static [Takes],
+    build: fn(&Given<'_>) -> Result<Command, Reject>,
+}
+
+/// An option that a meaning understands.
+pub struct Takes {
+    /// Its name.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: OptionKind,
+    /// Whether there is no meaning without it. An incident is never needed: it can be meant by the place.
+    pub needed: bool,
+    /// The words that a choice can be; a file may offer fewer.
+    pub words: &'static [&'static str],
+}
+
+const fn needs(name: &'static str, kind: OptionKind) -> Takes {
+    Takes { name, kind, needed: true, words: &[] }
+}
+
+const fn may(name: &'static str, kind: OptionKind) -> Takes {
+    Takes { name, kind, needed: false, words: &[] }
+}
+
+impl Takes {
+    const fn of(self, words: &'static [&'static str]) -> Self {
+        Self { words, ..self }
+    }
+}
+
+const INCIDENT: Takes = may("incident", OptionKind::Incident);
+const TEXT: Takes = needs("text", OptionKind::Text);
+const MAYBE_TEXT: Takes = may("text", OptionKind::Text);
+const OF: Takes = may("of", OptionKind::Oncall);
+
+/// Every meaning there is. A test proves that each has a command file, and each command file a meaning.
+pub const MEANINGS: &[Meaning] = &[
+    Meaning {
+        run: "incident.declare",
+        takes: &[
+            needs("title", OptionKind::Text),
+            may("service", OptionKind::Service),
+            may("severity", OptionKind::Severity),
+        ],
+        build: |given| {
+            Ok(Command::IncidentDeclare {
+                // A title is one line, wherever it is shown.
+                title: given.needed("title")?.split_whitespace().collect::<Vec<_>>().join(" "),
+                service: given.read("service", service)?,
+                severity: given.read("severity", severity)?,
+            })
+        },
+    },
+    Meaning { run: "incident.list", takes: &[], build: |_| Ok(Command::IncidentList) },
+    Meaning {
+        run: "incident.show",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentShow { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.ack",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentAck { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.note",
+        takes: &[TEXT, INCIDENT],
+        build: |given| Ok(Command::IncidentNote { text: given.needed("text")?, incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.update",
+        takes: &[TEXT, INCIDENT],
+        build: |given| Ok(Command::IncidentUpdate { text: given.needed("text")?, incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.severity",
+        takes: &[needs("severity", OptionKind::Severity), INCIDENT],
+        build: |given| {
+            Ok(Command::IncidentSeverity {
+                severity: given.needed_read("severity", severity)?,
+                incident: given.incident()?,
+            })
+        },
+    },
+    Meaning {
+        run: "incident.role",
+        takes: &[
+            needs("role", OptionKind::Choice).of(&["commander", "lead", "communications", "scribe"]),
+            may("person", OptionKind::User),
+            INCIDENT,
+        ],
+        build: |given| {
+            Ok(Command::IncidentRole {
+                role: given.needed_read("role", role)?,
+                person: given.read("person", person)?,
+                incident: given.incident()?,
+            })
+        },
+    },
+    Meaning {
+        run: "incident.escalate",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentEscalate { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.mitigate",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentMitigate { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.resolve",
+        takes: &[
+            may("resolution", OptionKind::Choice).of(&["fixed", "recovered", "false-alarm", "duplicate"]),
+            MAYBE_TEXT,
+            INCIDENT,
+        ],
+        build: |given| {
+            Ok(Command::IncidentResolve {
+                resolution: given.read("resolution", resolution)?,
+                text: given.text("text")?,
+                incident: given.incident()?,
+            })
+        },
+    },
+    Meaning {
+        run: "incident.reopen",
+        takes: &[MAYBE_TEXT, INCIDENT],
+        build: |given| Ok(Command::IncidentReopen { text: given.text("text")?, incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.close",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentClose { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.timeline",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentTimeline { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.pages",
+        takes: &[INCIDENT],
+        build: |given| Ok(Command::IncidentPages { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "page",
+        takes: &[needs("target", OptionKind::Target), MAYBE_TEXT, INCIDENT],
+        build: |given| {
+            Ok(Command::Page {
+                target: given.needed_read("target", target)?,
+                text: given.text("text")?,
+                // Left out it means a new incident, so the place does not fill it in.
+                incident: given.read("incident", incident)?,
+            })
+        },
+    },
+    Meaning {
+        run: "snooze",
+        takes: &[needs("duration", OptionKind::Duration), INCIDENT],
+        build: |given| {
+            Ok(Command::Snooze { duration: given.needed_read("duration", duration)?, incident: given.incident()? })
+        },
+    },
+    Meaning {
+        run: "oncall.who",
+        takes: &[OF],
+        build: |given| Ok(Command::OncallWho { of: given.read("of", oncall_of)? }),
+    },
+    Meaning {
+        run: "oncall.next",
+        takes: &[OF],
+        build: |given| Ok(Command::OncallNext { of: given.read("of", oncall_of)? }),
+    },
+    Meaning { run: "alert.list", takes: &[], build: |_| Ok(Command::AlertList) },
+    Meaning {
+        run: "alert.show",
+        takes: &[needs("alert", OptionKind::Alert)],
+        build: |given| Ok(Command::AlertShow { alert: given.needed_read("alert", alert)? }),
+    },
+    Meaning { run: "status", takes: &[], build: |_| Ok(Command::Status) },
+    Meaning { run: "whoami", takes: &[], build: |_| Ok(Command::Whoami) },
+    Meaning {
+        run: "help",
+        takes: &[may("about", OptionKind::Text)],
+        build: |given| Ok(Command::Help { about: given.text("about")? }),
+    },
+];
+
+/// The meaning of that name.
+pub fn meaning(run: &str) -> Option<&'static Meaning> {
+    MEANINGS.iter().find(|meaning| meaning.run == run)
+}
+
+/// Looks every option up in the organisation. Errors: an unknown command or option, a value that is not of its type,
+/// a name that the organisation does not have, an incident that is not said and not plain from the place.
+pub fn typed<'a>(call: &Call, org: &'a Org, meant: &Meant) -> Result<(Command, &'a CommandSpec), Reject> {
+    let name = call.command.as_str();
+    let Some(spec) = org.lexicon.commands.iter().find(|spec| phrases(spec).any(|phrase| phrase == name)) else {
+        let known = org.lexicon.commands.iter().map(|spec| spec.name.as_str());
+        let hint = match did_you_mean(name, known) {
+            Some(near) => format!("did you mean `/{near}`?"),
+            None => "`/help` lists what you can say".to_owned(),
+        };
+        let message = format!("there is no command `/{}`", shown(name));
+        return Err(Reject::new(RejectCode::UnknownWord, message).hint(hint));
+    };
+    for (i, (name, value)) in call.options.iter().enumerate() {
+        let hint = || usage_hint(spec);
+        if option(spec, name).is_none() {
+            let message = format!("`/{}` has no option `{}`", spec.name, shown(name));
+            return Err(Reject::new(RejectCode::UnknownWord, message).hint(hint()));
+        }
+        if call.options[..i].iter().any(|(before, _)| before.eq_ignore_ascii_case(name)) {
+            return Err(Reject::new(RejectCode::BadValue, format!("`{name}` is given twice")).hint(hint()));
+        }
+        if clean(value)?.trim().is_empty() {
+            return Err(Reject::new(RejectCode::Missing, format!("`{name}` is empty")).hint(hint()));
+        }
+    }
+    let given = Given { call, spec, org, meant };
+    for option in spec.options.iter().filter(|option| option.required) {
+        given.needed(&option.name)?;
+    }
+    let Some(meaning) = meaning(&spec.run) else {
+        // The catalogue refuses such a file; this is what is said if one is made by hand.
+        let message = format!("`/{}` runs `{}`, which this release does not know", spec.name, shown(&spec.run));
+        return Err(Reject::new(RejectCode::UnknownWord, message).hint("run `opsbell check`"));
+    };
+    Ok(((meaning.build)(&given)?, spec))
+}

@@ -1,0 +1,177 @@
+//! The typed command: what a person asks for once every option stands for something the organisation knows.
+//! How options become values is `meaning.rs`; what a command does is decided by its practice.
+
+use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, TeamId};
+use crate::domain::incident::{Resolution, RoleName, Severity};
+use crate::domain::time::Span;
+
+/// What a person asks for. Every name in it exists in the organisation; records need not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Open an incident and page whoever its service says.
+    IncidentDeclare {
+        /// What is wrong, in a few words; not empty.
+        title: String,
+        /// The service; without one the organisation's default is meant.
+        service: Option<ServiceId>,
+        /// How bad, if said.
+        severity: Option<Severity>,
+    },
+    /// Show the open incidents.
+    IncidentList,
+    /// Show one incident.
+    IncidentShow {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Take it: stops its pages.
+    IncidentAck {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Write a line into the timeline, for the responders.
+    IncidentNote {
+        /// Which.
+        incident: IncidentId,
+        /// The line; not empty.
+        text: String,
+    },
+    /// Tell everybody how it stands.
+    IncidentUpdate {
+        /// Which.
+        incident: IncidentId,
+        /// What is told; not empty.
+        text: String,
+    },
+    /// Set how bad it is.
+    IncidentSeverity {
+        /// Which.
+        incident: IncidentId,
+        /// How bad.
+        severity: Severity,
+    },
+    /// Give a role to somebody.
+    IncidentRole {
+        /// Which.
+        incident: IncidentId,
+        /// The role.
+        role: RoleName,
+        /// To whom; `None`: to whoever asks.
+        person: Option<PersonId>,
+    },
+    /// Page the next step now.
+    IncidentEscalate {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// The impact is over.
+    IncidentMitigate {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// It is over.
+    IncidentResolve {
+        /// Which.
+        incident: IncidentId,
+        /// How it ended, if said.
+        resolution: Option<Resolution>,
+        /// What was done, if said; not empty.
+        text: Option<String>,
+    },
+    /// It is not over after all.
+    IncidentReopen {
+        /// Which.
+        incident: IncidentId,
+        /// Why, if said; not empty.
+        text: Option<String>,
+    },
+    /// Its record is complete.
+    IncidentClose {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Show what happened.
+    IncidentTimeline {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Show who was paged, how and why.
+    IncidentPages {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Page somebody.
+    Page {
+        /// Whom.
+        target: PageTarget,
+        /// Why, if said; not empty.
+        text: Option<String>,
+        /// About which incident; `None`: a new one.
+        incident: Option<IncidentId>,
+    },
+    /// Hold back an incident's pages for a while.
+    Snooze {
+        /// Which.
+        incident: IncidentId,
+        /// How long; more than zero.
+        duration: Span,
+    },
+    /// Show who is on call now.
+    OncallWho {
+        /// For what; `None`: for everything.
+        of: Option<OncallOf>,
+    },
+    /// Show who is on call next.
+    OncallNext {
+        /// For what; `None`: for everything.
+        of: Option<OncallOf>,
+    },
+    /// Show the alerts that fire.
+    AlertList,
+    /// Show one alert.
+    AlertShow {
+        /// Which.
+        alert: AlertId,
+    },
+    /// Show how everything stands.
+    Status,
+    /// Show who the asker is to Opsbell, and what they may do.
+    Whoami,
+    /// Show what one can say.
+    Help {
+        /// About which command; `None`: about all.
+        about: Option<String>,
+    },
+}
+
+/// Whom `/page` pages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PageTarget {
+    /// One person, by their own rules.
+    Person(PersonId),
+    /// A team's escalation policy.
+    Team(TeamId),
+    /// The escalation policy of the team that owns the service.
+    Service(ServiceId),
+}
+
+/// For what somebody is on call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OncallOf {
+    /// One schedule.
+    Schedule(ScheduleId),
+    /// All schedules that a team's escalation policy names.
+    Team(TeamId),
+    /// The same for the team that owns the service.
+    Service(ServiceId),
+}
+
+/// What a command can mean without saying it. It comes from the verified envelope and the place, never from the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meant {
+    /// Who asks; `me` stands for them.
+    pub caller: Option<PersonId>,
+    /// The incidents it can mean when the id is left out: those of the room, or the asker's open pages, or all open
+    /// ones. Exactly one is taken; several are asked about.
+    pub incidents: Vec<IncidentId>,
+}

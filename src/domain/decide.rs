@@ -1,0 +1,355 @@
+//! `decide`: from an input to events and an answer. Pure: the same state, organisation, time and input give the same
+//! decision. A command is read, typed, authorised on the loaded object, and handed to its practice.
+
+use compact_str::{CompactString, format_compact};
+
+use super::actor::Actor;
+use super::alert;
+use super::authorise::{authorise, word};
+use super::command::spec::Permission;
+use super::command::{Call, Command, Meant, PageTarget, grammar, help, meaning};
+use super::delivery::{Content, Priority};
+use super::draft::Draft;
+use super::event::Event;
+use super::id::{IncidentId, PersonId};
+use super::incident::{self, IncidentState, Resolution, life};
+use super::input::{Button, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
+use super::oncall;
+use super::org::{Org, Policy, Step, Target};
+use super::paging::{escalate, page, settle};
+use super::reject::{Reject, RejectCode};
+use super::report;
+use super::state::State;
+use super::time::Timestamp;
+
+/// What an input leads to. A refusal may come with an event: a refused attempt at a protected action is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What happened; empty when nothing changed.
+    pub events: Vec<Event>,
+    /// What is answered.
+    pub reply: Result<Reply, Reject>,
+}
+
+/// Decides.
+pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decision {
+    let scope = input.idempotency.as_ref().map(|key| format_compact!("{}\u{1f}{key}", input.by.actor));
+    if let Some(kept) = scope.as_ref().and_then(|key| state.answers.get(key)) {
+        return Decision { events: Vec::new(), reply: Ok(kept.reply.clone()) };
+    }
+    let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
+    let reply = take(&mut draft, &input.kind);
+    let mut events = draft.into_events();
+    match reply {
+        Ok(reply) => {
+            // A read, and a repeat that changes nothing, write nothing and may as well be answered anew.
+            if let (Some(key), false) = (scope, events.is_empty()) {
+                events.push(Event::RequestAnswered { key, reply: reply.clone() });
+            }
+            Decision { events, reply: Ok(reply) }
+        }
+        Err(reject) => {
+            // A refusal undoes what the draft had; only the record of a refused attempt stays.
+            events.retain(|event| matches!(event, Event::AttemptRefused { .. }));
+            Decision { events, reply: Err(reject) }
+        }
+    }
+}
+
+fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
+    match kind {
+        InputKind::Signal { integration, signal } => alert::intake::receive(draft, integration, signal),
+        InputKind::Text { place, text } => {
+            let call = grammar::parse(text, &draft.org.lexicon)?;
+            take_call(draft, place, &call)
+        }
+        InputKind::Call { place, call } => take_call(draft, place, call),
+        InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::Wake(wakeup) => {
+            wake(draft, *wakeup);
+            Ok(Reply::default())
+        }
+        InputKind::Receipt { delivery, outcome } => {
+            settle::settle(draft, delivery, outcome);
+            Ok(Reply::default())
+        }
+        InputKind::Started { version } => {
+            draft.emit(Event::EngineStarted { version: version.clone() });
+            Ok(Reply::default())
+        }
+        InputKind::ConfigLoaded { hash } => {
+            if draft.state.meta.config != *hash {
+                draft.emit(Event::ConfigLoaded { hash: hash.clone() });
+            }
+            Ok(Reply::default())
+        }
+        InputKind::ClockStepped { by } => {
+            draft.emit(Event::ClockStepped { by_ms: by.0 });
+            Ok(Reply::default())
+        }
+        InputKind::TellOperators { text } => {
+            tell_operators(draft, text);
+            Ok(Reply::default())
+        }
+        InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
+        InputKind::RevokeToken { token } => revoke_token(draft, token),
+    }
+}
+
+fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
+    let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
+    let (command, spec) = meaning::typed(call, draft.org, &meant)?;
+    let about = incident_of(&command);
+    permit(draft, spec.permission, &spec.name, about)?;
+    let mut reply = run(draft, place, command)?;
+    reply.private |= spec.private;
+    Ok(reply)
+}
+
+/// Authorises on the loaded object; a refused attempt is recorded.
+fn permit(
+    draft: &mut Draft<'_>,
+    permission: Permission,
+    command: &str,
+    about: Option<IncidentId>,
+) -> Result<(), Reject> {
+    let on = about.and_then(|id| draft.any(id).ok());
+    let refused = match authorise(draft.org, draft.actor(), permission, on) {
+        Ok(()) => return Ok(()),
+        Err(refused) => refused,
+    };
+    if permission > Permission::Read {
+        let incident = about.filter(|id| draft.incident(*id).is_some());
+        draft.emit(Event::AttemptRefused { command: command.into(), permission: word(permission).into(), incident });
+    }
+    Err(refused)
+}
+
+fn incident_of(command: &Command) -> Option<IncidentId> {
+    match command {
+        Command::IncidentShow { incident }
+        | Command::IncidentAck { incident }
+        | Command::IncidentNote { incident, .. }
+        | Command::IncidentUpdate { incident, .. }
+        | Command::IncidentSeverity { incident, .. }
+        | Command::IncidentRole { incident, .. }
+        | Command::IncidentEscalate { incident }
+        | Command::IncidentMitigate { incident }
+        | Command::IncidentResolve { incident, .. }
+        | Command::IncidentReopen { incident, .. }
+        | Command::IncidentClose { incident }
+        | Command::IncidentTimeline { incident }
+        | Command::IncidentPages { incident }
+        | Command::Snooze { incident, .. } => Some(*incident),
+        Command::Page { incident, .. } => *incident,
+        Command::IncidentDeclare { .. }
+        | Command::IncidentList
+        | Command::OncallWho { .. }
+        | Command::OncallNext { .. }
+        | Command::AlertList
+        | Command::AlertShow { .. }
+        | Command::Status
+        | Command::Whoami
+        | Command::Help { .. } => None,
+    }
+}
+
+fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, Reject> {
+    use incident::show;
+    match command {
+        Command::IncidentDeclare { title, service, severity } => {
+            let declaration = life::Declaration { title: &title, service, severity, place, policy: None };
+            Ok(declared(draft, declaration))
+        }
+        Command::IncidentList => Ok(Reply::done(show::list(draft.state))),
+        Command::IncidentShow { incident } => {
+            Ok(Reply::done(show::show(draft.any(incident)?, draft.state)).about(incident))
+        }
+        Command::IncidentTimeline { incident } => Ok(Reply::done(show::timeline(draft.any(incident)?)).about(incident)),
+        Command::IncidentPages { incident } => Ok(Reply::done(show::pages(draft.any(incident)?)).about(incident)),
+        Command::IncidentAck { incident } => life::ack(draft, incident),
+        Command::IncidentNote { incident, text } => life::note(draft, incident, &text),
+        Command::IncidentUpdate { incident, text } => life::update(draft, incident, &text),
+        Command::IncidentSeverity { incident, severity } => life::severity(draft, incident, severity),
+        Command::IncidentRole { incident, role, person } => {
+            let person = person.or_else(|| draft.person().cloned()).ok_or_else(nobody)?;
+            life::role(draft, incident, role, &person)
+        }
+        Command::IncidentEscalate { incident } => life::escalate(draft, incident),
+        Command::IncidentMitigate { incident } => life::mitigate(draft, incident),
+        Command::IncidentResolve { incident, resolution, text } => {
+            life::resolve_by_person(draft, incident, resolution, text.as_deref())
+        }
+        Command::IncidentReopen { incident, text } => life::reopen(draft, incident, text.as_deref()),
+        Command::IncidentClose { incident } => life::close(draft, incident),
+        Command::Snooze { incident, duration } => life::snooze(draft, incident, duration),
+        Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
+        Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
+        Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
+        Command::AlertList => Ok(Reply::done(alert::show::list(draft.state))),
+        Command::AlertShow { alert } => match draft.state.alerts.get(&alert) {
+            Some(known) => Ok(Reply::done(alert::show::show(known)).about(alert).about(known.incident)),
+            None if alert.0 >= 1 && alert.0 <= draft.state.meta.alerts => {
+                Err(Reject::new(RejectCode::NotFound, format!("{alert} has recovered."))
+                    .hint(format!("Its record: GET /v1/alerts/{alert}. What fires: /alert list")))
+            }
+            None => {
+                Err(Reject::new(RejectCode::NotFound, format!("There is no {alert}.")).hint("What fires: /alert list"))
+            }
+        },
+        Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.now))),
+        Command::Whoami => Ok(Reply::done(whoami(draft))),
+        Command::Help { about } => {
+            let may = |permission| authorise(draft.org, draft.actor(), permission, None).is_ok();
+            help::help(about.as_deref(), &draft.org.lexicon, &may).map(Reply::done)
+        }
+    }
+}
+
+fn nobody() -> Reject {
+    Reject::new(RejectCode::Missing, "Who? Name a person.")
+}
+
+fn declared(draft: &mut Draft<'_>, declaration: life::Declaration<'_>) -> Reply {
+    let id = life::declare(draft, declaration);
+    let told = draft.incident(id).map(|incident| {
+        format!("{} declared.\n{}", incident::show::headline(incident), incident::show::who_is_paged(incident))
+    });
+    Reply::done(format!("{}\nNext: /ack {id} or /incident update {id} \"…\"", told.unwrap_or_default())).about(id)
+}
+
+fn page_somebody(
+    draft: &mut Draft<'_>,
+    place: &Place,
+    target: PageTarget,
+    text: Option<&str>,
+    incident: Option<IncidentId>,
+) -> Result<Reply, Reject> {
+    if let (Some(id), PageTarget::Person(person)) = (incident, &target) {
+        return life::page_person(draft, id, person, text);
+    }
+    if let Some(id) = incident {
+        return Err(Reject::new(RejectCode::BadValue, format!("Only a person can be added to {id}."))
+            .hint(format!("/page person:NAME incident:{id}, or page the next step: /incident escalate {id}")));
+    }
+    let asks = draft.actor().to_string();
+    let title = text.map_or_else(|| format!("{asks} asks for help"), ToOwned::to_owned);
+    let (service, policy) = match target {
+        PageTarget::Service(service) => (Some(service), None),
+        PageTarget::Team(team) => {
+            let owned =
+                draft.org.services.values().find(|service| service.team == team).map(|service| service.id.clone());
+            let policy = draft.org.teams.get(&team).and_then(|team| draft.org.policies.get(&team.escalation)).cloned();
+            (owned, policy)
+        }
+        PageTarget::Person(person) => (None, Some(only(person))),
+    };
+    Ok(declared(draft, life::Declaration { title: &title, service, severity: None, place, policy }))
+}
+
+/// A policy that pages one person, twice, before the last resort.
+fn only(person: PersonId) -> Policy {
+    let step = Step { page: vec![Target::Person(person)], escalate_after: escalate::AD_HOC_WAIT };
+    Policy { id: "page".into(), steps: vec![step], repeat: 1, ack_expires: None }
+}
+
+fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {
+    permit(draft, Permission::Respond, button.as_str(), Some(id))?;
+    match button {
+        Button::Ack => life::ack(draft, id),
+        Button::Cant => life::cant(draft, id),
+        Button::HandBack => life::hand_back(draft, id),
+        Button::Escalate => life::escalate(draft, id),
+        Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
+        Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
+    }
+}
+
+/// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.
+fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
+    if wakeup.due > draft.now || !draft.state.waits_for(&wakeup) {
+        return;
+    }
+    match wakeup.kind {
+        WakeupKind::PageRule(id) => page::rule_due(draft, id),
+        WakeupKind::Escalation(id) => escalate::advance(draft, id, None),
+        WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
+        WakeupKind::Close(id) => {
+            if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
+                draft.emit(Event::IncidentClosed { incident: id });
+            }
+        }
+    }
+}
+
+fn tell_operators(draft: &mut Draft<'_>, text: &str) {
+    for to in escalate::operators(draft.org) {
+        draft.owe(None, None, to, Priority::Notice, Content::Notice { text: text.to_owned() });
+    }
+}
+
+fn add_token(
+    draft: &mut Draft<'_>,
+    token: &CompactString,
+    person: &PersonId,
+    sha256: &CompactString,
+) -> Result<Reply, Reject> {
+    permit(draft, Permission::Administer, "token add", None)?;
+    if !draft.org.people.contains_key(person) {
+        let known = draft.org.people.keys().map(PersonId::as_str);
+        let reject = Reject::new(RejectCode::NotFound, format!("There is no person {person}."));
+        return Err(match super::reject::did_you_mean(person.as_str(), known) {
+            Some(meant) => reject.hint(format!("Did you mean {meant}?")),
+            None => reject.hint("People are the [[person]] tables of the configuration."),
+        });
+    }
+    draft.emit(Event::TokenAdded { token: token.clone(), person: person.clone(), sha256: sha256.clone() });
+    Ok(Reply::done(format!("{token} is in force for {person}.")))
+}
+
+fn revoke_token(draft: &mut Draft<'_>, which: &CompactString) -> Result<Reply, Reject> {
+    permit(draft, Permission::Administer, "token revoke", None)?;
+    let named: Vec<CompactString> = draft
+        .state
+        .tokens
+        .iter()
+        .filter(|(name, token)| *name == which || token.person.as_str() == which.as_str())
+        .map(|(name, _)| name.clone())
+        .collect();
+    if named.is_empty() {
+        return Err(Reject::new(RejectCode::NotFound, format!("There is no token {which}."))
+            .hint("See them: opsbell token list"));
+    }
+    for token in &named {
+        draft.emit(Event::TokenRevoked { token: token.clone() });
+    }
+    Ok(Reply::done(format!("Revoked: {}.", named.join(", "))))
+}
+
+fn whoami(draft: &Draft<'_>) -> String {
+    let Actor::Person(person) = draft.actor() else { return draft.actor().to_string() };
+    let Some(known) = draft.org.people.get(person) else { return format!("You are {person}.") };
+    let role = match known.role {
+        super::org::Role::Stakeholder => "stakeholder: you may read and declare",
+        super::org::Role::Responder => "responder: you may declare, acknowledge, update, escalate and resolve",
+        super::org::Role::Admin => "administrator: you may do everything",
+    };
+    let rules = |high: bool| {
+        let rules = draft.org.rules(person, high).iter();
+        let words: Vec<String> = rules
+            .map(|rule| match rule.after.0 {
+                0 => rule.method.to_string(),
+                _ => format!("{} after {}", rule.method, rule.after),
+            })
+            .collect();
+        if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+    };
+    let duty = oncall::show::duties(draft.org, person, draft.now);
+    format!(
+        "You are {person} ({role}).\nHigh urgency reaches you by {}; low by {}.\nYour zone is {}; it is <t:{}:f>.\n{duty}",
+        rules(true),
+        rules(false),
+        known.zone.name(),
+        draft.now.unix_secs(),
+    )
+}

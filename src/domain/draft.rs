@@ -1,0 +1,182 @@
+//! A draft: the events of one decision as they are found, and the records as they would be with them applied, so
+//! that a later part of the decision sees what an earlier part did. Nothing of it stays unless the input is committed.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+
+use super::actor::{Actor, By};
+use super::delivery::{Content, Destination, Priority};
+use super::event::{DeliveryOwed, Event};
+use super::id::{AlertId, DeliveryId, IncidentId};
+use super::incident::Incident;
+use super::incident::apply::Stamp;
+use super::org::Org;
+use super::reject::{Reject, RejectCode};
+use super::state::State;
+use super::time::Timestamp;
+
+/// The events of one decision, in the making.
+pub struct Draft<'a> {
+    /// State before the decision.
+    pub state: &'a State,
+    /// The organisation in force.
+    pub org: &'a Org,
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// Who caused it.
+    pub by: &'a By,
+    closed: &'a [Incident],
+    events: Vec<Event>,
+    scratch: BTreeMap<IncidentId, Incident>,
+    deliveries: u16,
+    opened: u64,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins a decision. `closed` are the closed records that the input names.
+    pub fn new(state: &'a State, org: &'a Org, now: Timestamp, by: &'a By, closed: &'a [Incident]) -> Self {
+        Self { state, org, now, by, closed, events: Vec::new(), scratch: BTreeMap::new(), deliveries: 0, opened: 0 }
+    }
+
+    /// The person who asks; `None` for integrations and timers.
+    pub fn person(&self) -> Option<&'a super::id::PersonId> {
+        self.by.actor.person()
+    }
+
+    /// Who asks.
+    pub fn actor(&self) -> &'a Actor {
+        &self.by.actor
+    }
+
+    /// Adds an event; later looks see what it does to its incident.
+    pub fn emit(&mut self, event: Event) {
+        let stamp = Stamp { at: self.now, by: self.by };
+        match &event {
+            Event::IncidentOpened(opened) => {
+                self.scratch.insert(opened.incident, Incident::opened(&stamp, opened));
+            }
+            Event::AlertOpened(opened) => {
+                if let Some(incident) = self.scratched(opened.incident) {
+                    incident.alert_joined(&stamp, opened);
+                }
+            }
+            Event::IncidentReopened { incident, revived } => {
+                if let Some(record) = revived {
+                    self.scratch.insert(*incident, (**record).clone());
+                }
+                self.apply(*incident, &event);
+            }
+            _ => {
+                if let Some(incident) = event.incident() {
+                    self.apply(incident, &event);
+                }
+            }
+        }
+        self.events.push(event);
+    }
+
+    fn apply(&mut self, id: IncidentId, event: &Event) {
+        let stamp = Stamp { at: self.now, by: self.by };
+        if let Some(incident) = self.scratched(id) {
+            incident.apply(&stamp, event);
+        }
+    }
+
+    /// Counts down the alerts of an incident in the draft; `apply` of an alert's event does it in State.
+    pub fn alert_recovered(&mut self, id: IncidentId, alert: AlertId) {
+        let stamp = Stamp { at: self.now, by: self.by };
+        if let Some(incident) = self.scratched(id) {
+            incident.alert_recovered(&stamp, alert);
+        }
+    }
+
+    fn scratched(&mut self, id: IncidentId) -> Option<&mut Incident> {
+        if !self.scratch.contains_key(&id) {
+            let incident = self.state.incidents.get(&id)?;
+            self.scratch.insert(id, (**incident).clone());
+        }
+        self.scratch.get_mut(&id)
+    }
+
+    /// An incident as it would be with the events so far.
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.scratch.get(&id).or_else(|| self.state.incidents.get(&id).map(|incident| &**incident))
+    }
+
+    /// An incident that is not closed; else a refusal that says what to do.
+    pub fn open(&self, id: IncidentId) -> Result<&Incident, Reject> {
+        if let Some(incident) = self.incident(id) {
+            return Ok(incident);
+        }
+        match self.closed(id) {
+            Some(_) => Err(Reject::new(RejectCode::Conflict, format!("{id} is closed."))
+                .hint(format!("To go on with it: /incident reopen {id}"))),
+            None => Err(self.unknown(id)),
+        }
+    }
+
+    /// An incident, open or closed.
+    pub fn any(&self, id: IncidentId) -> Result<&Incident, Reject> {
+        self.incident(id).or_else(|| self.closed(id)).ok_or_else(|| self.unknown(id))
+    }
+
+    /// The closed record that the input named.
+    pub fn closed(&self, id: IncidentId) -> Option<&'a Incident> {
+        self.closed.iter().find(|incident| incident.id == id)
+    }
+
+    fn unknown(&self, id: IncidentId) -> Reject {
+        let last = self.state.meta.incidents;
+        let message = if last == 0 {
+            format!("There is no {id}: no incident has been declared yet.")
+        } else {
+            format!("There is no {id}; the last one is INC-{last}.")
+        };
+        Reject::new(RejectCode::NotFound, message).hint("See what is open: /incident list")
+    }
+
+    /// The number of the next incident.
+    pub fn next_incident(&mut self) -> IncidentId {
+        self.opened += 1;
+        IncidentId(self.state.meta.incidents + self.opened)
+    }
+
+    /// The number of the next alert; a decision opens at most one.
+    pub fn next_alert(&self) -> AlertId {
+        AlertId(self.state.meta.alerts + 1)
+    }
+
+    /// Owes something to somebody.
+    pub fn owe(
+        &mut self,
+        incident: Option<IncidentId>,
+        page: Option<u32>,
+        to: Destination,
+        priority: Priority,
+        content: Content,
+    ) {
+        let install = self.state.meta.install.clone();
+        let delivery = DeliveryId { install, seq: self.state.meta.seq + 1, n: self.deliveries };
+        self.deliveries = self.deliveries.saturating_add(1);
+        let owed = DeliveryOwed { delivery, incident, page, to, priority, content };
+        self.emit(Event::DeliveryOwed(Box::new(owed)));
+    }
+
+    /// Posts a line in the channel of the team that owns an incident, if it has one.
+    pub fn post(&mut self, id: IncidentId, text: String) {
+        let Some(incident) = self.incident(id) else { return };
+        let Some(channel) = self.org.teams.get(&incident.team).and_then(|team| team.channel.clone()) else { return };
+        self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });
+    }
+
+    /// Notes something that needs eyes.
+    pub fn warn(&mut self, incident: IncidentId, text: CompactString) {
+        self.emit(Event::IncidentWarned { incident, text });
+    }
+
+    /// The events, in order.
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+}

@@ -1,0 +1,336 @@
+//! What events do to the record of one incident, and the timeline that they write. Used by `State::apply` and by a
+//! `Draft` while it decides, so that both see the same record.
+
+use std::sync::Arc;
+
+use compact_str::{CompactString, format_compact};
+
+use super::record::{Incident, IncidentState, RoleName, Roles};
+use crate::domain::actor::{Actor, By};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::event::{AlertOpened, Event, IncidentOpened};
+use crate::domain::id::{AlertId, DeliveryId, PersonId};
+use crate::domain::paging::{Escalation, Page, PageState};
+use crate::domain::time::{Span, Timestamp};
+
+/// Whose event it is, and of when.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp<'a> {
+    /// When the commit was decided.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub by: &'a By,
+}
+
+/// Alerts that join beyond this number are counted, no longer told one by one.
+const ALERTS_TOLD: u32 = 20;
+
+impl Incident {
+    /// The record that an event begins.
+    pub fn opened(stamp: &Stamp<'_>, opened: &IncidentOpened) -> Self {
+        let mut incident = Self {
+            id: opened.incident,
+            title: opened.title.clone(),
+            service: opened.service.clone(),
+            team: opened.team.clone(),
+            severity: opened.severity,
+            severity_by_person: false,
+            state: IncidentState::Triggered,
+            group: opened.group.clone(),
+            environment: opened.environment.clone(),
+            unrouted: opened.unrouted,
+            opened_by: stamp.by.actor.clone(),
+            opened_at: stamp.at,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            ack_expires: None,
+            mitigated_at: None,
+            resolved_at: None,
+            resolution: None,
+            closes: None,
+            closed_at: None,
+            place: opened.place.clone().map(Box::new),
+            roles: Roles::default(),
+            alerts_firing: 0,
+            alerts_total: 0,
+            last_step: None,
+            exhausted_at: None,
+            escalation: None,
+            pages: Vec::new(),
+            deliveries: Vec::new(),
+            timeline: Vec::new(),
+            timeline_folded: 0,
+        };
+        incident.say(stamp, format_compact!("opened as {}", opened.severity));
+        incident
+    }
+
+    fn say(&mut self, stamp: &Stamp<'_>, text: CompactString) {
+        self.tell(stamp.at, &stamp.by.actor, text);
+    }
+
+    /// A person did something here.
+    fn took_part(&mut self, stamp: &Stamp<'_>) {
+        if let Actor::Person(person) = &stamp.by.actor
+            && !self.roles.responders.contains(person)
+        {
+            self.roles.responders.push(person.clone());
+        }
+    }
+
+    /// An alert opened it or joined it.
+    pub fn alert_joined(&mut self, stamp: &Stamp<'_>, opened: &AlertOpened) {
+        self.alerts_firing += 1;
+        self.alerts_total += 1;
+        if self.alerts_total <= ALERTS_TOLD {
+            self.say(stamp, format_compact!("{} {} fires ({})", opened.alert, opened.name, opened.severity.as_str()));
+        }
+    }
+
+    /// One of its alerts recovered.
+    pub fn alert_recovered(&mut self, stamp: &Stamp<'_>, alert: AlertId) {
+        self.alerts_firing = self.alerts_firing.saturating_sub(1);
+        if self.alerts_total <= ALERTS_TOLD || self.alerts_firing == 0 {
+            self.say(stamp, format_compact!("{alert} recovered, {} still fire", self.alerts_firing));
+        }
+    }
+
+    /// Applies an event about this incident; one that is not does nothing.
+    pub fn apply(&mut self, stamp: &Stamp<'_>, event: &Event) {
+        match event {
+            Event::IncidentAcknowledged { expires, snoozed, .. } => self.acknowledge(stamp, *expires, *snoozed),
+            Event::IncidentUnacknowledged { reason, .. } => {
+                self.state = IncidentState::Triggered;
+                self.acknowledged_by = None;
+                self.ack_expires = None;
+                self.say(stamp, reason.clone());
+            }
+            Event::IncidentMitigated { .. } => {
+                self.state = IncidentState::Mitigated;
+                self.mitigated_at.get_or_insert(stamp.at);
+                self.ack_expires = None;
+                self.took_part(stamp);
+                self.say(stamp, "mitigated: the impact is over".into());
+            }
+            Event::IncidentResolved { resolution, text, closes, .. } => {
+                self.state = IncidentState::Resolved;
+                self.resolved_at = Some(stamp.at);
+                self.resolution = Some(*resolution);
+                self.closes = Some(*closes);
+                self.ack_expires = None;
+                self.alerts_firing = 0;
+                self.took_part(stamp);
+                self.say(
+                    stamp,
+                    match text {
+                        Some(text) => format_compact!("resolved as {resolution}: {text}"),
+                        None => format_compact!("resolved as {resolution}"),
+                    },
+                );
+            }
+            Event::IncidentReopened { .. } => {
+                self.state = IncidentState::Triggered;
+                self.resolved_at = None;
+                self.resolution = None;
+                self.closes = None;
+                self.closed_at = None;
+                self.acknowledged_by = None;
+                self.exhausted_at = None;
+                self.took_part(stamp);
+                self.say(stamp, "reopened".into());
+            }
+            Event::IncidentClosed { .. } => {
+                self.state = IncidentState::Closed;
+                self.closed_at = Some(stamp.at);
+                self.closes = None;
+                self.say(stamp, "closed".into());
+            }
+            Event::IncidentSeveritySet { severity, reason, .. } => {
+                self.severity_by_person |= reason.is_none();
+                let text = match reason {
+                    Some(reason) => format_compact!("severity {} → {severity}: {reason}", self.severity),
+                    None => format_compact!("severity {} → {severity}", self.severity),
+                };
+                self.severity = *severity;
+                self.took_part(stamp);
+                self.say(stamp, text);
+            }
+            Event::IncidentRoleSet { role, person, .. } => self.set_role(stamp, *role, person.as_ref()),
+            Event::IncidentNoted { text, .. } => {
+                self.took_part(stamp);
+                self.say(stamp, format_compact!("note: {text}"));
+            }
+            Event::IncidentUpdated { text, .. } => {
+                self.took_part(stamp);
+                self.say(stamp, format_compact!("update: {text}"));
+            }
+            Event::IncidentWarned { text, .. } => self.say(stamp, format_compact!("warning: {text}")),
+            Event::AttemptRefused { command, permission, .. } => {
+                self.say(stamp, format_compact!("refused: /{command} needs the permission {permission}"));
+            }
+            _ => self.apply_paging(stamp, event),
+        }
+    }
+
+    fn apply_paging(&mut self, stamp: &Stamp<'_>, event: &Event) {
+        match event {
+            Event::EscalationStarted { policy, step, reason, .. } => {
+                self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
+                self.exhausted_at = None;
+                self.escalation = Some(Escalation {
+                    policy: Arc::new((**policy).clone()),
+                    step: *step,
+                    cycle: 0,
+                    due: stamp.at,
+                    reason: reason.clone(),
+                });
+            }
+            Event::EscalationStepped { step, cycle, next, .. } => {
+                self.last_step = Some(*step);
+                if let Some(escalation) = &mut self.escalation {
+                    escalation.step = step.saturating_add(1);
+                    escalation.cycle = *cycle;
+                    escalation.due = *next;
+                }
+            }
+            Event::EscalationExhausted { .. } => {
+                self.escalation = None;
+                self.exhausted_at = Some(stamp.at);
+                self.say(stamp, "nobody acknowledged: last resort".into());
+            }
+            Event::EscalationStopped { .. } => self.escalation = None,
+            Event::PageOpened { page, person, reason, rules, next } => {
+                self.say(stamp, format_compact!("paged {person}: {reason}"));
+                self.pages.push(Page {
+                    n: page.n,
+                    person: person.clone(),
+                    state: PageState::Owed,
+                    reason: reason.clone(),
+                    opened_at: stamp.at,
+                    ended_at: None,
+                    rules: rules.as_slice().into(),
+                    used: 0,
+                    next: *next,
+                });
+            }
+            Event::PageAdvanced { page, used, next } => {
+                if let Some(page) = self.page_mut(page.n) {
+                    page.used = *used;
+                    page.next = *next;
+                }
+            }
+            Event::PageEnded { page, state, reason } => {
+                if let Some(page) = self.page_mut(page.n) {
+                    page.state = *state;
+                    page.next = None;
+                    page.ended_at = Some(stamp.at);
+                }
+                let cancelled = DeliveryStatus::Cancelled { at: stamp.at, reason: reason.clone() };
+                for delivery in self.deliveries.iter_mut().filter(|d| d.page == Some(page.n) && d.owed()) {
+                    delivery.settle(cancelled.clone());
+                }
+            }
+            Event::DeliveryOwed(owed) => self.deliveries.push(Delivery::owed_by(stamp.at, owed)),
+            Event::DeliveryAccepted { delivery, .. } => {
+                self.settle(delivery, DeliveryStatus::Accepted { at: stamp.at });
+                let page = self.delivery(delivery).and_then(|delivery| delivery.page);
+                if let Some(page) = page.and_then(|n| self.page_mut(n))
+                    && page.state == PageState::Owed
+                {
+                    page.state = PageState::Sent;
+                }
+            }
+            Event::DeliveryRetried { delivery, attempts, not_before, unknown, .. } => {
+                if let Some(kept) = self.delivery_mut(delivery).filter(|kept| kept.owed()) {
+                    kept.status =
+                        DeliveryStatus::Owed { attempts: *attempts, not_before: Some(*not_before), unknown: *unknown };
+                }
+            }
+            Event::DeliveryFailed { delivery, reason, .. } => {
+                let to = self.delivery(delivery).map(|delivery| delivery.to.clone());
+                if let Some(to) = to {
+                    self.say(stamp, format_compact!("could not reach {to}: {reason}"));
+                }
+                self.settle(delivery, DeliveryStatus::Failed { at: stamp.at, reason: reason.clone() });
+            }
+            Event::DeliveryCancelled { delivery, reason, .. } => {
+                self.settle(delivery, DeliveryStatus::Cancelled { at: stamp.at, reason: reason.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    fn acknowledge(&mut self, stamp: &Stamp<'_>, expires: Option<Timestamp>, snoozed: bool) {
+        self.state = IncidentState::Acknowledged;
+        self.acknowledged_at.get_or_insert(stamp.at);
+        self.acknowledged_by = Some(stamp.by.actor.clone());
+        self.ack_expires = expires;
+        self.took_part(stamp);
+        if let (None, Actor::Person(person)) = (&self.roles.lead, &stamp.by.actor) {
+            self.roles.lead = Some(person.clone());
+        }
+        self.say(
+            stamp,
+            match (snoozed, expires) {
+                (true, Some(until)) => format_compact!("snoozed until <t:{}>", until.unix_secs()),
+                _ => "acknowledged".into(),
+            },
+        );
+    }
+
+    fn set_role(&mut self, stamp: &Stamp<'_>, role: RoleName, person: Option<&PersonId>) {
+        *self.roles.slot(role) = person.cloned();
+        if let Some(person) = person
+            && !self.roles.responders.contains(person)
+        {
+            self.roles.responders.push(person.clone());
+        }
+        self.say(
+            stamp,
+            match person {
+                Some(person) => format_compact!("{person} is {}", role.as_str()),
+                None => format_compact!("nobody is {} any more", role.as_str()),
+            },
+        );
+    }
+
+    fn settle(&mut self, id: &DeliveryId, status: DeliveryStatus) {
+        if let Some(delivery) = self.delivery_mut(id).filter(|delivery| delivery.owed()) {
+            delivery.settle(status);
+        }
+    }
+
+    /// A delivery of its ledger. New ones stand last, so the search begins there.
+    pub fn delivery(&self, id: &DeliveryId) -> Option<&Delivery> {
+        self.deliveries.iter().rev().find(|delivery| delivery.id == *id)
+    }
+
+    fn delivery_mut(&mut self, id: &DeliveryId) -> Option<&mut Delivery> {
+        self.deliveries.iter_mut().rev().find(|delivery| delivery.id == *id)
+    }
+
+    /// A page by its number.
+    pub fn page(&self, n: u32) -> Option<&Page> {
+        self.pages.get(usize::try_from(n).ok()?.checked_sub(1)?)
+    }
+
+    fn page_mut(&mut self, n: u32) -> Option<&mut Page> {
+        self.pages.get_mut(usize::try_from(n).ok()?.checked_sub(1)?)
+    }
+
+    /// Whether a person is paged by it or works on it.
+    pub fn involves(&self, person: &PersonId) -> bool {
+        self.roles.responders.contains(person)
+            || self.pages.iter().any(|page| page.person == *person && page.state != PageState::Expired)
+    }
+
+    /// Shifts everything that runs by duration; the clock was stepped.
+    pub fn shift(&mut self, by: Span) {
+        let shift = |at: &mut Timestamp| *at = at.after(by);
+        self.escalation.iter_mut().for_each(|escalation| shift(&mut escalation.due));
+        self.ack_expires.iter_mut().for_each(shift);
+        self.closes.iter_mut().for_each(shift);
+        self.pages.iter_mut().filter_map(|page| page.next.as_mut()).for_each(shift);
+        self.deliveries.iter_mut().for_each(|delivery| delivery.shift(by));
+    }
+}

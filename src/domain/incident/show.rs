@@ -1,0 +1,186 @@
+//! How incidents read in a reply: short, with the id and the next step. Times are `<t:SECS:…>`, for the face to
+//! render in the reader's zone. Titles and other text from outside are put in as they are; faces escape them.
+
+use std::fmt::Write as _;
+
+use super::record::{Incident, IncidentState};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::state::State;
+use crate::domain::time::Timestamp;
+
+/// `INC-1 sev1 payments-api: replication lag`.
+pub fn headline(incident: &Incident) -> String {
+    let mark = if incident.unrouted { "[unrouted] " } else { "" };
+    format!("{} {} {}: {mark}{}", incident.id, incident.severity, incident.service, incident.title)
+}
+
+/// Who is being paged, and what comes next; empty where nobody is.
+pub fn who_is_paged(incident: &Incident) -> String {
+    let mut people: Vec<&str> =
+        incident.pages.iter().filter(|page| page.state.running()).map(|page| page.person.as_str()).collect();
+    people.dedup();
+    let others: Vec<String> = incident
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.page.is_none() && delivery.is_page())
+        .map(|delivery| delivery.to.to_string())
+        .collect();
+    let mut names: Vec<String> = people.into_iter().map(str::to_owned).collect();
+    for other in others {
+        if !names.contains(&other) {
+            names.push(other);
+        }
+    }
+    let paged = if names.is_empty() { "Nobody is paged.".to_owned() } else { format!("Paged: {}.", names.join(", ")) };
+    match &incident.escalation {
+        Some(escalation) => format!("{paged} Next step <t:{}:R>.", escalation.due.unix_secs()),
+        None => paged,
+    }
+}
+
+/// One line of a list.
+pub fn line(incident: &Incident) -> String {
+    let whose = match (&incident.acknowledged_by, incident.state) {
+        (Some(actor), IncidentState::Acknowledged | IncidentState::Mitigated) => format!(", {actor} has it"),
+        (_, IncidentState::Triggered) if incident.exhausted_at.is_some() => ", NOBODY ANSWERED".to_owned(),
+        _ => String::new(),
+    };
+    format!("{} · {}{whose} · <t:{}:R>", headline(incident), incident.state, incident.opened_at.unix_secs())
+}
+
+/// `/incident list`: open ones, worst and oldest first.
+pub fn list(state: &State) -> String {
+    let mut open: Vec<&Incident> = state.open_incidents().collect();
+    if open.is_empty() {
+        return "No open incidents. Something broken? /incident declare \"what\" service:…".to_owned();
+    }
+    open.sort_by_key(|incident| (incident.severity, incident.id));
+    let mut text = format!("{} open:\n", open.len());
+    for incident in open.iter().take(LIST_MAX) {
+        let _ = writeln!(text, "{}", line(incident));
+    }
+    if open.len() > LIST_MAX {
+        let _ = writeln!(text, "… and {} more (GET /v1/incidents has all)", open.len() - LIST_MAX);
+    }
+    text.push_str("One of them: /incident show INC-n");
+    text
+}
+
+/// More lines than this do not fit one message.
+const LIST_MAX: usize = 20;
+
+/// `/incident show`.
+pub fn show(incident: &Incident, state: &State) -> String {
+    let mut text = format!("{}\n", headline(incident));
+    let at = |at: Timestamp| format!("<t:{}:f>", at.unix_secs());
+    let mut status = format!("{} · team {}", incident.state, incident.team);
+    if let Some(environment) = &incident.environment {
+        let _ = write!(status, " · {environment}");
+    }
+    if let Some(how) = incident.resolution {
+        let _ = write!(status, " · {how}");
+    }
+    let _ = writeln!(text, "{status}");
+    let _ = writeln!(text, "opened {} by {}", at(incident.opened_at), incident.opened_by);
+    for (what, when) in [
+        ("acknowledged", incident.acknowledged_at),
+        ("mitigated", incident.mitigated_at),
+        ("resolved", incident.resolved_at),
+        ("closed", incident.closed_at),
+    ] {
+        if let Some(when) = when {
+            let _ = writeln!(text, "{what} {} (after {})", at(when), when.since(incident.opened_at));
+        }
+    }
+    if let (Some(whose), true) = (&incident.acknowledged_by, incident.state.open()) {
+        let until = incident.ack_expires.map(|at| format!(" until <t:{}:t>", at.unix_secs())).unwrap_or_default();
+        let _ = writeln!(text, "{whose} has it{until}");
+    }
+    let roles = &incident.roles;
+    let named = [
+        ("commander", &roles.commander),
+        ("lead", &roles.lead),
+        ("communications", &roles.communications),
+        ("scribe", &roles.scribe),
+    ];
+    let named: Vec<String> =
+        named.iter().filter_map(|(role, who)| who.as_ref().map(|who| format!("{role} {who}"))).collect();
+    if !named.is_empty() {
+        let _ = writeln!(text, "{}", named.join(", "));
+    }
+    if incident.alerts_total > 0 {
+        let _ = writeln!(text, "alerts: {} fire, {} in all", incident.alerts_firing, incident.alerts_total);
+        for alert in state.alerts_of(incident.id).take(5) {
+            let _ = writeln!(text, "  {} {} ({})", alert.id, alert.name, alert.severity.as_str());
+        }
+    }
+    if incident.state == IncidentState::Triggered {
+        let _ = writeln!(text, "{}", who_is_paged(incident));
+    }
+    let id = incident.id;
+    text.push_str(&match incident.state {
+        IncidentState::Triggered => format!("Next: /ack {id}"),
+        IncidentState::Acknowledged | IncidentState::Mitigated => {
+            format!("Next: /incident update {id} \"…\" or /resolve {id}")
+        }
+        IncidentState::Resolved => format!("Not over? /incident reopen {id} · Done? /incident close {id}"),
+        IncidentState::Closed => format!("What happened: /incident timeline {id}"),
+    });
+    text
+}
+
+/// `/incident timeline`: what happened, nobody typed it.
+pub fn timeline(incident: &Incident) -> String {
+    let mut text = format!("{}\n", headline(incident));
+    for entry in &incident.timeline {
+        let _ = writeln!(text, "<t:{}:T> {}: {}", entry.at.unix_secs(), entry.by, entry.text);
+    }
+    if incident.timeline_folded > 0 {
+        let _ = writeln!(text, "… and {} more, all of them in the journal", incident.timeline_folded);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// `/incident pages`: who was paged, by what, why, and how it ended.
+pub fn pages(incident: &Incident) -> String {
+    if incident.pages.is_empty() && !incident.deliveries.iter().any(Delivery::is_page) {
+        let why = if incident.severity.pages() { "" } else { ": sev4 is for the record only" };
+        return format!("Nobody was paged about {}{why}.", incident.id);
+    }
+    let mut text = format!("{}\n", headline(incident));
+    for page in &incident.pages {
+        let _ = writeln!(
+            text,
+            "{} {} {} <t:{}:T>: {}",
+            page.id(incident.id),
+            page.person,
+            page.state.as_str(),
+            page.opened_at.unix_secs(),
+            page.reason
+        );
+        for delivery in incident.deliveries.iter().filter(|delivery| delivery.page == Some(page.n)) {
+            let _ = writeln!(text, "  {} {}", ledger(delivery), delivery.id);
+        }
+    }
+    for delivery in incident.deliveries.iter().filter(|delivery| delivery.page.is_none() && delivery.is_page()) {
+        let _ = writeln!(text, "{} {}", ledger(delivery), delivery.id);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// One line of a delivery ledger.
+fn ledger(delivery: &Delivery) -> String {
+    let status = match &delivery.status {
+        DeliveryStatus::Owed { attempts: 0, .. } => "waits to be sent".to_owned(),
+        DeliveryStatus::Owed { attempts, not_before, .. } => {
+            let next = not_before.map(|at| format!(", next <t:{}:R>", at.unix_secs())).unwrap_or_default();
+            format!("{attempts} attempts failed{next}")
+        }
+        DeliveryStatus::Accepted { at } => format!("sent <t:{}:T>", at.unix_secs()),
+        DeliveryStatus::Failed { reason, .. } => format!("failed: {reason}"),
+        DeliveryStatus::Cancelled { reason, .. } => format!("not sent: {reason}"),
+    };
+    format!("{}: {status}", delivery.to)
+}

@@ -1,0 +1,247 @@
+//! Escalations: which step fires when, whom it pages and why. GoAlert's semantics: step 0 at once, `escalate_after` is
+//! the wait after a step, `repeat` runs all steps again, an empty step falls through at once with a warning.
+
+use compact_str::{CompactString, format_compact};
+
+use super::page;
+use super::{Escalation, PageState};
+use crate::domain::delivery::{ChannelRef, Content, Destination, NextPaged, PageContent, Priority};
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::{IncidentId, PageId, PersonId};
+use crate::domain::incident::Incident;
+use crate::domain::oncall;
+use crate::domain::org::{Org, Policy, Step, Target};
+use crate::domain::time::{Span, Timestamp};
+
+/// The policy that an incident's team runs; the fallback, or an empty one, where configuration no longer knows it.
+pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
+    let own = org.teams.get(&incident.team).and_then(|team| org.policies.get(&team.escalation));
+    let fallback = || org.defaults.fallback.as_ref().and_then(|id| org.policies.get(id));
+    own.or_else(fallback).cloned().unwrap_or_else(|| Policy {
+        id: "none".into(),
+        steps: Vec::new(),
+        repeat: 0,
+        ack_expires: None,
+    })
+}
+
+/// Starts an escalation at a step and fires that step. Pages that still run go on until their person is paged again.
+pub fn start(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, step: u8, reason: CompactString) {
+    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step, reason });
+    advance(draft, id, None);
+}
+
+/// Fires the next step of a running escalation; past the last one the next cycle, past the last cycle the last resort.
+/// `asked` says who wanted it before its time.
+pub fn advance(draft: &mut Draft<'_>, id: IncidentId, asked: Option<&str>) {
+    // Each turn fires a step or falls through an empty one; a whole cycle of empty steps ends the policy.
+    let mut fell_through = 0;
+    loop {
+        let Some(escalation) = draft.incident(id).and_then(|incident| incident.escalation.clone()) else { return };
+        let steps = escalation.policy.steps.len();
+        let at = usize::from(escalation.step);
+        let (step, cycle) = if at < steps {
+            (at, escalation.cycle)
+        } else if escalation.cycle < escalation.policy.repeat && fell_through < steps {
+            (0, escalation.cycle + 1)
+        } else {
+            return exhaust(draft, id, &escalation);
+        };
+        let Some(rule) = escalation.policy.steps.get(step) else { return exhaust(draft, id, &escalation) };
+        let next = draft.now.after(rule.escalate_after);
+        let step_no = u8::try_from(step).unwrap_or(u8::MAX);
+        draft.emit(Event::EscalationStepped { incident: id, step: step_no, cycle, next });
+        if fire(draft, id, &escalation.policy, rule, step_no, cycle, asked) {
+            return;
+        }
+        fell_through += 1;
+        draft.warn(id, format_compact!("step {} of {} reaches nobody", step + 1, escalation.policy.id));
+    }
+}
+
+/// Pages the targets of one step; whether anybody is reached.
+fn fire(
+    draft: &mut Draft<'_>,
+    id: IncidentId,
+    policy: &Policy,
+    step: &Step,
+    step_no: u8,
+    cycle: u8,
+    asked: Option<&str>,
+) -> bool {
+    let next = next_paged(draft.org, draft.incident(id), draft.now);
+    let mut reached = false;
+    let mut paged: Vec<PersonId> = Vec::new();
+    for target in &step.page {
+        let why = reason(target, policy, step_no, cycle, asked);
+        match target {
+            Target::Person(person) => page_once(draft, id, person, &why, next.as_ref(), &mut paged),
+            Target::Schedule(schedule) => {
+                let Some(known) = draft.org.schedules.get(schedule) else {
+                    draft.warn(id, format_compact!("schedule {schedule} is no longer configured"));
+                    continue;
+                };
+                for holder in oncall::holders(known, draft.now) {
+                    match holder {
+                        Some(shift) => page_once(draft, id, &shift.person, &why, next.as_ref(), &mut paged),
+                        None => draft.warn(id, format_compact!("schedule {schedule} has nobody on call")),
+                    }
+                }
+            }
+            Target::Channel(_) | Target::Webhook(_) => {
+                page::send(draft, id, None, &destination(draft.org, target), &why, next.clone());
+                reached = true;
+            }
+        }
+    }
+    reached || !paged.is_empty()
+}
+
+fn page_once(
+    draft: &mut Draft<'_>,
+    id: IncidentId,
+    person: &PersonId,
+    why: &str,
+    next: Option<&NextPaged>,
+    paged: &mut Vec<PersonId>,
+) {
+    if !paged.contains(person) && page::open(draft, id, person, why, next.cloned()) {
+        paged.push(person.clone());
+    }
+}
+
+fn destination(org: &Org, target: &Target) -> Destination {
+    match target {
+        Target::Webhook(webhook) => Destination::Webhook(webhook.clone()),
+        Target::Channel(channel) => Destination::Channel(org.channel(channel)),
+        // People are paged by their rules, never as a destination of their own.
+        Target::Person(_) | Target::Schedule(_) => Destination::Channel(ChannelRef::parse("")),
+    }
+}
+
+fn reason(target: &Target, policy: &Policy, step: u8, cycle: u8, asked: Option<&str>) -> String {
+    let who = match target {
+        Target::Person(_) => String::new(),
+        Target::Schedule(schedule) => format!("on call for {schedule}, "),
+        Target::Channel(channel) => format!("channel {channel}, "),
+        Target::Webhook(webhook) => format!("webhook {webhook}, "),
+    };
+    let again = if cycle > 0 { format!(", repeat {cycle} of {}", policy.repeat) } else { String::new() };
+    let asked = asked.map(|asked| format!(" ({asked})")).unwrap_or_default();
+    format!("{who}step {} of {}{again}{asked}", u16::from(step) + 1, policy.id)
+}
+
+/// Who is paged next by a running escalation, and when.
+pub fn next_paged(org: &Org, incident: Option<&Incident>, now: Timestamp) -> Option<NextPaged> {
+    let escalation = incident?.escalation.as_ref()?;
+    let at = escalation.due.max(now);
+    let steps = &escalation.policy.steps;
+    let step = steps
+        .get(usize::from(escalation.step))
+        .or_else(|| if escalation.cycle < escalation.policy.repeat { steps.first() } else { None });
+    let Some(step) = step else { return Some(NextPaged { who: "the last resort".into(), at }) };
+    let mut names: Vec<String> = Vec::new();
+    for target in &step.page {
+        match target {
+            Target::Person(person) => names.push(person.to_string()),
+            Target::Schedule(schedule) => match org.schedules.get(schedule) {
+                Some(known) => {
+                    names.extend(oncall::holders(known, at).into_iter().flatten().map(|s| s.person.to_string()))
+                }
+                None => {}
+            },
+            Target::Channel(channel) => names.push(format!("#{}", org.channel(channel).name)),
+            Target::Webhook(webhook) => names.push(webhook.to_string()),
+        }
+    }
+    names.dedup();
+    let who = if names.is_empty() { "nobody in that step".to_owned() } else { names.join(", ") };
+    Some(NextPaged { who: who.into(), at })
+}
+
+/// The policy is used up: the team's channel, the fallback policy and the operators are told. Pages that still run
+/// go on: only a human (or a recovery) stops them.
+fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
+    draft.emit(Event::EscalationExhausted { incident: id });
+    let policy = &escalation.policy.id;
+    let why = format!("last resort: nobody acknowledged through {policy}");
+    let team = draft.incident(id).and_then(|incident| draft.org.teams.get(&incident.team));
+    if let Some(channel) = team.and_then(|team| team.channel.clone()) {
+        page::send(draft, id, None, &Destination::Channel(channel), &why, None);
+    }
+    for to in operators(draft.org) {
+        page::send(draft, id, None, &to, &why, None);
+    }
+    let org = draft.org;
+    let fallback = org.defaults.fallback.as_ref().filter(|fallback| *fallback != policy);
+    if let Some(fallback) = fallback.and_then(|fallback| org.policies.get(fallback)) {
+        let reason = format_compact!("{policy} is exhausted");
+        draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(fallback.clone()), step: 0, reason });
+        advance(draft, id, None);
+    }
+}
+
+/// Everywhere that the operators are told: each of them by every method, their webhooks, their channel.
+pub fn operators(org: &Org) -> Vec<Destination> {
+    let mut to = Vec::new();
+    for person in &org.operators.people {
+        let mut methods = Vec::new();
+        for rule in org.rules(person, true).iter().chain(org.rules(person, false)) {
+            if !methods.contains(&rule.method) {
+                methods.push(rule.method);
+                to.push(Destination::Person { person: person.clone(), method: rule.method });
+            }
+        }
+    }
+    to.extend(org.operators.webhooks.iter().cloned().map(Destination::Webhook));
+    to.extend(org.operators.channel.iter().map(|channel| Destination::Channel(org.channel(channel))));
+    to
+}
+
+/// Nobody needs to be paged about an incident any more.
+pub fn stop(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &str) {
+    end_pages(draft, id, state, reason);
+    if draft.incident(id).is_some_and(|incident| incident.escalation.is_some()) {
+        draft.emit(Event::EscalationStopped { incident: id, reason: reason.into() });
+    }
+}
+
+/// Ends every running page, and pages to channels and webhooks that have not started.
+fn end_pages(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &str) {
+    let Some(incident) = draft.incident(id) else { return };
+    let running: Vec<PageId> =
+        incident.pages.iter().filter(|page| page.state.running()).map(|page| page.id(id)).collect();
+    let loose: Vec<_> = incident
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.page.is_none() && delivery.is_page() && delivery.owed())
+        .map(|delivery| delivery.id.clone())
+        .collect();
+    for page in running {
+        draft.emit(Event::PageEnded { page, state, reason: reason.into() });
+    }
+    for delivery in loose {
+        draft.emit(Event::DeliveryCancelled { delivery, incident: Some(id), reason: reason.into() });
+    }
+}
+
+/// What a page about an incident says.
+pub fn content(incident: &Incident, reason: &str, next: Option<NextPaged>) -> Content {
+    Content::Page(PageContent {
+        title: incident.title.clone(),
+        severity: incident.severity,
+        service: incident.service.clone(),
+        unrouted: incident.unrouted,
+        reason: reason.into(),
+        next,
+    })
+}
+
+/// How urgent pages about an incident are.
+pub fn priority(incident: &Incident) -> Priority {
+    if incident.severity.high_urgency() { Priority::CriticalPage } else { Priority::Page }
+}
+
+/// The wait after a step of a policy made for one `/page`.
+pub const AD_HOC_WAIT: Span = Span::mins(10);

@@ -1,0 +1,85 @@
+//! Receipts: how an attempt ended, and what follows: a retry by the table, the person's next rule, the next step.
+
+use compact_str::format_compact;
+
+use super::{escalate, page};
+use crate::domain::delivery::{Delivery, DeliveryStatus, Outcome, retry_wait};
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::{DeliveryId, IncidentId, PageId};
+
+/// The longest reason that is kept, in bytes.
+const REASON_MAX: usize = 300;
+
+/// Takes a receipt. One for a delivery that is no longer owed (it was cancelled while under way) changes nothing.
+pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
+    let Some((incident, delivery)) = draft.state.owed_delivery(id) else { return };
+    let delivery_id = id.clone();
+    match outcome {
+        Outcome::Accepted => draft.emit(Event::DeliveryAccepted { delivery: delivery_id, incident }),
+        Outcome::Retryable { reason, after, unknown } => {
+            let DeliveryStatus::Owed { attempts, unknown: before, .. } = delivery.status else { return };
+            let attempts = attempts.saturating_add(1);
+            match retry_wait(attempts, *after) {
+                Some(wait) => draft.emit(Event::DeliveryRetried {
+                    delivery: delivery_id,
+                    incident,
+                    attempts,
+                    not_before: draft.now.after(wait),
+                    reason: cut(reason),
+                    unknown: *unknown || before,
+                }),
+                None => {
+                    let reason = format_compact!("given up after {attempts} attempts: {}", cut(reason));
+                    draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason });
+                    after_failure(draft, incident, delivery);
+                }
+            }
+        }
+        Outcome::Permanent { reason } => {
+            draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: cut(reason) });
+            after_failure(draft, incident, delivery);
+        }
+    }
+}
+
+/// A message will never arrive: the person's next rule starts now, and where nobody can be reached any more, the next
+/// step.
+fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: &Delivery) {
+    let Some(incident) = incident.filter(|_| delivery.is_page()) else { return };
+    if let Some(n) = delivery.page {
+        let id = PageId { incident, n };
+        let Some(page) = page::running(draft, id) else { return };
+        let person = page.person.clone();
+        if usize::from(page.used) < page.rules.len() {
+            return page::rule_due(draft, id);
+        }
+        let Some(record) = draft.incident(incident) else { return };
+        if record.deliveries.iter().any(|other| other.page == Some(n) && !failed(other)) {
+            return;
+        }
+        draft.warn(incident, format_compact!("{person} could not be reached by any method"));
+    }
+    let Some(record) = draft.incident(incident) else { return };
+    let hope = record.deliveries.iter().any(|other| other.is_page() && !failed(other) && !cancelled(other))
+        || record.pages.iter().any(|page| page.state.running() && page.next.is_some());
+    if !hope && record.escalation.is_some() {
+        escalate::advance(draft, incident, Some("nobody could be reached"));
+    }
+}
+
+fn failed(delivery: &Delivery) -> bool {
+    matches!(delivery.status, DeliveryStatus::Failed { .. })
+}
+
+fn cancelled(delivery: &Delivery) -> bool {
+    matches!(delivery.status, DeliveryStatus::Cancelled { .. })
+}
+
+fn cut(reason: &str) -> compact_str::CompactString {
+    let mut end = reason.len().min(REASON_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].chars().filter(|c| !c.is_control()).collect()
+}

@@ -1,0 +1,3 @@
+//! Reports: what State says at a glance. One file per report; each is a pure function to text.
+
+pub mod status;

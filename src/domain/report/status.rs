@@ -1,0 +1,59 @@
+//! `/status`: one screen: what is open, who is paged, who is on call, and whether Opsbell itself is well.
+
+use std::fmt::Write as _;
+
+use crate::domain::incident::{Incident, IncidentState, show};
+use crate::domain::oncall;
+use crate::domain::org::Org;
+use crate::domain::paging::audit;
+use crate::domain::state::State;
+use crate::domain::time::Timestamp;
+
+/// Open incidents beyond this number are counted.
+const LINES_MAX: usize = 10;
+
+/// The state of things.
+pub fn status(state: &State, org: &Org, now: Timestamp) -> String {
+    let mut open: Vec<&Incident> = state.open_incidents().collect();
+    open.sort_by_key(|incident| (incident.severity, incident.id));
+    let count = |wanted: IncidentState| open.iter().filter(|incident| incident.state == wanted).count();
+    let mut text = if open.is_empty() {
+        "All quiet: no open incidents.\n".to_owned()
+    } else {
+        format!(
+            "{} open: {} triggered, {} acknowledged, {} mitigated. {} alerts fire.\n",
+            open.len(),
+            count(IncidentState::Triggered),
+            count(IncidentState::Acknowledged),
+            count(IncidentState::Mitigated),
+            state.alerts.len()
+        )
+    };
+    for incident in open.iter().take(LINES_MAX) {
+        let _ = writeln!(text, "{}", show::line(incident));
+    }
+    if open.len() > LINES_MAX {
+        let _ = writeln!(text, "… and {} more: /incident list", open.len() - LINES_MAX);
+    }
+    let duty: Vec<String> = org
+        .schedules
+        .values()
+        .map(|schedule| {
+            let holders: Vec<String> = oncall::holders(schedule, now)
+                .into_iter()
+                .map(|shift| shift.map_or("nobody".to_owned(), |shift| shift.person.to_string()))
+                .collect();
+            format!("{} {}", schedule.id, holders.join(" + "))
+        })
+        .collect();
+    if !duty.is_empty() {
+        let _ = writeln!(text, "On call: {}", duty.join(" · "));
+    }
+    let late = audit::overdue(state, now, 3);
+    if late.is_empty() {
+        let _ = write!(text, "{} messages wait to be sent; nothing is overdue.", state.owed_count());
+    } else {
+        let _ = write!(text, "OVERDUE: {}", late.join("; "));
+    }
+    text
+}

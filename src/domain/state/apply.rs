@@ -1,0 +1,187 @@
+//! `apply`: what a commit does to State. It cannot fail and asks nobody; an event about something that is not in
+//! State does nothing, so that a journal of any age replays.
+
+use std::sync::Arc;
+
+use super::{KeptAnswer, RecordKey, State, Token};
+use crate::domain::alert::Alert;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::event::{AlertOpened, Commit, DeliveryOwed, Event};
+use crate::domain::id::{AlertId, DeliveryId, IncidentId};
+use crate::domain::incident::Incident;
+use crate::domain::incident::apply::Stamp;
+use crate::domain::time::Span;
+
+/// Answers are kept for clients that repeat themselves, this long …
+const ANSWERS_KEPT: Span = Span::hours(24);
+/// … and so many, so that a client with a new key each time cannot fill the memory; the oldest goes first.
+const ANSWERS_MAX: usize = 50_000;
+
+impl State {
+    /// Applies one commit.
+    pub fn apply(&mut self, commit: &Commit) {
+        self.meta.seq = commit.seq;
+        self.meta.at = commit.at;
+        self.dirty.touched.insert(RecordKey::Meta);
+        let stamp = Stamp { at: commit.at, by: &commit.by };
+        for event in &commit.events {
+            self.apply_event(&stamp, event);
+        }
+        self.forget_answers();
+    }
+
+    fn apply_event(&mut self, stamp: &Stamp<'_>, event: &Event) {
+        match event {
+            Event::EngineStarted { .. } => {}
+            Event::ConfigLoaded { hash } => self.meta.config = hash.clone(),
+            Event::ClockStepped { by_ms } => self.shift(Span(*by_ms)),
+            Event::RequestAnswered { key, reply } => {
+                let answer = KeptAnswer { at: stamp.at, seq: self.meta.seq, reply: reply.clone() };
+                self.index.answers_by_age.insert((stamp.at, key.clone()));
+                self.answers.insert(key.clone(), answer);
+                self.dirty.touched.insert(RecordKey::Answer(key.clone()));
+            }
+            Event::TokenAdded { token, person, sha256 } => {
+                let kept = Token { person: person.clone(), sha256: sha256.clone(), added_at: stamp.at };
+                self.tokens.insert(token.clone(), kept);
+                self.dirty.touched.insert(RecordKey::Token(token.clone()));
+            }
+            Event::TokenRevoked { token } => {
+                self.tokens.remove(token);
+                self.dirty.touched.insert(RecordKey::Token(token.clone()));
+            }
+            Event::AlertOpened(opened) => self.open_alert(stamp, opened),
+            Event::AlertUpdated { alert, severity, summary } => {
+                if let Some(kept) = self.alerts.get_mut(alert) {
+                    kept.severity = *severity;
+                    kept.summary = summary.clone();
+                    self.dirty.touched.insert(RecordKey::Alert(*alert));
+                }
+            }
+            Event::AlertResolved { alert } => {
+                if let Some(incident) = self.resolve_alert(stamp, *alert) {
+                    self.change(incident, |incident| incident.alert_recovered(stamp, *alert));
+                }
+            }
+            Event::IncidentOpened(opened) => {
+                self.meta.incidents = self.meta.incidents.max(opened.incident.0);
+                self.insert(Incident::opened(stamp, opened));
+                self.dirty.touched.insert(RecordKey::Incident(opened.incident));
+            }
+            Event::IncidentReopened { incident, revived } => {
+                if let Some(record) = revived {
+                    self.insert((**record).clone());
+                    self.dirty.closed_incidents.remove(incident);
+                }
+                self.change(*incident, |incident| incident.apply(stamp, event));
+            }
+            Event::IncidentResolved { incident, .. } => {
+                // Whoever resolves an incident resolves its alerts: one that still fires opens a new incident.
+                let firing: Vec<AlertId> = self.alerts_of(*incident).map(|alert| alert.id).collect();
+                for alert in firing {
+                    self.resolve_alert(stamp, alert);
+                }
+                self.change(*incident, |incident| incident.apply(stamp, event));
+            }
+            Event::IncidentClosed { incident } => {
+                self.change(*incident, |incident| incident.apply(stamp, event));
+                if let Some(record) = self.remove(*incident) {
+                    self.dirty.closed_incidents.insert(*incident, record);
+                    self.dirty.touched.insert(RecordKey::Incident(*incident));
+                }
+            }
+            Event::DeliveryOwed(owed) if owed.incident.is_none() => self.owe_notice(stamp, owed),
+            Event::EscalationStarted { incident, policy, .. } => {
+                let mut policy = Arc::new((**policy).clone());
+                self.index.share(&mut policy);
+                self.change(*incident, |incident| {
+                    incident.apply(stamp, event);
+                    if let Some(escalation) = &mut incident.escalation {
+                        escalation.policy = policy;
+                    }
+                });
+            }
+            _ => self.apply_to_record(stamp, event),
+        }
+    }
+
+    /// Events about one incident or one notice.
+    fn apply_to_record(&mut self, stamp: &Stamp<'_>, event: &Event) {
+        match (event.incident(), event.delivery()) {
+            (Some(incident), _) => self.change(incident, |incident| incident.apply(stamp, event)),
+            (None, Some(delivery)) => self.settle_notice(event, delivery),
+            (None, None) => {}
+        }
+    }
+
+    fn open_alert(&mut self, stamp: &Stamp<'_>, opened: &AlertOpened) {
+        let alert = Alert::opened(stamp.at, opened);
+        self.meta.alerts = self.meta.alerts.max(alert.id.0);
+        self.index.by_key.insert((alert.integration.clone(), alert.key.clone()), alert.id);
+        self.index.alerts_of.insert((alert.incident, alert.id));
+        self.dirty.touched.insert(RecordKey::Alert(alert.id));
+        self.change(alert.incident, |incident| incident.alert_joined(stamp, opened));
+        self.alerts.insert(alert.id, alert);
+    }
+
+    /// Takes a firing alert out; gives its incident.
+    fn resolve_alert(&mut self, stamp: &Stamp<'_>, id: AlertId) -> Option<IncidentId> {
+        let mut alert = self.alerts.remove(&id)?;
+        self.index.by_key.remove(&(alert.integration.clone(), alert.key.clone()));
+        self.index.alerts_of.remove(&(alert.incident, id));
+        alert.resolved_at = Some(stamp.at);
+        let incident = alert.incident;
+        self.dirty.touched.insert(RecordKey::Alert(id));
+        self.dirty.closed_alerts.insert(id, alert);
+        Some(incident)
+    }
+
+    fn owe_notice(&mut self, stamp: &Stamp<'_>, owed: &DeliveryOwed) {
+        let delivery = Delivery::owed_by(stamp.at, owed);
+        self.index.owed.insert(delivery.id.clone(), None);
+        self.dirty.touched.insert(RecordKey::Notice(delivery.id.clone()));
+        self.notices.insert(delivery.id.clone(), delivery);
+    }
+
+    /// A notice is kept only while it is owed; its ledger is the journal.
+    fn settle_notice(&mut self, event: &Event, id: &DeliveryId) {
+        if let Event::DeliveryRetried { attempts, not_before, unknown, .. } = event {
+            if let Some(notice) = self.notices.get_mut(id) {
+                notice.status =
+                    DeliveryStatus::Owed { attempts: *attempts, not_before: Some(*not_before), unknown: *unknown };
+            }
+        } else {
+            self.notices.remove(id);
+            self.index.owed.remove(id);
+        }
+        self.dirty.touched.insert(RecordKey::Notice(id.clone()));
+    }
+
+    /// Shifts everything that runs by duration.
+    fn shift(&mut self, by: Span) {
+        let ids: Vec<IncidentId> = self.incidents.keys().copied().collect();
+        for id in ids {
+            self.change(id, |incident| incident.shift(by));
+        }
+        let notices: Vec<DeliveryId> = self.notices.keys().cloned().collect();
+        for id in notices {
+            if let Some(notice) = self.notices.get_mut(&id) {
+                notice.shift(by);
+                self.dirty.touched.insert(RecordKey::Notice(id));
+            }
+        }
+    }
+
+    fn forget_answers(&mut self) {
+        while let Some((at, key)) = self.index.answers_by_age.first().cloned() {
+            if self.meta.at.since(at) <= ANSWERS_KEPT && self.index.answers_by_age.len() <= ANSWERS_MAX {
+                break;
+            }
+            self.index.answers_by_age.remove(&(at, key.clone()));
+            if self.answers.get(&key).is_some_and(|answer| answer.at == at) {
+                self.answers.remove(&key);
+                self.dirty.touched.insert(RecordKey::Answer(key));
+            }
+        }
+    }
+}

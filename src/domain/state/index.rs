@@ -1,0 +1,105 @@
+//! The derived look-ups of State, kept in step with the records.
+
+use std::sync::Arc;
+
+use super::{PolicyRef, RecordKey, State};
+use crate::domain::id::IncidentId;
+use crate::domain::incident::Incident;
+use crate::domain::input::{Wakeup, WakeupKind};
+use crate::domain::org::Policy;
+
+impl State {
+    /// Puts an incident in and indexes it.
+    pub(super) fn insert(&mut self, mut incident: Incident) {
+        if let Some(escalation) = &mut incident.escalation {
+            self.index.share(&mut escalation.policy);
+        }
+        self.index_incident(&incident);
+        self.incidents.insert(incident.id, Box::new(incident));
+    }
+
+    /// Changes an incident, keeping the look-ups in step. Nothing happens where it is not in State.
+    pub(super) fn change(&mut self, id: IncidentId, change: impl FnOnce(&mut Incident)) {
+        let Some(mut incident) = self.incidents.remove(&id) else { return };
+        self.unindex_incident(&incident);
+        change(&mut incident);
+        self.index_incident(&incident);
+        self.incidents.insert(id, incident);
+        self.dirty.touched.insert(RecordKey::Incident(id));
+    }
+
+    /// Takes an incident out.
+    pub(super) fn remove(&mut self, id: IncidentId) -> Option<Incident> {
+        let incident = self.incidents.remove(&id)?;
+        self.unindex_incident(&incident);
+        Some(*incident)
+    }
+
+    fn index_incident(&mut self, incident: &Incident) {
+        if !incident.group.is_empty() && incident.state.open() {
+            self.index.groups.insert(incident.group.clone(), incident.id);
+        }
+        for wakeup in wakeups(incident) {
+            self.index.wakeups.insert(wakeup);
+        }
+        for delivery in incident.deliveries.iter().rev().filter(|delivery| delivery.owed()) {
+            self.index.owed.insert(delivery.id.clone(), Some(incident.id));
+        }
+    }
+
+    fn unindex_incident(&mut self, incident: &Incident) {
+        if self.index.groups.get(&incident.group) == Some(&incident.id) {
+            self.index.groups.remove(&incident.group);
+        }
+        for wakeup in wakeups(incident) {
+            self.index.wakeups.remove(&wakeup);
+        }
+        for delivery in incident.deliveries.iter().filter(|delivery| delivery.owed()) {
+            self.index.owed.remove(&delivery.id);
+        }
+    }
+
+    /// Indexes what does not hang on incidents; once, after assembling.
+    pub(super) fn index_alerts_and_notices(&mut self) {
+        for alert in self.alerts.values() {
+            self.index.by_key.insert((alert.integration.clone(), alert.key.clone()), alert.id);
+            self.index.alerts_of.insert((alert.incident, alert.id));
+        }
+        for notice in self.notices.keys() {
+            self.index.owed.insert(notice.clone(), None);
+        }
+        for (key, answer) in &self.answers {
+            self.index.answers_by_age.insert((answer.at, key.clone()));
+        }
+    }
+}
+
+impl super::Index {
+    /// Replaces a policy by the equal one that is already held.
+    pub(super) fn share(&mut self, policy: &mut Arc<Policy>) {
+        let held = PolicyRef(policy.clone());
+        if let Some(known) = self.policies.get(&held) {
+            *policy = known.0.clone();
+            return;
+        }
+        // Policies that nothing escalates by any more go when a new one comes, so that edits do not pile up.
+        self.policies.retain(|known| Arc::strong_count(&known.0) > 1);
+        self.policies.insert(held);
+    }
+}
+
+/// The moments an incident waits for.
+fn wakeups(incident: &Incident) -> impl Iterator<Item = Wakeup> + '_ {
+    let id = incident.id;
+    let moment = |due, kind| Some(Wakeup { due, kind });
+    let own = [
+        incident.escalation.as_ref().and_then(|e| moment(e.due, WakeupKind::Escalation(id))),
+        incident.ack_expires.and_then(|due| moment(due, WakeupKind::AckExpiry(id))),
+        incident.closes.and_then(|due| moment(due, WakeupKind::Close(id))),
+    ];
+    let pages = incident.pages.iter().filter_map(move |page| {
+        let due = page.next?;
+        Some(Wakeup { due, kind: WakeupKind::PageRule(page.id(id)) })
+    });
+    own.into_iter().flatten().chain(pages)
+}

@@ -1,0 +1,302 @@
+//! State: what all commits so far add up to, without closed records. Changed only by `apply`; read by everybody.
+//! The derived look-ups (by key, by group, wake-ups, what is owed) are rebuilt from the records and never stored.
+
+mod apply;
+mod index;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::alert::Alert;
+use super::delivery::Delivery;
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId};
+use super::incident::Incident;
+use super::input::{Reply, Wakeup};
+use super::org::Policy;
+use super::time::Timestamp;
+
+/// What all commits so far add up to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Numbers and marks that belong to no record.
+    pub meta: Meta,
+    /// Alerts that fire.
+    pub alerts: BTreeMap<AlertId, Alert>,
+    /// Incidents that are not closed.
+    pub incidents: BTreeMap<IncidentId, Box<Incident>>,
+    /// Deliveries that belong to no incident and are still owed.
+    pub notices: BTreeMap<DeliveryId, Delivery>,
+    /// Answers kept for clients that repeat themselves.
+    pub answers: BTreeMap<CompactString, KeptAnswer>,
+    /// Personal tokens in force, by their public name.
+    pub tokens: BTreeMap<CompactString, Token>,
+    /// What follows from the records above.
+    pub(in crate::domain) index: Index,
+    /// Records touched since the runtime last asked; not part of what State says.
+    pub(in crate::domain) dirty: Dirty,
+}
+
+/// Numbers and marks that belong to no record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The data directory's name in delivery ids.
+    pub install: CompactString,
+    /// The last commit applied.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The last incident's number.
+    pub incidents: u64,
+    /// The last alert's number.
+    pub alerts: u64,
+    /// The configuration in force.
+    pub config: CompactString,
+}
+
+/// An answer kept for a client that repeats itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// When it was given.
+    pub at: Timestamp,
+    /// What it rests on.
+    pub seq: u64,
+    /// What it said.
+    pub reply: Reply,
+}
+
+/// A personal token, by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Whose.
+    pub person: PersonId,
+    /// Hex sha256 of the token.
+    pub sha256: CompactString,
+    /// Since when.
+    pub added_at: Timestamp,
+}
+
+/// What follows from the records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Index {
+    pub(in crate::domain) by_key: BTreeMap<(IntegrationId, CompactString), AlertId>,
+    pub(in crate::domain) groups: BTreeMap<CompactString, IncidentId>,
+    pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
+    pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
+    pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
+    /// Kept answers by age.
+    pub(in crate::domain) answers_by_age: BTreeSet<(Timestamp, CompactString)>,
+    /// Equal policies are held once, however many incidents escalate by them.
+    pub(in crate::domain) policies: BTreeSet<PolicyRef>,
+}
+
+/// A shared policy, ordered by what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyRef(pub(in crate::domain) Arc<Policy>);
+
+impl PartialOrd for PolicyRef {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for PolicyRef {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+/// Which record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordKey {
+    /// `Meta`.
+    Meta,
+    /// An alert.
+    Alert(AlertId),
+    /// An incident.
+    Incident(IncidentId),
+    /// A notice.
+    Notice(DeliveryId),
+    /// A kept answer.
+    Answer(CompactString),
+    /// A token.
+    Token(CompactString),
+}
+
+/// Records touched since the runtime last asked, and those that left State.
+#[derive(Debug, Clone, Default)]
+pub struct Dirty {
+    /// Touched.
+    pub touched: BTreeSet<RecordKey>,
+    /// Incidents closed since: they are no longer in State, but the records room must get them.
+    pub closed_incidents: BTreeMap<IncidentId, Incident>,
+    /// Alerts resolved since, likewise.
+    pub closed_alerts: BTreeMap<AlertId, Alert>,
+}
+
+impl PartialEq for Dirty {
+    /// What is dirty is not part of what State says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Dirty {}
+
+/// Everything that State keeps, as it comes back from the records room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenRecords {
+    /// Numbers and marks.
+    pub meta: Meta,
+    /// Alerts that fire.
+    pub alerts: Vec<Alert>,
+    /// Incidents that are not closed.
+    pub incidents: Vec<Incident>,
+    /// Notices still owed.
+    pub notices: Vec<Delivery>,
+    /// Kept answers by key.
+    pub answers: Vec<(CompactString, KeptAnswer)>,
+    /// Tokens by public name.
+    pub tokens: Vec<(CompactString, Token)>,
+}
+
+impl State {
+    /// An empty state for a new data directory.
+    pub fn new(install: &str) -> Self {
+        Self { meta: Meta { install: install.into(), ..Meta::default() }, ..Self::default() }
+    }
+
+    /// The next moment that the domain waits for.
+    pub fn next_wakeup(&self) -> Option<Wakeup> {
+        self.index.wakeups.first().copied()
+    }
+
+    /// Every moment that the domain waits for, earliest first.
+    pub fn wakeups(&self) -> impl Iterator<Item = &Wakeup> {
+        self.index.wakeups.iter()
+    }
+
+    /// Whether a moment is still waited for.
+    pub fn waits_for(&self, wakeup: &Wakeup) -> bool {
+        self.index.wakeups.contains(wakeup)
+    }
+
+    /// The alert that fires under a key.
+    pub fn firing(&self, integration: &IntegrationId, key: &str) -> Option<&Alert> {
+        self.alerts.get(self.index.by_key.get(&(integration.clone(), key.into()))?)
+    }
+
+    /// The open incident that alerts of a group join.
+    pub fn grouped(&self, group: &str) -> Option<&Incident> {
+        self.incidents.get(self.index.groups.get(group)?).map(|incident| &**incident)
+    }
+
+    /// The alerts of an incident that fire.
+    pub fn alerts_of(&self, incident: IncidentId) -> impl Iterator<Item = &Alert> {
+        let range = (incident, AlertId(0))..=(incident, AlertId(u64::MAX));
+        self.index.alerts_of.range(range).filter_map(|(_, alert)| self.alerts.get(alert))
+    }
+
+    /// Everything owed to somebody, oldest first, with its incident.
+    pub fn owed(&self) -> impl Iterator<Item = (Option<IncidentId>, &Delivery)> {
+        self.index.owed.iter().filter_map(|(id, incident)| Some((*incident, self.delivery(*incident, id)?)))
+    }
+
+    /// How many deliveries are owed.
+    pub fn owed_count(&self) -> usize {
+        self.index.owed.len()
+    }
+
+    /// A delivery that is still owed.
+    pub fn owed_delivery(&self, id: &DeliveryId) -> Option<(Option<IncidentId>, &Delivery)> {
+        let incident = *self.index.owed.get(id)?;
+        Some((incident, self.delivery(incident, id)?))
+    }
+
+    fn delivery(&self, incident: Option<IncidentId>, id: &DeliveryId) -> Option<&Delivery> {
+        match incident {
+            Some(incident) => self.incidents.get(&incident)?.delivery(id),
+            None => self.notices.get(id),
+        }
+    }
+
+    /// Open incidents (not yet resolved), oldest first.
+    pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().map(|incident| &**incident).filter(|incident| incident.state.open())
+    }
+
+    /// The incidents a person can mean without saying an id: those that page them or that they work on; else the only
+    /// open one.
+    pub fn meant_by(&self, person: Option<&PersonId>) -> Vec<IncidentId> {
+        let own: Vec<IncidentId> = self
+            .open_incidents()
+            .filter(|incident| person.is_some_and(|person| incident.involves(person)))
+            .map(|incident| incident.id)
+            .take(20)
+            .collect();
+        if own.is_empty() { self.open_incidents().map(|incident| incident.id).take(20).collect() } else { own }
+    }
+
+    /// What has changed since the last call.
+    pub fn take_dirty(&mut self) -> Dirty {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// An incident that was closed since `take_dirty`.
+    pub fn closed_since(&self, id: IncidentId) -> Option<&Incident> {
+        self.dirty.closed_incidents.get(&id)
+    }
+
+    /// An alert that recovered since `take_dirty`.
+    pub fn resolved_since(&self, id: AlertId) -> Option<&Alert> {
+        self.dirty.closed_alerts.get(&id)
+    }
+
+    /// All incidents that were closed since `take_dirty`.
+    pub fn closed_incidents_since(&self) -> &BTreeMap<IncidentId, Incident> {
+        &self.dirty.closed_incidents
+    }
+
+    /// All alerts that recovered since `take_dirty`.
+    pub fn resolved_alerts_since(&self) -> &BTreeMap<AlertId, Alert> {
+        &self.dirty.closed_alerts
+    }
+
+    /// How many records have changed since `take_dirty`.
+    pub fn dirty_count(&self) -> usize {
+        self.dirty.touched.len()
+    }
+
+    /// State from its records; look-ups are derived anew.
+    pub fn assemble(records: OpenRecords) -> Self {
+        let mut state = Self {
+            meta: records.meta,
+            alerts: records.alerts.into_iter().map(|alert| (alert.id, alert)).collect(),
+            incidents: BTreeMap::new(),
+            notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
+            answers: records.answers.into_iter().collect(),
+            tokens: records.tokens.into_iter().collect(),
+            index: Index::default(),
+            dirty: Dirty::default(),
+        };
+        for incident in records.incidents {
+            state.insert(incident);
+        }
+        state.index_alerts_and_notices();
+        state
+    }
+
+    /// The same State as its records.
+    pub fn disassemble(&self) -> OpenRecords {
+        OpenRecords {
+            meta: self.meta.clone(),
+            alerts: self.alerts.values().cloned().collect(),
+            incidents: self.incidents.values().map(|incident| (**incident).clone()).collect(),
+            notices: self.notices.values().cloned().collect(),
+            answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
+            tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+        }
+    }
+}

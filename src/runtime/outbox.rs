@@ -1,0 +1,254 @@
+//! The outbox: which owed delivery starts next. Lanes hold no work: they are an order over what State owes, one lane
+//! per destination, ordered per incident, with a bounded number under way. Everything here is rebuilt from State.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::delivery::{Delivery, DeliveryStatus, Destination, Grant, Method, Priority};
+use crate::domain::event::{Commit, Event};
+use crate::domain::id::{DeliveryId, IncidentId, PageId, WebhookId};
+use crate::domain::org::Org;
+use crate::domain::state::State;
+use crate::domain::time::Timestamp;
+
+/// Where deliveries queue up together: a slow destination holds up only its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// A chat platform (all of its places share its limits).
+    Chat,
+    /// Mail.
+    Email,
+    /// One outgoing webhook.
+    Webhook(WebhookId),
+    /// A method that no adapter of this release sends, or whose address has vanished.
+    Other(Method),
+}
+
+impl Lane {
+    /// The lane of a destination.
+    pub fn of(org: &Org, to: &Destination) -> Self {
+        match to {
+            Destination::Channel(_) | Destination::Person { method: Method::Chat, .. } => Self::Chat,
+            Destination::Person { method: Method::Email, .. } => Self::Email,
+            Destination::Webhook(id) => Self::Webhook(id.clone()),
+            Destination::Person { method: Method::Webhook, person } => {
+                match org.people.get(person).and_then(|person| person.webhook.clone()) {
+                    Some(id) => Self::Webhook(id),
+                    None => Self::Other(Method::Webhook),
+                }
+            }
+            Destination::Person { method, .. } => Self::Other(*method),
+        }
+    }
+
+    /// How many may be under way at once: enough to keep a fast receiver busy, few enough that a slow one holds
+    /// little memory and few sockets.
+    fn width(&self) -> usize {
+        match self {
+            Self::Chat => 4,
+            Self::Email => 4,
+            Self::Webhook(_) => 64,
+            Self::Other(_) => 16,
+        }
+    }
+}
+
+/// What is ready in one lane, most urgent and oldest first.
+type Rank = (Priority, DeliveryId);
+
+#[derive(Debug, Default)]
+struct Queue {
+    ready: BTreeSet<Rank>,
+    under_way: usize,
+}
+
+/// The order in which owed deliveries start.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    lanes: BTreeMap<Lane, Queue>,
+    /// Lanes with something ready and a free place, so that a grant needs no search.
+    open: BTreeSet<(Priority, Lane)>,
+    /// Waiting for their next attempt.
+    later: BTreeSet<(Timestamp, DeliveryId)>,
+    /// Under way, with their lane and incident.
+    busy: BTreeMap<DeliveryId, (Lane, Option<IncidentId>)>,
+    /// Incidents with a delivery under way in a lane, and what waits behind it.
+    behind: BTreeMap<(Lane, IncidentId), BTreeSet<Rank>>,
+    /// Came back, but the receipt is not durable yet: not to be started again.
+    held: BTreeSet<DeliveryId>,
+    /// Everything owed up to this commit was owed before this process began.
+    recovered: u64,
+}
+
+impl Outbox {
+    /// The outbox of a fresh process.
+    pub fn recover(state: &State, org: &Org) -> Self {
+        let mut outbox = Self { recovered: state.meta.seq, ..Self::default() };
+        outbox.fill(state, org);
+        outbox
+    }
+
+    /// Starts over from a state that has lost commits; what is under way stays so.
+    pub fn rebuild(&mut self, state: &State, org: &Org) {
+        for queue in self.lanes.values_mut() {
+            queue.ready.clear();
+        }
+        self.open.clear();
+        self.later.clear();
+        self.behind.values_mut().for_each(BTreeSet::clear);
+        self.fill(state, org);
+    }
+
+    fn fill(&mut self, state: &State, org: &Org) {
+        for (incident, delivery) in state.owed() {
+            if self.busy.contains_key(&delivery.id) || self.held.contains(&delivery.id) {
+                continue;
+            }
+            match &delivery.status {
+                DeliveryStatus::Owed { not_before: Some(at), .. } => {
+                    self.later.insert((*at, delivery.id.clone()));
+                }
+                _ => self.ready(Lane::of(org, &delivery.to), (delivery.priority, delivery.id.clone()), incident),
+            }
+        }
+    }
+
+    /// A commit is durable: what it owes may start.
+    pub fn react(&mut self, commit: &Commit, org: &Org) {
+        for event in &commit.events {
+            match event {
+                Event::DeliveryOwed(owed) => {
+                    self.ready(Lane::of(org, &owed.to), (owed.priority, owed.delivery.clone()), owed.incident);
+                }
+                Event::DeliveryRetried { delivery, not_before, .. } => {
+                    self.held.remove(delivery);
+                    self.later.insert((*not_before, delivery.clone()));
+                }
+                Event::DeliveryAccepted { delivery, .. } | Event::DeliveryFailed { delivery, .. } => {
+                    self.held.remove(delivery);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ready(&mut self, lane: Lane, rank: Rank, incident: Option<IncidentId>) {
+        if let Some(incident) = incident
+            && let Some(behind) = self.behind.get_mut(&(lane.clone(), incident))
+        {
+            behind.insert(rank);
+            return;
+        }
+        let queue = self.lanes.entry(lane.clone()).or_default();
+        Self::shut(&mut self.open, &lane, queue);
+        queue.ready.insert(rank);
+        Self::reopen(&mut self.open, lane, queue);
+    }
+
+    /// Takes a lane off the list of open ones, before its first place changes.
+    fn shut(open: &mut BTreeSet<(Priority, Lane)>, lane: &Lane, queue: &Queue) {
+        if let Some((priority, _)) = queue.ready.first() {
+            open.remove(&(*priority, lane.clone()));
+        }
+    }
+
+    fn reopen(open: &mut BTreeSet<(Priority, Lane)>, lane: Lane, queue: &Queue) {
+        if let Some((priority, _)) = queue.ready.first()
+            && queue.under_way < lane.width()
+        {
+            open.insert((*priority, lane));
+        }
+    }
+
+    /// When the next retry may start.
+    pub fn next_retry(&self) -> Option<Timestamp> {
+        self.later.first().map(|(at, _)| *at)
+    }
+
+    /// How many are under way.
+    pub fn under_way(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// Grants the most urgent start that is allowed now.
+    pub fn grant(&mut self, state: &State, org: &Org, now: Timestamp) -> Option<Grant> {
+        self.wake_later(state, org, now);
+        loop {
+            let (_, lane) = self.open.first()?.clone();
+            let queue = self.lanes.get_mut(&lane)?;
+            Self::shut(&mut self.open, &lane, queue);
+            let Some(rank) = queue.ready.pop_first() else { continue };
+            let Some((incident, delivery)) = state.owed_delivery(&rank.1) else {
+                // Acknowledged, cancelled or settled meanwhile: it does not start.
+                Self::reopen(&mut self.open, lane, queue);
+                continue;
+            };
+            if let Some(incident) = incident {
+                if let Some(behind) = self.behind.get_mut(&(lane.clone(), incident)) {
+                    behind.insert(rank);
+                    Self::reopen(&mut self.open, lane, queue);
+                    continue;
+                }
+                self.behind.insert((lane.clone(), incident), BTreeSet::new());
+            }
+            queue.under_way += 1;
+            Self::reopen(&mut self.open, lane.clone(), queue);
+            self.busy.insert(rank.1, (lane, incident));
+            return Some(self.granted(incident, delivery));
+        }
+    }
+
+    fn granted(&self, incident: Option<IncidentId>, delivery: &Delivery) -> Grant {
+        let (attempts, unknown) = match delivery.status {
+            DeliveryStatus::Owed { attempts, unknown, .. } => (attempts, unknown),
+            _ => (0, false),
+        };
+        Grant {
+            id: delivery.id.clone(),
+            to: delivery.to.clone(),
+            priority: delivery.priority,
+            incident,
+            page: incident.zip(delivery.page).map(|(incident, n)| PageId { incident, n }),
+            content: delivery.content.as_deref().cloned().unwrap_or_else(|| crate::domain::delivery::Content::Notice {
+                text: format!("{} is owed", delivery.id),
+            }),
+            attempt: attempts.saturating_add(1),
+            possible_repeat: unknown || delivery.id.seq <= self.recovered,
+            owed_at: delivery.owed_at,
+        }
+    }
+
+    /// Retries whose time has come are ready again (or filed again, where the clock was shifted).
+    fn wake_later(&mut self, state: &State, org: &Org, now: Timestamp) {
+        while self.later.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, id)) = self.later.pop_first() else { return };
+            let Some((incident, delivery)) = state.owed_delivery(&id) else { continue };
+            match &delivery.status {
+                DeliveryStatus::Owed { not_before: Some(at), .. } if *at > now => {
+                    self.later.insert((*at, id));
+                }
+                _ => self.ready(Lane::of(org, &delivery.to), (delivery.priority, id), incident),
+            }
+        }
+    }
+
+    /// An attempt has come back: its place is free, and what waited behind it for the same incident is ready.
+    pub fn ended(&mut self, id: &DeliveryId) {
+        let Some((lane, incident)) = self.busy.remove(id) else { return };
+        self.held.insert(id.clone());
+        if let Some(queue) = self.lanes.get_mut(&lane) {
+            Self::shut(&mut self.open, &lane, queue);
+            queue.under_way = queue.under_way.saturating_sub(1);
+            if let Some(behind) = incident.and_then(|incident| self.behind.remove(&(lane.clone(), incident))) {
+                queue.ready.extend(behind);
+            }
+            Self::reopen(&mut self.open, lane, queue);
+        }
+    }
+}
+
+impl Outbox {
+    /// Its receipt changed nothing (the delivery was cancelled while under way), so that nothing durable will come.
+    pub fn release(&mut self, id: &DeliveryId) {
+        self.held.remove(id);
+    }
+}

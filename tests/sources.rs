@@ -1,0 +1,177 @@
+//! Sources against payloads: our own small ones in tests/fixtures, and the shared collection of real ones, whose
+//! README says for each file what a correct reading is. The collection is third-party data and not part of this
+//! repository: `OPSBELL_FIXTURES` names its folder, and without it that half of the test says so and passes.
+
+use std::path::PathBuf;
+
+use opsbell::domain::org::Mapping;
+use opsbell::domain::signal::Signal;
+use opsbell::source::{Reading, find};
+
+/// The folders of the shared collection that are checked: the folder, the source that reads it, how many files it has.
+const CHECKED: &[(&str, &str, usize)] = &[("alertmanager", "alertmanager", 10)];
+
+fn read(source: &str, bytes: &[u8]) -> Reading {
+    (find(source).expect("a source that is built").read)(bytes, &Mapping::default()).expect("a readable body")
+}
+
+/// `kind service / name severity status key`, as the collection's README writes them.
+fn line(signal: &Signal) -> String {
+    let [kind, what, severity, status] = columns(signal);
+    format!("{kind} {what} {severity} {status} {}", signal.key)
+}
+
+/// What a signal shows in the README's columns kind, service / name, severity and status.
+fn columns(signal: &Signal) -> [String; 4] {
+    let kind = serde_json::to_value(signal.kind).expect("a word");
+    [
+        kind.as_str().expect("a word").to_owned(),
+        format!("{} / {}", signal.service.as_deref().unwrap_or("-"), signal.name),
+        signal.severity_word.clone().unwrap_or_else(|| "-".to_owned()),
+        signal.status.clone(),
+    ]
+}
+
+#[test]
+fn our_own_payloads() {
+    let two = read("alertmanager", include_bytes!("fixtures/alertmanager-two.json"));
+    assert_eq!(
+        two.signals.iter().map(line).collect::<Vec<_>>(),
+        [
+            "alert ledger / ReplicationLag critical firing 0f9d3c2b1a4e5d6c",
+            "resolve ledger / ReplicationLag critical resolved 7a6b5c4d3e2f1a0b",
+        ]
+    );
+    let first = &two.signals[0];
+    assert_eq!(first.started_at.expect("told").to_string(), "2026-12-25T02:58:12.123Z");
+    assert_eq!(first.link.as_deref(), Some("https://wiki.ej.example/ledger/replication"));
+    assert_eq!(first.environment.as_deref(), Some("production"));
+
+    let old = read("alertmanager", include_bytes!("fixtures/alertmanager-v3-resolved.json"));
+    let key = &old.signals[0].key;
+    assert_eq!(line(&old.signals[0]), format!("resolve boarding-passes / QueueStuck P2 resolved {key}"));
+    assert_eq!((key.len(), old.signals[0].link.as_deref()), (16, None));
+
+    let generic = read("generic", include_bytes!("fixtures/generic-list.json"));
+    assert_eq!(
+        generic.signals.iter().map(line).collect::<Vec<_>>(),
+        ["alert check-in / kiosk printer out of paper low open kiosk-7", "resolve - / kiosk back - closed kiosk-8"]
+    );
+    assert_eq!(generic.rejected[0].path, "$[1].summary");
+}
+
+/// Where the shared collection is, if it is there.
+#[allow(clippy::disallowed_methods, reason = "a test is told by its environment where the collection lies")]
+fn collection() -> PathBuf {
+    match std::env::var_os("OPSBELL_FIXTURES") {
+        Some(named) => named.into(),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
+    }
+}
+
+#[test]
+fn the_shared_collection_is_read_as_its_table_says() {
+    let folder = collection();
+    let Ok(table) = std::fs::read_to_string(folder.join("README.md")) else {
+        eprintln!("not checked: no fixtures in {} (set OPSBELL_FIXTURES to their folder)", folder.display());
+        return;
+    };
+    for (sender, source, expected) in CHECKED {
+        let rows: Vec<Row> = table.lines().filter_map(|text| Row::of(sender, text)).collect();
+        let mut wrong = Vec::new();
+        let mut shared_keys = Vec::new();
+        for row in &rows {
+            let bytes = std::fs::read(folder.join(&row.file)).expect(&row.file);
+            let reading = read(source, &bytes);
+            row.compare(&reading, &bytes, &mut wrong);
+            if row.key.contains("(same as the ") {
+                shared_keys.extend(reading.signals.into_iter().map(|signal| signal.key));
+            }
+        }
+        shared_keys.dedup();
+        if shared_keys.len() > 1 {
+            wrong.push(format!("files that the table ties together have different keys: {shared_keys:?}"));
+        }
+        eprintln!("{sender}: {} files checked", rows.len());
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert_eq!(rows.len(), *expected, "files of {sender} in the table");
+    }
+}
+
+/// One row of the table: cells as written.
+struct Row {
+    file: String,
+    /// The columns kind, service / name, severity and status.
+    cells: [String; 4],
+    key: String,
+}
+
+impl Row {
+    /// The row, if this line of the README is one of a file of `sender`.
+    fn of(sender: &str, text: &str) -> Option<Self> {
+        let inner = text.strip_prefix("| ")?.strip_suffix(" |")?;
+        if !inner.starts_with(&format!("{sender}/")) {
+            return None;
+        }
+        let cells: Vec<&str> = inner.split(" | ").map(str::trim).collect();
+        let [file, _, _, _, _, kind, what, severity, status, key] = cells.as_slice() else {
+            panic!("a row of {} cells instead of 10: {text}", cells.len());
+        };
+        Some(Self {
+            file: (*file).to_owned(),
+            cells: [kind, what, severity, status].map(|cell| (*cell).to_owned()),
+            key: (*key).to_owned(),
+        })
+    }
+
+    fn compare(&self, reading: &Reading, bytes: &[u8], wrong: &mut Vec<String>) {
+        let mut say = |what: &str, cell: &str, got: &str| {
+            wrong.push(format!("{}: {what}: the table says `{cell}`, read was `{got}`", self.file));
+        };
+        let signals = &reading.signals;
+        let count = split(&self.cells[0]).len();
+        if signals.len() != count || !reading.rejected.is_empty() {
+            say("signals", &self.cells[0], &format!("{} signals, rejected {:?}", signals.len(), reading.rejected));
+            return;
+        }
+        for (nth, signal) in signals.iter().enumerate() {
+            for (cell, got) in self.cells.iter().zip(columns(signal)) {
+                // One value may stand for all events; a note may follow in parentheses.
+                let values = split(cell);
+                let value = if values.len() == count { values[nth] } else { cell.as_str() };
+                if !says(value, &got) {
+                    say("column", value, &got);
+                }
+            }
+            let hashed = self.key.contains("hash");
+            let fits = if hashed {
+                let hex = signal.key.len() == 16 && signal.key.bytes().all(|b| b.is_ascii_hexdigit());
+                hex && !String::from_utf8_lossy(bytes).contains(&signal.key)
+            } else {
+                split(&self.key).get(nth).is_some_and(|value| says(value, &signal.key))
+            };
+            if !fits {
+                say("dedup key", &self.key, &signal.key);
+            }
+            if signals[..nth].iter().any(|earlier| earlier.key == signal.key) {
+                say("dedup key", "one per alert", &signal.key);
+            }
+        }
+    }
+}
+
+/// Whether a cell says this value, alone or with a note behind it.
+fn says(cell: &str, value: &str) -> bool {
+    cell == value || cell.strip_prefix(value).is_some_and(|note| note.starts_with(" (") && note.ends_with(')'))
+}
+
+/// The values of a cell: separated by semicolons, but not by those in a note.
+fn split(cell: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    cell.split(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ';' && depth == 0
+    })
+    .map(str::trim)
+    .collect()
+}
