@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use opsbell::catalog::{self, Form, Loaded, Severity, Unreadable, render};
+use opsbell::domain::oncall::holders;
 use opsbell::domain::org::{Every, Target};
 use opsbell::domain::time::Span;
 use proptest::prelude::*;
@@ -39,6 +40,11 @@ fn the_example_organisation_has_no_errors() {
     assert_eq!(org.hash, same.hash, "the embedded files are those on disk");
     assert_eq!(catalog::reload::hash_dir(&on_disk).expect("readable"), org.hash);
     assert_eq!(org.teams.len(), 6);
+    // The story of DESIGN §8: the primary sleeps through Christmas night, and cleo is next.
+    let night = "2026-12-25T02:00:00Z".parse().expect("a time");
+    let on_call = holders(&org.schedules["payments-primary"], night);
+    assert_eq!(on_call[0].as_ref().map(|shift| shift.person.as_str()), Some("bas"));
+    assert!(org.schedules.values().all(|schedule| holders(schedule, night).iter().all(Option::is_some)));
     let policy = &org.policies["payments"];
     assert_eq!(policy.steps[0].page, [Target::Schedule("payments-primary".into())]);
     assert_eq!(policy.steps[0].escalate_after, Span::mins(5));

@@ -22,7 +22,6 @@ mod value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use chrono::{Datelike, Days};
 use chrono_tz::Tz;
 use compact_str::CompactString;
 
@@ -36,8 +35,9 @@ pub use secret::{Secret, Secrets, process_env};
 
 use crate::domain::delivery::ChannelRef;
 use crate::domain::id::ScheduleId;
+use crate::domain::oncall::{next_shift, shift_at};
 use crate::domain::org::Org;
-use crate::domain::time::{Timestamp, resolve};
+use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
 pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
@@ -87,15 +87,21 @@ pub fn gaps_at(config: &Config, at: Timestamp) -> Vec<Finding> {
     for (id, spots) in &config.rotations {
         let Some(schedule) = config.org.schedules.get(id) else { continue };
         for (rotation, spot) in schedule.rotations.iter().zip(spots) {
-            // The first turn begins at the first hand-off on or after the start.
-            let wait = rotation.handoff_day.map_or(0, |day| day.days_since(rotation.start.weekday()));
-            let first = rotation.start + Days::new(u64::from(wait));
-            let begins = resolve(first.and_time(rotation.handoff_time), schedule.zone);
-            if begins > at {
-                let shown = begins.local(schedule.zone).format("%Y-%m-%d %H:%M");
-                let message = format!("nobody holds this rotation of `{id}` before {shown} {}", schedule.zone);
-                gaps.push(Finding::warning(spot, message).hint("choose an earlier start"));
+            if shift_at(rotation, schedule.zone, at).is_some() {
+                continue;
             }
+            let begins = next_shift(rotation, schedule.zone, at).map(|shift| shift.from.local(schedule.zone));
+            let message = match begins {
+                Some(wall) => {
+                    format!(
+                        "nobody holds this rotation of `{id}` before {} {}",
+                        wall.format("%Y-%m-%d %H:%M"),
+                        schedule.zone
+                    )
+                }
+                None => format!("nobody holds this rotation of `{id}`"),
+            };
+            gaps.push(Finding::warning(spot, message).hint("choose an earlier start"));
         }
     }
     gaps
