@@ -7,15 +7,17 @@ use anyhow::anyhow;
 
 use super::{End, Global, NO, USAGE};
 use crate::catalog::{self, Finding, Form, Loaded, Severity, process_env};
+use crate::runtime::clock::{Clock as _, SystemClock};
 
 pub fn run(global: &Global) -> Result<(), End> {
     let dir = global.config();
     let mut loaded = load(&dir)?;
     if let Some(config) = &loaded.config {
+        loaded.findings.extend(catalog::gaps_at(config, SystemClock::new().now()));
         // `serve` refuses these; a check says so without failing, since a rehearsal simulates them.
-        loaded.findings.extend(catalog::not_built(config).into_iter().map(|finding| Finding {
-            severity: Severity::Warning,
-            ..finding
+        loaded.findings.extend(catalog::not_built(config).into_iter().map(|mut finding| {
+            finding.severity = Severity::Warning;
+            finding
         }));
     }
     print(&loaded.findings, global.json);
@@ -38,12 +40,16 @@ pub fn load(dir: &Path) -> Result<Loaded, End> {
     })
 }
 
-/// Prints findings: with the line drawn on a terminal, as plain lines or JSON else.
+/// Prints findings: with the line drawn on a terminal, as plain lines else, each as a line of JSON with `--json`.
 pub fn print(findings: &[Finding], json: bool) {
-    let form = if json {
-        Form::Json
-    } else if std::io::stdout().is_terminal() {
-        Form::Drawn
+    if json {
+        for finding in findings {
+            println!("{}", serde_json::to_string(finding).unwrap_or_default());
+        }
+        return;
+    }
+    let form = if std::io::stdout().is_terminal() {
+        Form::Graphical { colour: process_env("NO_COLOR").is_none_or(|set| set.is_empty()), width: 100 }
     } else {
         Form::Plain
     };

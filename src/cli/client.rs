@@ -52,7 +52,10 @@ impl Client {
         }
         let error = value.get("error");
         let part = |name: &str| error.and_then(|error| error.get(name)).and_then(Value::as_str).unwrap_or_default();
-        eprintln!("{}", if part("message").is_empty() { format!("refused with HTTP {status}") } else { part("message").to_owned() });
+        eprintln!(
+            "{}",
+            if part("message").is_empty() { format!("refused with HTTP {status}") } else { part("message").to_owned() }
+        );
         if !part("hint").is_empty() {
             eprintln!("{}", part("hint"));
         }
@@ -81,7 +84,10 @@ impl Client {
         });
         let (status, bytes) = answered.map_err(|error| {
             let hint = "is the server running? start it with `opsbell serve`, or name it with --listen";
-            End::Failed(UNREACHABLE, anyhow!(error.without_url()).context(format!("no answer from {}; {hint}", self.base)))
+            End::Failed(
+                UNREACHABLE,
+                anyhow!(error.without_url()).context(format!("no answer from {}; {hint}", self.base)),
+            )
         })?;
         Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }

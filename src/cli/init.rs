@@ -19,7 +19,9 @@ pub fn run(args: &Args) -> Result<(), End> {
         println!("{}", path.display());
     }
     let dir = args.dir.display();
-    println!("\nNext: edit {dir}/teams.toml, then `opsbell check --config {dir}`, `opsbell rehearse {dir}/stories/*.txt`");
+    println!(
+        "\nNext: edit {dir}/teams.toml, then `opsbell check --config {dir}`, `opsbell rehearse {dir}/stories/*.txt`"
+    );
     println!("and `opsbell serve --config {dir}`.");
     Ok(())
 }

@@ -38,7 +38,10 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
     let data = global.data();
     let dir = data.join("journal");
     if !dir.is_dir() {
-        return Err(End::Failed(USAGE, anyhow!("{}: no journal here; name the data directory with --data", dir.display())));
+        return Err(End::Failed(
+            USAGE,
+            anyhow!("{}: no journal here; name the data directory with --data", dir.display()),
+        ));
     }
     match verb {
         Verb::Verify { head } => verify(global, &dir, head.as_deref()),
@@ -80,15 +83,42 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
 fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<(), End> {
     let head = match head {
         None => None,
-        Some(text) => Some(text.split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash))).ok_or_else(
-            || End::Failed(USAGE, anyhow!("`{text}` is not SEQ:HASH, like 41:9f2c…; `journal verify` prints it")),
-        )?),
+        Some(text) => {
+            Some(text.split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash))).ok_or_else(
+                || End::Failed(USAGE, anyhow!("`{text}` is not SEQ:HASH, like 41:9f2c…; `journal verify` prints it")),
+            )?)
+        }
     };
-    let report = journal::verify(&RealDisk, dir, head, &mut |_, _| {}).map_err(|damage| End::Failed(NO, anyhow!(damage)))?;
+    let report =
+        journal::verify(&RealDisk, dir, head, &mut |_| {}).map_err(|damage| End::Failed(NO, anyhow!(damage)))?;
     if global.json {
-        println!("{}", serde_json::to_string(&report).context("the report as JSON")?);
-    } else {
+        let report = serde_json::json!({
+            "commits": report.commits,
+            "events": report.events,
+            "first_seq": report.first_seq,
+            "last_seq": report.last_seq,
+            "last_hash": report.last_hash,
+            "segments": report.segments,
+            "voided_bytes": report.voided_bytes,
+            "torn": report.torn.len(),
+        });
         println!("{report}");
+        return Ok(());
     }
+    println!("The journal is whole: {} commits, {} events, {} files.", report.commits, report.events, report.segments);
+    if report.voided_bytes > 0 {
+        println!("{} bytes of failed writes are voided; they were never acknowledged.", report.voided_bytes);
+    }
+    for torn in &report.torn {
+        println!(
+            "{}:{}: {} bytes at the end were never acknowledged ({}).",
+            torn.file.display(),
+            torn.line,
+            torn.bytes,
+            torn.reason
+        );
+    }
+    println!("head {}:{}", report.last_seq, report.last_hash);
+    println!("Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.");
     Ok(())
 }

@@ -35,6 +35,9 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         return Ok(());
     }
     let text = show::who(&config.org, None, at).map_err(|reject| End::Failed(super::NO, anyhow!(reject)))?;
-    println!("{}", look::times(text.trim_end_matches("Who comes after: /oncall next").trim_end(), config.org.defaults.zone, at));
+    println!(
+        "{}",
+        look::times(text.trim_end_matches("Who comes after: /oncall next").trim_end(), config.org.defaults.zone, at)
+    );
     Ok(())
 }

@@ -49,7 +49,10 @@ fn mapping(global: &Global, args: &Args) -> Result<Mapping, End> {
     }
     let dir = global.config();
     let Some(config) = check::load(&dir)?.config else {
-        return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors; see `opsbell check`", dir.display())));
+        return Err(End::Failed(
+            USAGE,
+            anyhow!("{}: the configuration has errors; see `opsbell check`", dir.display()),
+        ));
     };
     let mut fitting = config.org.integrations.values().filter(|integration| integration.source == args.source);
     let found = match &args.integration {

@@ -69,4 +69,3 @@ pub fn wait_for_the_end(house: &House) -> Result<(), End> {
     })?;
     Ok(())
 }
-

@@ -31,7 +31,10 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
                 println!("{made}");
             } else {
                 println!("{}", text(&made, "token"));
-                eprintln!("{} for {person}. It is shown only now; use it as OPSBELL_TOKEN or `Authorization: Bearer`.", text(&made, "id"));
+                eprintln!(
+                    "{} for {person}. It is shown only now; use it as OPSBELL_TOKEN or `Authorization: Bearer`.",
+                    text(&made, "id")
+                );
             }
         }
         Verb::List => {
