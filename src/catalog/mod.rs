@@ -1,1 +1,146 @@
-//! Catalogue: fills the domain's `org` types from an organisation's files: load, check (all findings at once), reload. It decides nothing.
+//! Catalogue: fills the domain's `org` types from an organisation's files: load, check (all findings at once), reload.
+//! It decides nothing.
+
+pub mod finding;
+pub mod reload;
+pub mod secret;
+
+mod check;
+mod draft;
+mod example;
+mod files;
+mod foreign;
+mod init;
+mod load;
+mod read;
+mod senders;
+mod settings;
+mod tables;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use chrono_tz::Tz;
+use compact_str::CompactString;
+
+pub use example::example;
+pub use files::Unreadable;
+pub use finding::{Finding, Form, Severity, render};
+pub use init::{NotWritten, write_new};
+pub use load::{load_dir, load_files};
+pub use secret::{Secret, Secrets, process_env};
+
+use crate::domain::delivery::ChannelRef;
+use crate::domain::org::Org;
+
+/// The sources that are built; an integration names one of them.
+pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
+
+/// What came of reading a configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` when a finding is an error.
+    pub config: Option<Config>,
+    /// All that is wrong or odd, by file and line.
+    pub findings: Vec<Finding>,
+}
+
+impl Loaded {
+    /// How many findings are errors.
+    pub fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+}
+
+/// A configuration without errors.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The organisation.
+    pub org: Org,
+    /// The secrets that could be read.
+    pub secrets: Secrets,
+    /// `[server]`
+    pub server: Server,
+    /// `[chat.*]` by platform.
+    pub chat: BTreeMap<CompactString, Chat>,
+    /// `[mail]`, if any.
+    pub mail: Option<Mail>,
+    /// `[[summary]]`, in the order of their files.
+    pub summaries: Vec<Summary>,
+    /// The files as they were read, path in the directory and text, by path; for the copy in `DATA/config/`. They hold
+    /// the names of secrets only.
+    pub files: Vec<(String, String)>,
+    not_built: Vec<Finding>,
+    unread: Vec<Finding>,
+}
+
+impl Config {
+    /// The organisation's own words: those of its files that stand in `commands/`, path and text.
+    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.files.iter().filter(|(path, _)| files::is_words(Path::new(path)));
+        own.map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+}
+
+/// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.
+pub fn not_built(config: &Config) -> Vec<Finding> {
+    config.not_built.clone()
+}
+
+/// The secrets that are named and could not be read; `serve` refuses to start without them.
+pub fn missing_secrets(config: &Config) -> Vec<Finding> {
+    config.unread.clone()
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// Where to listen, unless the command line says otherwise.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[chat.discord]` and its like.
+#[derive(Debug, Clone, Default)]
+pub struct Chat {
+    /// Where its API is, for a compatible server.
+    pub api_base: Option<String>,
+}
+
+/// `[mail]`: through which server mail goes out.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is secured.
+    pub tls: Tls,
+    /// The sender, perhaps with a name before it.
+    pub from: String,
+    /// Who logs in, if anybody; the password is in `Secrets::mail_password`.
+    pub username: Option<String>,
+}
+
+/// How a connection to a mail server is secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Upgraded by STARTTLS, which is required; port 587.
+    StartTls,
+    /// From the first byte; port 465.
+    Tls,
+    /// Not at all; port 25, for a relay on the same machine.
+    None,
+}
+
+/// `[[summary]]`: a post at set times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Where it is posted.
+    pub channel: ChannelRef,
+    /// When: five fields, minute first.
+    pub cron: String,
+    /// In whose wall-clock time.
+    pub zone: Tz,
+}

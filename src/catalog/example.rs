@@ -1,0 +1,19 @@
+//! The example organisation, EJ Airways, as it stands in `examples/ej-airways/`, inside the binary: `opsbell demo`
+//! needs no file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../examples/ej-airways/", $name)))),*]
+    };
+}
+
+/// The example's configuration files, by their path in the directory.
+pub fn example() -> BTreeMap<PathBuf, String> {
+    files!["opsbell.toml", "people.toml", "services.toml", "teams.toml"]
+        .into_iter()
+        .map(|(name, text)| (PathBuf::from(name), text.to_owned()))
+        .collect()
+}

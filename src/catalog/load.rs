@@ -1,0 +1,242 @@
+//! From files to a configuration: parses each, reads its tables into the draft, lets `check` judge the whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::draft::Draft;
+use super::files::{self, Content, MAIN, Unreadable};
+use super::finding::{Finding, Severity, Source, Spot};
+use super::read::{Sink, Table, kind};
+use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value};
+use crate::domain::org::Org;
+use crate::domain::reject::did_you_mean;
+
+/// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
+///
+/// # Errors
+/// When the directory, or a file in it, cannot be read; what is wrong *in* files is a finding.
+pub fn load_dir(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Unreadable> {
+    Ok(build(files::read(dir)?, Some(dir), env))
+}
+
+/// Reads a configuration from files in memory, by their path in the directory; others than configuration files are
+/// left alone. Relative `*_file` paths begin at the working directory.
+pub fn load_files(given: &BTreeMap<PathBuf, String>, env: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    let chosen = given.iter().filter(|(path, _)| files::counts(path)).map(|(path, text)| {
+        let content =
+            if text.len() as u64 > files::LARGEST_BYTES { Content::TooLarge } else { Content::Text(text.clone()) };
+        (path.clone(), content)
+    });
+    build(chosen.collect(), None, env)
+}
+
+fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    let sink = Sink::default();
+    let mut draft = Draft {
+        env,
+        base,
+        sink: &sink,
+        org: Org::default(),
+        secrets: Secrets::default(),
+        server: Server::default(),
+        mail: None,
+        chat: BTreeMap::new(),
+        summaries: Vec::new(),
+        declared: BTreeMap::new(),
+        settings: BTreeMap::new(),
+        mentions: Vec::new(),
+        uses: Vec::new(),
+        links: Vec::new(),
+        channels: Vec::new(),
+        not_built: Vec::new(),
+        unread: Vec::new(),
+        lost: BTreeSet::new(),
+    };
+    let shown = |path: &Path| base.map_or_else(|| path.to_owned(), |base| base.join(path)).display().to_string();
+    // The main file goes first: its `[defaults] zone` is what tables elsewhere fall back on.
+    let (main, others): (Vec<_>, Vec<_>) = contents.iter().partition(|(path, _)| path.as_path() == Path::new(MAIN));
+    for (path, content) in main.iter().chain(&others) {
+        match content {
+            Content::Text(_) if files::is_words(path) => {}
+            Content::Text(text) => file(&mut draft, &Source::new(shown(path), text), path, text),
+            Content::TooLarge => {
+                let spot = Spot::file(&Source::new(shown(path), ""));
+                let message = format!("the file is larger than {} KiB", files::LARGEST_BYTES / 1024);
+                sink.add(Finding::error(&spot, message).hint("split it into several files"));
+            }
+            Content::NotText(text, at) => {
+                let spot = Spot::new(&Source::new(shown(path), text), *at..at + 1);
+                sink.add(Finding::error(&spot, "the file is not UTF-8 text from here on").hint("save it as UTF-8"));
+            }
+        }
+    }
+    let main = Source::new(shown(Path::new(MAIN)), "");
+    check::whole(&mut draft, &Spot::file(&main));
+    finish(draft, contents)
+}
+
+fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
+    let Draft { sink, mut org, secrets, server, mail, chat, summaries, not_built, unread, .. } = draft;
+    let mut findings = sink.take();
+    findings.extend(unread.iter().cloned());
+    findings.sort_by(|a, b| {
+        (&a.file, a.span.start, a.severity, &a.message).cmp(&(&b.file, b.span.start, b.severity, &b.message))
+    });
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Loaded { config: None, findings };
+    }
+    let files: Vec<(String, String)> = contents
+        .into_iter()
+        .filter_map(|(path, content)| match content {
+            Content::Text(text) => Some((path.to_string_lossy().into_owned(), text)),
+            _ => None,
+        })
+        .collect();
+    org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
+    let config = Config { org, secrets, server, chat, mail, summaries, files, not_built, unread };
+    Loaded { config: Some(config), findings }
+}
+
+/// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
+type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
+const LISTS: [(&str, &str, Reader); 8] = [
+    ("team", "[[team]]", tables::team),
+    ("person", "[[person]]", tables::person),
+    ("schedule", "[[schedule]]", tables::schedule),
+    ("escalation", "[[escalation]]", tables::escalation),
+    ("service", "[[service]]", tables::service),
+    ("integration", "[[integration]]", senders::integration),
+    ("webhook", "[[webhook]]", senders::webhook),
+    ("summary", "[[summary]]", senders::summary),
+];
+/// The tables of settings; `[defaults]` first, because others fall back on its zone.
+const SETTINGS: [(&str, &str, Reader); 5] = [
+    ("defaults", "[defaults]", settings::defaults),
+    ("server", "[server]", settings::server),
+    ("operators", "[operators]", settings::operators),
+    ("mail", "[mail]", settings::mail),
+    ("chat", "[chat]", settings::chats),
+];
+
+fn file(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut broken = BTreeSet::new();
+    for error in &errors {
+        let spot = Spot::new(source, error.span().unwrap_or(0..0));
+        // A parser that recovers may stumble over one mistake several times.
+        if broken.insert(spot.line()) {
+            draft.sink.add(Finding::error(&spot, format!("this is not TOML: {}", error.message())));
+        }
+    }
+    // What the parser guessed on a broken line is not what was written there.
+    let whole = broken.is_empty();
+    draft.sink.forgive(broken);
+    let lost = draft.lost.clone();
+    top(draft, source, path, document.get_ref());
+    draft.sink.forgive(BTreeSet::new());
+    if whole {
+        draft.lost = lost;
+    }
+}
+
+fn top<'a>(draft: &mut Draft<'_>, source: &'a Arc<Source>, path: &Path, document: &'a DeTable<'a>) {
+    let sink = draft.sink;
+    let known = || SETTINGS.iter().chain(&LISTS).map(|(name, ..)| *name);
+    let mut found: Vec<(&'static str, &'a toml::Spanned<DeValue<'a>>)> = Vec::new();
+    for (key, value) in document {
+        let (name, spot) = (key.get_ref().as_ref(), Spot::new(source, key.span()));
+        if let Some(name) = known().find(|known| *known == name) {
+            found.push((name, value));
+            continue;
+        }
+        let table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let what = if table { "table" } else { "key" };
+        let finding = Finding::error(&spot, format!("unknown {what} `{}`", value::cut(name)));
+        let meant = foreign::table(name).or_else(|| did_you_mean(name, known()));
+        let meant = meant.filter(|_| table).and_then(|meant| known().find(|known| *known == meant));
+        sink.add(match meant {
+            Some(meant) => finding.hint(format!("here it is called `{}`", header(meant))),
+            None if table => finding.hint(format!("known tables: {}", known().collect::<Vec<_>>().join(", "))),
+            None => finding.hint("every key stands in a table, such as [server] or [[team]]"),
+        });
+        // Read as what was meant, so that what it declares is known to others.
+        found.extend(meant.map(|meant| (meant, value)));
+    }
+    for (name, what, reader) in SETTINGS {
+        for (_, value) in found.iter().filter(|(found, _)| *found == name) {
+            setting(draft, source, path, (what, reader), value);
+        }
+    }
+    for (name, what, reader) in LISTS {
+        for (_, value) in found.iter().filter(|(found, _)| *found == name) {
+            list(draft, source, (what, reader), value);
+        }
+    }
+}
+
+fn header(name: &str) -> String {
+    if LISTS.iter().any(|(list, ..)| *list == name) { format!("[[{name}]]") } else { format!("[{name}]") }
+}
+
+fn setting<'a>(
+    draft: &mut Draft<'_>,
+    source: &'a Arc<Source>,
+    path: &Path,
+    (what, reader): (&'static str, Reader),
+    value: &'a toml::Spanned<DeValue<'a>>,
+) {
+    let spot = Spot::new(source, value.span());
+    match value.get_ref() {
+        DeValue::Table(_) if path != Path::new(MAIN) => {
+            let hint = format!("move it to {MAIN}");
+            draft.sink.add(Finding::error(&spot, format!("{what} stands in {MAIN} only")).hint(hint));
+        }
+        DeValue::Table(table) => reader(draft, Table::new(what, source, table, value.span(), draft.sink)),
+        DeValue::Array(_) => {
+            let finding =
+                Finding::error(&spot, format!("{what} stands here once")).hint("write it with single brackets");
+            draft.sink.add(finding);
+        }
+        other => {
+            draft.sink.add(Finding::error(&spot, format!("{what} is a table, not {}", kind(other))));
+        }
+    }
+}
+
+fn list<'a>(
+    draft: &mut Draft<'_>,
+    source: &'a Arc<Source>,
+    (what, reader): (&'static str, Reader),
+    value: &'a toml::Spanned<DeValue<'a>>,
+) {
+    let sink = draft.sink;
+    let mut one = |table: &'a DeTable<'a>, span| reader(draft, Table::new(what, source, table, span, sink));
+    match value.get_ref() {
+        DeValue::Array(items) => {
+            for item in items {
+                match item.get_ref() {
+                    DeValue::Table(table) => one(table, item.span()),
+                    other => {
+                        let message = format!("{what} is a table, not {}", kind(other));
+                        sink.add(Finding::error(&Spot::new(source, item.span()), message));
+                    }
+                }
+            }
+        }
+        DeValue::Table(table) => {
+            let message = "this table is one of a list".to_owned();
+            let finding = Finding::error(&Spot::new(source, value.span()), message);
+            sink.add(finding.hint(format!("write {what}, with double brackets")));
+            one(table, value.span());
+        }
+        other => {
+            sink.add(Finding::error(
+                &Spot::new(source, value.span()),
+                format!("{what} is a table, not {}", kind(other)),
+            ));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Secrets: the values of `*_env` and `*_file` keys. The one room that reads the environment (clap aside). A value is
+//! never printed, logged or stored; the rest of Opsbell knows a secret by the name of what it opens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::domain::id::{IntegrationId, WebhookId};
+
+/// One secret value. Its `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a value, without the line end that files and shells leave; `None` when nothing is left.
+    pub fn new(value: &str) -> Option<Self> {
+        let value = value.trim_end_matches(['\r', '\n']);
+        (!value.is_empty()).then(|| Self(value.to_owned()))
+    }
+
+    /// The value, for the adapter that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// All secrets of a configuration that could be read.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// The key with which an integration's sender proves itself.
+    pub ingest: BTreeMap<IntegrationId, Secret>,
+    /// With which posts to a webhook are signed.
+    pub signing: BTreeMap<WebhookId, Secret>,
+    /// The password of the mail server.
+    pub mail_password: Option<Secret>,
+    /// The token of a chat platform, by its name (`discord`).
+    pub chat: BTreeMap<String, Secret>,
+}
+
+/// Reads the process's own environment; for the argument `env` of the loaders. A value that is no Unicode counts
+/// as not set.
+#[expect(clippy::disallowed_methods, reason = "this is the one room")]
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

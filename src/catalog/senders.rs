@@ -1,0 +1,152 @@
+//! The tables of what signals come from and posts go to: integrations with their mappings, webhooks, summaries.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use serde_json_path::JsonPath;
+
+use super::draft::{Draft, Kind};
+use super::finding::Finding;
+use super::read::Table;
+use super::value::{self, Wrong};
+use super::{SOURCES, Summary};
+use crate::domain::org::{Integration, Mapping, Webhook};
+use crate::domain::reject::did_you_mean;
+
+/// `[[integration]]`
+pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    let id = draft.declare(Kind::Integration, &mut table);
+    table.require("source");
+    let source = table.parse("source", source);
+    let service = draft.refer(Kind::Service, "service", &mut table);
+    let group_by = table.parse_all("group_by", label);
+    let may_acknowledge = table.flag("may_acknowledge").unwrap_or(false);
+    let (named, key) = draft.secret(("key_env", "key_file"), &mut table);
+    if !named {
+        table.require("key_env");
+    }
+    if source == Some("alertmanager") && table.has("map") {
+        table.add(Finding::error(&table.spot_of("map"), "`map` is for the source `generic` only").hint("leave it out"));
+    }
+    let mapping = table.table("map", "map").map(mapping);
+    table.done();
+    let Some(id) = id else { return };
+    if let Some(key) = key {
+        draft.secrets.ingest.insert(id.as_str().into(), key);
+    }
+    let group_by = match group_by {
+        Some(labels) => labels.into_iter().map(|(label, _)| label).collect(),
+        None => vec![CompactString::const_new("alertname")],
+    };
+    let integration = Integration {
+        id: id.as_str().into(),
+        source: source.unwrap_or_default().into(),
+        service: service.map(Into::into),
+        group_by,
+        may_acknowledge,
+        mapping,
+    };
+    draft.org.integrations.insert(id.into(), integration);
+}
+
+fn source(word: &str) -> Result<&'static str, Wrong> {
+    if let Some(known) = SOURCES.into_iter().find(|known| *known == word) {
+        return Ok(known);
+    }
+    let wrong = Wrong::new(format!("unknown source `{}`", value::cut(word)));
+    if word == "prometheus" {
+        return Err(wrong.hint("Prometheus alerts come from its Alertmanager: source = \"alertmanager\""));
+    }
+    Err(wrong.hint(match did_you_mean(word, SOURCES) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("known: {}; `generic` reads any JSON by a `map`", SOURCES.join(", ")),
+    }))
+}
+
+fn label(text: &str) -> Result<CompactString, Wrong> {
+    let fits = !text.is_empty() && text.len() <= 200 && !text.contains(|c: char| c.is_control() || c.is_whitespace());
+    if fits {
+        return Ok(text.into());
+    }
+    Err(Wrong::new(format!("`{}` is not the name of a label", value::cut(text))).hint("write it like alertname"))
+}
+
+fn mapping(mut table: Table<'_>) -> Mapping {
+    let mapping = Mapping {
+        items: table.parse("items", path),
+        summary: table.parse("summary", path),
+        service: table.parse("service", path),
+        severity: table.parse("severity", path),
+        key: table.parse("key", path),
+        status: table.parse("status", path),
+        severities: severities(&mut table),
+        resolved: table
+            .parse_all("resolved", |word| Ok(word.to_lowercase()))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(word, _)| word)
+            .collect(),
+    };
+    table.done();
+    mapping
+}
+
+fn severities(table: &mut Table<'_>) -> BTreeMap<String, crate::domain::signal::AlertSeverity> {
+    let mut words = BTreeMap::new();
+    let Some(mut inner) = table.table("severities", "severities") else { return words };
+    for (word, value) in inner.entries() {
+        let Some(text) = inner.as_text(&word.value, value) else { continue };
+        if let Some(severity) = inner.settle_value(&text, value::severity(&text.value)) {
+            words.insert(word.value.to_lowercase(), severity);
+        }
+    }
+    words
+}
+
+/// A JSONPath expression. The length is bounded because the parser recurses into brackets.
+fn path(text: &str) -> Result<String, Wrong> {
+    let wrong = |why: String| {
+        Wrong::new(format!("`{}` is not a JSONPath expression: {why}", value::cut(text)))
+            .hint("write it like $.alerts[*] or $.labels.service")
+    };
+    if text.len() > 300 {
+        return Err(wrong("it has more than 300 characters".to_owned()));
+    }
+    match JsonPath::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(wrong(value::cut(error.message()))),
+    }
+}
+
+/// `[[webhook]]`
+pub fn webhook(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    let id = draft.declare(Kind::Webhook, &mut table);
+    table.require("url");
+    let url = table.text("url").and_then(|text| {
+        table.settle_value(&text, value::url(&text.value))?;
+        Some(text.value.clone())
+    });
+    let (signed, secret) = draft.secret(("secret_env", "secret_file"), &mut table);
+    table.done();
+    let Some(id) = id else { return };
+    if let Some(secret) = secret {
+        draft.secrets.signing.insert(id.as_str().into(), secret);
+    }
+    draft.org.webhooks.insert(id.as_str().into(), Webhook { id: id.into(), url: url.unwrap_or_default(), signed });
+}
+
+/// `[[summary]]`
+pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    table.require("channel");
+    table.require("cron");
+    let at = table.spot();
+    let channel = draft.channel(&mut table);
+    let cron = table.parse("cron", value::cron);
+    let zone = table.parse("zone", value::zone).unwrap_or(draft.org.defaults.zone);
+    table.done();
+    let finding = Finding::error(&at, "summaries are not built yet").hint("leave this [[summary]] out for now");
+    draft.not_built.push(finding);
+    if let (Some(channel), Some(cron)) = (channel, cron) {
+        draft.summaries.push(Summary { channel, cron, zone });
+    }
+}

@@ -1,0 +1,149 @@
+//! The tables of settings, which stand in `opsbell.toml` only: server, operators, defaults, mail and chats.
+
+use std::net::SocketAddr;
+
+use compact_str::CompactString;
+
+use super::draft::{Draft, Kind};
+use super::finding::Finding;
+use super::read::Table;
+use super::value::{self, Wrong};
+use super::{Chat, Mail, Tls, tables};
+use crate::domain::delivery::CHATS;
+use crate::domain::org::Operators;
+use crate::domain::reject::did_you_mean;
+
+/// `[server]`
+pub fn server(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    draft.server.listen = table.parse("listen", listen);
+    let hosts = table.parse_all("link_hosts", host).unwrap_or_default();
+    table.done();
+    draft.org.link_hosts = hosts.into_iter().map(|(host, _)| host).collect();
+}
+
+fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+    text.parse().map_err(|_| {
+        Wrong::new(format!("`{}` is not an address to listen on", value::cut(text)))
+            .hint("write an IP address and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080")
+    })
+}
+
+fn host(text: &str) -> Result<String, Wrong> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+    if !text.is_empty() && text.len() <= 253 && text.bytes().all(fits) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Wrong::new(format!("`{}` is not the name of a host", value::cut(text))).hint("write it like wiki.ej.example"))
+}
+
+/// `[operators]`
+pub fn operators(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    draft.settings.insert("operators", table.spot());
+    let people = draft.refer_all(Kind::Person, "people", &mut table).unwrap_or_default();
+    let webhooks = draft.refer_all(Kind::Webhook, "webhooks", &mut table).unwrap_or_default();
+    let channel = draft.channel(&mut table);
+    table.done();
+    draft.org.operators = Operators {
+        people: people.into_iter().map(Into::into).collect(),
+        webhooks: webhooks.into_iter().map(Into::into).collect(),
+        channel,
+    };
+}
+
+/// `[defaults]`
+pub fn defaults(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    draft.settings.insert("defaults", table.spot());
+    table.require("service");
+    let service = draft.refer(Kind::Service, "service", &mut table);
+    let fallback = draft.refer(Kind::Policy, "fallback", &mut table);
+    let severity = table.parse("severity", value::severity);
+    let (high, low) = tables::notify(draft, None, &mut table);
+    let close_after = table.parse("close_after", value::wait);
+    let zone = table.parse("zone", value::zone);
+    table.done();
+    let defaults = &mut draft.org.defaults;
+    defaults.service = service.unwrap_or_default().into();
+    defaults.fallback = fallback.map(Into::into);
+    defaults.severity = severity.unwrap_or(defaults.severity);
+    defaults.close_after = close_after.unwrap_or(defaults.close_after);
+    defaults.zone = zone.unwrap_or(defaults.zone);
+    if let Some(high) = high {
+        defaults.notify_high = high;
+    }
+    if let Some(low) = low {
+        defaults.notify_low = low;
+    }
+}
+
+/// `[mail]`
+pub fn mail(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    draft.settings.insert("mail", table.spot());
+    table.require("host");
+    table.require("from");
+    let host = table.parse("host", host);
+    let tls = table
+        .parse("tls", |word| {
+            value::choice(word, "kind of TLS", &[("starttls", Tls::StartTls), ("tls", Tls::Tls), ("none", Tls::None)])
+        })
+        .unwrap_or(Tls::StartTls);
+    let usual = match tls {
+        Tls::StartTls => 587,
+        Tls::Tls => 465,
+        Tls::None => 25,
+    };
+    let port = table.count("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()).unwrap_or(usual);
+    let from = table.parse("from", value::email);
+    let username = table.text("username").map(|text| text.value);
+    let (named, password) = draft.secret(("password_env", "password_file"), &mut table);
+    if username.is_some() && !named {
+        let finding = Finding::error(&table.spot_of("username"), "a username without a password")
+            .hint("write password_env = \"NAME_OF_A_VARIABLE\" or password_file = \"/path/to/a/file\"");
+        if !table.has("password") {
+            table.add(finding);
+        }
+    }
+    table.done();
+    draft.secrets.mail_password = password;
+    draft.mail = Some(Mail { host: host.unwrap_or_default(), port, tls, from: from.unwrap_or_default(), username });
+}
+
+/// `[chat.*]`
+pub fn chats(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    for (name, value) in table.entries() {
+        match CHATS.into_iter().find(|chat| *chat == name.value) {
+            Some(chat) => {
+                if let Some(inner) = table.as_table(chat, "[chat.*]", value) {
+                    one_chat(draft, chat, inner);
+                }
+            }
+            None => {
+                let hint = match did_you_mean(&name.value, CHATS) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("known: {}", CHATS.join(", ")),
+                };
+                let message = format!("unknown chat platform `{}`", value::cut(&name.value));
+                table.add(Finding::error(&name.spot, message).hint(hint));
+            }
+        }
+    }
+}
+
+fn one_chat(draft: &mut Draft<'_>, chat: &'static str, mut table: Table<'_>) {
+    let at = table.spot();
+    let api_base = table.text("api_base");
+    let api_base = api_base.and_then(|text| {
+        table.settle_value(&text, value::url(&text.value))?;
+        Some(text.value.clone())
+    });
+    let (_, token) = draft.secret(("token_env", "token_file"), &mut table);
+    table.done();
+    if let Some(token) = token {
+        draft.secrets.chat.insert(chat.to_owned(), token);
+    }
+    if chat != "terminal" {
+        let finding = Finding::error(&at, format!("the chat platform {chat} is not built yet"))
+            .hint("leave the table out; the terminal chat needs none");
+        draft.not_built.push(finding);
+    }
+    draft.chat.insert(CompactString::const_new(chat), Chat { api_base });
+}
