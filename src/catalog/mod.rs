@@ -4,6 +4,7 @@
 pub mod finding;
 pub mod reload;
 pub mod secret;
+pub mod words;
 
 mod check;
 mod draft;

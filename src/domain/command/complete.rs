@@ -43,7 +43,10 @@ pub fn complete(text: &str, lexicon: &Lexicon, around: &Around<'_>) -> Vec<Compl
         words(partial, partial_at, lexicon, around)
     } else {
         let mut found = subwords(&text[head_at..partial_at], partial, partial_at, lexicon, around);
-        found.extend(options(text, head_at, partial_at, lexicon, around));
+        // After a first word that has second words, only those: the bare form is for people who know it.
+        if found.is_empty() {
+            found = options(text, head_at, partial_at, lexicon, around);
+        }
         found
     };
     found.truncate(MOST);

@@ -53,7 +53,7 @@ pub(super) fn usage_hint(spec: &CommandSpec) -> String {
 }
 
 /// All ways to say a command: its name, then its synonyms.
-pub(super) fn phrases(spec: &CommandSpec) -> impl Iterator<Item = &str> {
+pub fn phrases(spec: &CommandSpec) -> impl Iterator<Item = &str> {
     std::iter::once(spec.name.as_str()).chain(spec.synonyms.iter().map(CompactString::as_str))
 }
 

@@ -7,6 +7,7 @@ pub mod help;
 pub mod meaning;
 pub mod spec;
 pub mod typed;
+mod value;
 mod word;
 
 pub use meaning::typed;
