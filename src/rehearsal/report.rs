@@ -24,6 +24,8 @@ pub struct Outcome {
     pub pages: usize,
     /// The first expectation that did not hold; the story stops there.
     pub failure: Option<Failure>,
+    /// Each statement that was run, and what followed from it.
+    pub transcript: String,
 }
 
 impl Outcome {
@@ -34,11 +36,11 @@ impl Outcome {
 }
 
 impl fmt::Display for Outcome {
-    /// `FILE: 7 expectations held, 3 pages`, or the failure with its transcript.
+    /// `FILE: 7 expectations held, 3 pages sent`, or the failure with its transcript.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         match &self.failure {
-            Some(failure) => write!(f, "{failure}\n{}", failure.transcript),
+            Some(failure) => write!(f, "{failure}\n{}", self.transcript),
             None => {
                 write!(f, "{}: {} held, {} sent", self.file, many(self.held, "expectation"), many(self.pages, "page"))
             }
@@ -57,8 +59,6 @@ pub struct Failure {
     pub expected: String,
     /// What was there instead, on one line.
     pub got: String,
-    /// Everything up to there: each statement and what followed from it.
-    pub transcript: String,
 }
 
 impl fmt::Display for Failure {

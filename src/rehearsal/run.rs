@@ -38,7 +38,14 @@ pub fn run(story: &Story, org: Org, around: &Surroundings<'_>) -> Outcome {
     let mut seen = Seen::default();
     let mut transcript = Transcript::default();
     transcript.follow(&world, story.zone);
-    let mut outcome = Outcome { file: story.file.clone(), statements: 0, held: 0, pages: 0, failure: None };
+    let mut outcome = Outcome {
+        file: story.file.clone(),
+        statements: 0,
+        held: 0,
+        pages: 0,
+        failure: None,
+        transcript: String::new(),
+    };
     for line in &story.lines {
         transcript.statement(line);
         outcome.statements += 1;
@@ -52,26 +59,17 @@ pub fn run(story: &Story, org: Org, around: &Surroundings<'_>) -> Outcome {
             }
         };
         transcript.follow(&world, story.zone);
-        outcome.pages = seen.pages();
         match done {
             Ok(()) => outcome.held += usize::from(matches!(line.statement, Statement::Expect(_))),
-            Err(miss) => {
-                outcome.failure = Some(failure(story, line, miss, transcript));
-                return outcome;
+            Err(Miss { expected, got }) => {
+                outcome.failure = Some(Failure { file: story.file.clone(), line: line.number, expected, got });
+                break;
             }
         }
     }
+    outcome.pages = seen.pages();
+    outcome.transcript = transcript.into_text();
     outcome
-}
-
-fn failure(story: &Story, line: &Line, miss: Miss, transcript: Transcript) -> Failure {
-    Failure {
-        file: story.file.clone(),
-        line: line.number,
-        expected: miss.expected,
-        got: miss.got,
-        transcript: transcript.into_text(),
-    }
 }
 
 /// Runs a statement that expects nothing.

@@ -44,7 +44,7 @@ fn time(inner: &str, zone: Tz, now: Timestamp) -> Option<String> {
         "R" => match Timestamp(now.unix_secs() * 1000) {
             now if at > now => format!("in {}", at.since(now)),
             now if at < now => format!("{} ago", now.since(at)),
-            _ => "now".to_owned(),
+            _ => "just now".to_owned(),
         },
         _ => return None,
     })
