@@ -67,65 +67,65 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
         Expect::Incident { incident, state, severity, fields } => {
             check_incident(world, *incident, *state, *severity, fields)
         }
-        Expect::Later(what) => Err(Miss::new(format!("a {what}"), "that is not in this release")),
+        Expect::Later(what) => {
+            Err(Miss::new(format!("a {what}"), format!("no answer: {what}s are not in this release")))
+        }
         Expect::Page { person, method } => {
-            known(world, Some(person))?;
-            page(seen, person, *method, zone)
+            let expected = format!("page {person} via {method}");
+            match unknown(world, Some(person)) {
+                None => page(seen, person, *method, zone).map_err(|got| Miss { expected, got }),
+                Some(got) => Err(Miss { expected, got }),
+            }
         }
         Expect::NoPage { person } => {
-            known(world, person.as_deref())?;
-            no_page(seen, person.as_deref(), zone)
+            let expected = person.as_ref().map_or_else(|| "no page".to_owned(), |person| format!("no page {person}"));
+            let got = unknown(world, person.as_deref()).or_else(|| fresh(seen, person.as_deref(), zone));
+            got.map_or(Ok(()), |got| Err(Miss { expected, got }))
         }
         Expect::Reply { person, contains, text } => reply(world, person, *contains, text),
         Expect::Post { channel, contains, text } => post(world, channel, *contains, text, zone),
     }
 }
 
-/// A misspelled name would make `expect no page` hold for ever, so it is a miss of its own.
-pub(super) fn known(world: &World, who: Option<&str>) -> Result<(), Miss> {
-    let Some(who) = who else { return Ok(()) };
+/// What is wrong with the name of somebody who can be paged, if anything: a misspelled one would make `expect no page`
+/// hold for ever.
+pub(super) fn unknown(world: &World, who: Option<&str>) -> Option<String> {
+    let who = who?;
     let org = world.org();
     let (what, name, names): (_, _, Vec<&str>) = match who.strip_prefix("webhook:") {
         Some(webhook) => ("webhook", webhook, org.webhooks.keys().map(|id| id.as_str()).collect()),
         None => ("person", who, org.people.keys().map(PersonId::as_str).collect()),
     };
     if names.contains(&name) {
-        return Ok(());
+        return None;
     }
     let meant = did_you_mean(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Err(Miss::new(format!("a {what} of the organisation"), format!("{name}, which is none{meant}")))
+    Some(format!("no {what} {name} in the configuration{meant}"))
 }
 
-fn page(seen: &mut Seen, person: &str, method: Method, zone: Tz) -> Result<(), Miss> {
+/// Consumes the earliest page of a person by a method; else what there is instead.
+fn page(seen: &mut Seen, person: &str, method: Method, zone: Tz) -> Result<(), String> {
     let found = seen.pages.iter_mut().find(|page| !page.consumed && page.who == person && page.method == method);
-    match found {
-        Some(page) => {
-            page.consumed = true;
-            Ok(())
-        }
-        None => {
-            let open: Vec<&PageSeen> = seen.pages.iter().filter(|page| !page.consumed).collect();
-            let got = if open.is_empty() && seen.pages.is_empty() {
-                "no page at all".to_owned()
-            } else if open.is_empty() {
-                "no page that is not yet expected".to_owned()
-            } else {
-                listed(&open, zone)
-            };
-            Err(Miss::new(format!("page {person} via {method}"), got))
-        }
+    if let Some(page) = found {
+        page.consumed = true;
+        return Ok(());
     }
+    let open: Vec<&PageSeen> = seen.pages.iter().filter(|page| !page.consumed).collect();
+    Err(if seen.pages.is_empty() {
+        "no page at all".to_owned()
+    } else if open.is_empty() {
+        "no page that is not yet expected".to_owned()
+    } else {
+        listed(&open, zone)
+    })
 }
 
-fn no_page(seen: &Seen, person: Option<&str>, zone: Tz) -> Result<(), Miss> {
+/// The pages of the last statement that expects nothing, as far as they are not yet expected.
+fn fresh(seen: &Seen, person: Option<&str>, zone: Tz) -> Option<String> {
     let fresh = seen.pages.get(seen.fresh..).unwrap_or_default();
     let open: Vec<&PageSeen> =
         fresh.iter().filter(|page| !page.consumed && person.is_none_or(|person| page.who == person)).collect();
-    if open.is_empty() {
-        return Ok(());
-    }
-    let whom = person.map(|person| format!(" {person}")).unwrap_or_default();
-    Err(Miss::new(format!("no page{whom}"), listed(&open, zone)))
+    (!open.is_empty()).then(|| listed(&open, zone))
 }
 
 fn listed(pages: &[&PageSeen], zone: Tz) -> String {

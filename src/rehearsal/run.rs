@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::check::{self, Seen};
 use super::report::{Failure, Outcome, Transcript};
-use super::story::{AlertLine, Line, Statement, Story};
+use super::story::{AlertLine, Fault, Line, Statement, Story};
 use super::world::{STORY, World};
 use crate::domain::id::IntegrationId;
+use crate::domain::input::Reply;
 use crate::domain::org::Org;
+use crate::domain::reject::Reject;
 use crate::domain::signal::{Signal, SignalKind};
 use crate::source::{self, limits};
 
@@ -98,12 +100,12 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             Ok(())
         }
         Statement::Fail(fault) => {
-            check::known(world, fault.person.as_deref())?;
+            can_break(world, fault)?;
             world.fail(fault.clone());
             Ok(())
         }
         Statement::Restore(fault) => {
-            check::known(world, fault.person.as_deref())?;
+            can_break(world, fault)?;
             world.restore(fault);
             Ok(())
         }
@@ -119,7 +121,14 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
     }
 }
 
-fn taken(reply: Result<crate::domain::input::Reply, crate::domain::reject::Reject>) -> Result<(), Miss> {
+fn can_break(world: &World, fault: &Fault) -> Result<(), Miss> {
+    match (check::unknown(world, fault.person.as_deref()), &fault.person) {
+        (Some(got), Some(person)) => Err(Miss::new(format!("{} of {person}", fault.method), got)),
+        _ => Ok(()),
+    }
+}
+
+fn taken(reply: Result<Reply, Reject>) -> Result<(), Miss> {
     reply.map(|_| ()).map_err(|reject| Miss::new("the signal to be taken", one_line(&reject.to_string())))
 }
 
