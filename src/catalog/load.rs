@@ -12,7 +12,6 @@ use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value, words};
 use crate::domain::org::Org;
-use crate::domain::reject::did_you_mean;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
 ///
@@ -51,6 +50,8 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         uses: Vec::new(),
         links: Vec::new(),
         channels: Vec::new(),
+        rotations: BTreeMap::new(),
+        main_is_broken: false,
         not_built: Vec::new(),
         unread: Vec::new(),
         lost: BTreeSet::new(),
@@ -75,8 +76,12 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
             }
         }
     }
-    let main = Source::new(shown(Path::new(MAIN)), "");
-    check::whole(&mut draft, &Spot::file(&main));
+    let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
+    check::whole(&mut draft, &main);
+    if sink.is_full() {
+        let message = "there are more findings than are kept; these are the first";
+        sink.add_last(Finding::error(&main, message));
+    }
     finish(draft, contents)
 }
 
@@ -89,12 +94,11 @@ fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
 }
 
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
-    let Draft { sink, mut org, secrets, server, mail, chat, summaries, not_built, unread, .. } = draft;
+    let Draft { sink, mut org, secrets, server, mail, chat, summaries, rotations, mut not_built, unread, .. } = draft;
     let mut findings = sink.take();
     findings.extend(unread.iter().cloned());
-    findings.sort_by(|a, b| {
-        (&a.file, a.span.start, a.severity, &a.message).cmp(&(&b.file, b.span.start, b.severity, &b.message))
-    });
+    findings.sort_by(Finding::in_order);
+    not_built.sort_by(Finding::in_order);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Loaded { config: None, findings };
     }
@@ -106,7 +110,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
         })
         .collect();
     org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
-    let config = Config { org, secrets, server, chat, mail, summaries, files, not_built, unread };
+    let config = Config { org, secrets, server, chat, mail, summaries, files, rotations, not_built, unread };
     Loaded { config: Some(config), findings }
 }
 
@@ -143,6 +147,7 @@ fn file(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {
     }
     // What the parser guessed on a broken line is not what was written there.
     let whole = broken.is_empty();
+    draft.main_is_broken |= !whole && path == Path::new(MAIN);
     draft.sink.forgive(broken);
     let lost = draft.lost.clone();
     top(draft, source, path, document.get_ref());
@@ -165,7 +170,7 @@ fn top<'a>(draft: &mut Draft<'_>, source: &'a Arc<Source>, path: &Path, document
         let table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
         let what = if table { "table" } else { "key" };
         let finding = Finding::error(&spot, format!("unknown {what} `{}`", value::cut(name)));
-        let meant = foreign::table(name).or_else(|| did_you_mean(name, known()));
+        let meant = foreign::table(name).or_else(|| value::meant(name, known()));
         let meant = meant.filter(|_| table).and_then(|meant| known().find(|known| *known == meant));
         sink.add(match meant {
             Some(meant) => finding.hint(format!("here it is called `{}`", header(meant))),
@@ -205,10 +210,12 @@ fn setting<'a>(
             draft.sink.add(Finding::error(&spot, format!("{what} stands in {MAIN} only")).hint(hint));
         }
         DeValue::Table(table) => reader(draft, Table::new(what, source, table, value.span(), draft.sink)),
-        DeValue::Array(_) => {
-            let finding =
-                Finding::error(&spot, format!("{what} stands here once")).hint("write it with single brackets");
-            draft.sink.add(finding);
+        DeValue::Array(items) => {
+            let finding = Finding::error(&spot, format!("{what} is no list"));
+            draft.sink.add(finding.hint("write it once, with single brackets"));
+            if let Some(DeValue::Table(table)) = items.iter().next().map(|item| item.get_ref()) {
+                reader(draft, Table::new(what, source, table, value.span(), draft.sink));
+            }
         }
         other => {
             draft.sink.add(Finding::error(&spot, format!("{what} is a table, not {}", kind(other))));

@@ -228,9 +228,15 @@ const PATHS: [&str; 14] = [
     "/metrics",
 ];
 
+/// A longer path, in bytes, is not compared with those there are.
+const SLIP_MAX: usize = 32;
+
 pub(crate) async fn no_such_path(uri: Uri) -> Failure {
     let path: String = uri.path().chars().take(100).collect();
-    let meant = did_you_mean(&path, PATHS).or_else(|| did_you_mean(&format!("/v1{path}"), PATHS));
+    // Anybody can ask for anything: only what could be a slip is compared.
+    let meant = (path.len() <= SLIP_MAX)
+        .then(|| did_you_mean(&path, PATHS).or_else(|| did_you_mean(&format!("/v1{path}"), PATHS)))
+        .flatten();
     let failure = Failure::not_found(format!("there is nothing at `{path}`"));
     match meant {
         Some(meant) => failure.hint(format!("did you mean `{meant}`?")),

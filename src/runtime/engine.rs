@@ -27,6 +27,8 @@ use crate::domain::time::{Span, Timestamp};
 const UNWRITTEN_MAX: usize = 8_192;
 /// Messages taken in one round, so that timers and sends get their turn.
 const ROUND: usize = 256;
+/// How long a stop waits for what is under way; what is cut off is sent again, marked, at the next start.
+const STOP_WITHIN: Span = Span::secs(3);
 /// How often the wall clock is compared.
 const TICK: Span = Span::secs(1);
 
@@ -124,7 +126,7 @@ struct Engine {
     /// Alarms sent while the journal could not be written.
     alarms: u16,
     skip: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
-    stop: Option<Box<dyn FnOnce() + Send>>,
+    stop: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
     next_tick: Timestamp,
 }
 
@@ -137,7 +139,7 @@ impl Engine {
             self.grants();
             self.hand_over();
             self.skip_on();
-            if self.stop.is_some() && self.quiet() {
+            if self.stop.as_ref().is_some_and(|(by, _)| self.quiet() || *by <= self.clock.now()) {
                 break;
             }
         }
@@ -145,7 +147,7 @@ impl Engine {
             writer.stop();
         }
         self.shelf.close();
-        if let Some(stopped) = self.stop.take() {
+        if let Some((_, stopped)) = self.stop.take() {
             stopped();
         }
     }
@@ -276,7 +278,7 @@ impl Engine {
                 }
             }
             Tell::Skip(span, done) => self.skip = Some((self.clock.now().after(span), done)),
-            Tell::Stop(done) => self.stop = Some(done),
+            Tell::Stop(done) => self.stop = Some((self.clock.now().after(STOP_WITHIN), done)),
         }
     }
 

@@ -4,9 +4,13 @@
 pub mod clock;
 pub mod core;
 #[cfg(feature = "cli")]
+pub mod data;
+#[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
 pub mod handle;
+#[cfg(feature = "cli")]
+pub mod house;
 #[cfg(feature = "cli")]
 pub mod lanes;
 pub mod outbox;
@@ -14,6 +18,8 @@ pub mod outbox;
 pub mod recover;
 #[cfg(feature = "cli")]
 pub mod shelf;
+#[cfg(feature = "cli")]
+pub mod watch;
 #[cfg(feature = "cli")]
 pub mod writer;
 
