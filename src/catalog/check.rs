@@ -5,27 +5,34 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Kind, Use};
 use super::finding::{Finding, Spot};
-use super::value::cut;
+use super::value::{self, cut};
 use crate::domain::delivery::Method;
 use crate::domain::id::{PersonId, ServiceId};
 use crate::domain::org::{Target, Team};
-use crate::domain::reject::did_you_mean;
 
 /// Judges the whole; `main` is the main file, for what is missing altogether.
 pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
     names(draft);
-    settings(draft, main);
+    if !draft.main_is_broken {
+        settings(draft, main);
+    }
     cycles(draft);
     methods(draft);
     operators(draft);
     links(draft);
     channels(draft);
-    reachable(draft);
+    // Whether anybody is reached is only known when everything is understood.
+    if !draft.sink.refuses() {
+        reachable(draft);
+    }
 }
 
 /// Every name that is mentioned is declared.
 fn names(draft: &Draft<'_>) {
     for mention in &draft.mentions {
+        if draft.sink.is_full() {
+            return;
+        }
         let key = (mention.kind, mention.name.clone());
         // A thing whose name was lost to a syntax error may be the one that is meant.
         if draft.declared.contains_key(&key) || draft.lost.contains(&mention.kind) {
@@ -34,7 +41,7 @@ fn names(draft: &Draft<'_>) {
         let word = mention.kind.word();
         let known: Vec<&str> =
             draft.declared.keys().filter(|(kind, _)| *kind == mention.kind).map(|(_, name)| name.as_str()).collect();
-        let hint = match did_you_mean(&mention.name, known.iter().copied()) {
+        let hint = match value::meant(&mention.name, known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.is_empty() => format!("declare it: [[{word}]] with id = \"{}\"", cut(&mention.name)),
             None if known.len() <= 12 => format!("declared: {}", known.join(", ")),
@@ -107,7 +114,7 @@ fn circle(draft: &Draft<'_>, path: &[(&ServiceId, usize)], back_to: &ServiceId) 
 /// Whoever is to be reached by a method has what it takes.
 fn methods(draft: &mut Draft<'_>) {
     let mut more = Vec::new();
-    let mut mail_missing = Vec::new();
+    let mut mails: Vec<&Spot> = Vec::new();
     for used in &draft.uses {
         match used.method {
             Method::Sms | Method::Voice | Method::Push => {
@@ -115,7 +122,7 @@ fn methods(draft: &mut Draft<'_>) {
                 let hint = "use chat, email or webhook for now; rehearsals simulate all kinds";
                 more.push(Finding::error(&used.spot, message).hint(hint));
             }
-            Method::Email if draft.mail.is_none() => mail_missing.push(&used.spot),
+            Method::Email => mails.push(&used.spot),
             _ => {}
         }
         let people: Vec<&PersonId> = match &used.person {
@@ -126,7 +133,13 @@ fn methods(draft: &mut Draft<'_>) {
             lacks(draft, person, used);
         }
     }
-    if let Some(spot) = mail_missing.first() {
+    // Operators are told by every method they have; where mail is the only one, it has to work.
+    let told = &draft.org.operators;
+    let hooked = |id: &PersonId| draft.org.people.get(id).is_some_and(|person| person.webhook.is_some());
+    if told.webhooks.is_empty() && !told.people.iter().any(hooked) {
+        mails.extend(draft.settings.get("operators"));
+    }
+    if let Some(spot) = mails.first().filter(|_| draft.mail.is_none()) {
         let message = "mail is used, and there is no [mail]; serve will refuse";
         let hint = "write [mail] with host = \"…\" and from = \"…\"";
         draft.sink.add(Finding::warning(spot, message).hint(hint));

@@ -12,7 +12,7 @@ use super::secret::{Secret, Secrets};
 use super::value;
 use super::{Chat, Mail, Server, Summary};
 use crate::domain::delivery::{ChannelRef, Method};
-use crate::domain::id::PersonId;
+use crate::domain::id::{PersonId, ScheduleId};
 use crate::domain::org::Org;
 
 /// The kinds of things that have a name.
@@ -63,7 +63,7 @@ pub struct Mention {
 /// A contact method that some rule uses.
 #[derive(Debug)]
 pub struct Use {
-    /// Whose rule; `None` for the organisation's default.
+    /// Whose rule; `None` for the organisation's default, an empty name for a person without one.
     pub person: Option<PersonId>,
     /// The method.
     pub method: Method,
@@ -103,6 +103,10 @@ pub struct Draft<'a> {
     pub links: Vec<(String, Spot)>,
     /// Channels and where they are named.
     pub channels: Vec<(ChannelRef, Spot)>,
+    /// Where the rotations of each schedule stand, in their order.
+    pub rotations: BTreeMap<ScheduleId, Vec<Spot>>,
+    /// Whether the main file has a syntax error, so that tables may be missing from it.
+    pub main_is_broken: bool,
     /// What `serve` refuses because it is not built yet.
     pub not_built: Vec<Finding>,
     /// Secrets that could not be read.
@@ -112,7 +116,8 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Reads the `id` of a thing and notes where it is declared; a second one of the same name is a finding.
+    /// Reads the `id` of a thing and notes where it is declared; a second one of the same name is a finding, and the
+    /// first one holds.
     pub fn declare(&mut self, kind: Kind, table: &mut Table<'_>) -> Option<String> {
         table.require("id");
         let Some(text) = table.text("id") else {
@@ -125,9 +130,9 @@ impl Draft<'_> {
             let message = format!("{} `{}` is declared twice", kind.word(), value::cut(&text.value));
             let hint = format!("the first is at {}; give one of them another id", first.place());
             self.sink.add(Finding::error(&text.spot, message).hint(hint));
-        } else {
-            self.declared.insert(key, text.spot);
+            return None;
         }
+        self.declared.insert(key, text.spot);
         Some(text.value)
     }
 

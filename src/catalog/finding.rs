@@ -65,15 +65,17 @@ impl Source {
 /// Hides what must not be shown again: the values of keys that hold a secret, and phone numbers. The text keeps its
 /// length, every hidden byte becomes `*`.
 fn mask(text: &str) -> String {
-    // A key that ends in a word for a secret, then its value on the same line; `_env` and `_file` hold names only,
+    // A key that ends in a word for a secret, then its value, quoted or the rest of the line; `_env` holds a name only,
     // unless what stands there is no name. `key = "$.id"` is a JSONPath expression.
     static SECRETS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?i)(?:key|token|password|passwd|secret|passphrase|credential|credentials|auth)(_env)?["']?[ \t]*=[ \t]*("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s"',}\]#]+)"#,
-        )
-        .ok()
+        let key = r#"(?i)(?:key|token|password|passwd|secret|passphrase|credential|auth)s?(_env)?["']?[ \t]*=[ \t]*"#;
+        let long = r#""{3}(?s:.*?)(?:"{3}|\z)|'{3}(?s:.*?)(?:'{3}|\z)"#;
+        let short = r#""(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^"'\s][^\n]*"#;
+        Regex::new(&format!("{key}({long}|{short})")).ok()
     });
-    static PHONES: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\+[0-9][0-9 ().-]{5,}[0-9]").ok());
+    // Phone numbers, and what stands before the @ of an address on the web.
+    static OTHERS: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"\+[0-9][0-9 ().-]{5,}[0-9]|//[^/\s"']+@"#).ok());
     let mut hidden: Vec<Range<usize>> = Vec::new();
     for found in SECRETS.iter().flat_map(|regex| regex.captures_iter(text)) {
         let Some(value) = found.get(2) else { continue };
@@ -84,7 +86,7 @@ fn mask(text: &str) -> String {
             hidden.push(value.range());
         }
     }
-    hidden.extend(PHONES.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.range()));
+    hidden.extend(OTHERS.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.range()));
     let mut bytes = text.as_bytes().to_vec();
     for range in hidden {
         if let Some(part) = bytes.get_mut(range) {
@@ -207,6 +209,12 @@ impl Finding {
         self.source.text(self.line)
     }
 
+    /// By file, then by place in it.
+    pub fn in_order(&self, other: &Self) -> std::cmp::Ordering {
+        let key = |f: &Self| (f.line, f.span.start, f.severity);
+        (&self.file, key(self), &self.message).cmp(&(&other.file, key(other), &other.message))
+    }
+
     /// `teams.toml:12: unknown person `basz``: without the line, so that it may be posted to a channel.
     pub fn brief(&self) -> String {
         match self.line {
@@ -232,6 +240,9 @@ impl Serialize for Finding {
     }
 }
 
+/// Of longer lines (in bytes) only a part is shown.
+const LONGEST_LINE: usize = 400;
+
 /// In which form findings are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -252,6 +263,7 @@ pub fn render(findings: &[Finding], form: Form) -> String {
     for finding in findings {
         match form {
             Form::Plain => plain(finding, &mut out),
+            Form::Graphical { .. } if finding.text().len() > LONGEST_LINE => plain(finding, &mut out),
             Form::Graphical { colour, width } => {
                 let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
                 let handler = GraphicalReportHandler::new_themed(theme).with_width(width.clamp(40, 400));
@@ -272,11 +284,22 @@ fn plain(finding: &Finding, out: &mut String) {
     let place = if finding.line == 0 { finding.file.clone() } else { format!("{}:{}", finding.file, finding.line) };
     let _ = writeln!(out, "{place}: {}: {}", finding.severity, finding.message);
     if finding.line > 0 {
-        let _ = writeln!(out, "  {:>4} | {}", finding.line, finding.text());
+        let _ = writeln!(out, "  {:>4} | {}", finding.line, excerpt(finding));
     }
     if let Some(hint) = &finding.hint {
         let _ = writeln!(out, "  help: {hint}");
     }
+}
+
+/// The line, or of a very long one what stands around the place.
+fn excerpt(finding: &Finding) -> String {
+    let text = finding.text();
+    if text.len() <= LONGEST_LINE {
+        return text.to_owned();
+    }
+    let from = finding.column.saturating_sub(60);
+    let part: String = text.chars().skip(from).take(160).collect();
+    format!("{}{part}…", if from > 0 { "…" } else { "" })
 }
 
 fn named(finding: &Finding) -> NamedSource<String> {

@@ -10,9 +10,8 @@ use super::draft::Draft;
 use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
-use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value};
+use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value, words};
 use crate::domain::org::Org;
-use crate::domain::reject::did_you_mean;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
 ///
@@ -39,7 +38,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         env,
         base,
         sink: &sink,
-        org: Org::default(),
+        org: Org { lexicon: words::builtin(), ..Org::default() },
         secrets: Secrets::default(),
         server: Server::default(),
         mail: None,
@@ -51,6 +50,8 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         uses: Vec::new(),
         links: Vec::new(),
         channels: Vec::new(),
+        rotations: BTreeMap::new(),
+        main_is_broken: false,
         not_built: Vec::new(),
         unread: Vec::new(),
         lost: BTreeSet::new(),
@@ -60,7 +61,9 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     let (main, others): (Vec<_>, Vec<_>) = contents.iter().partition(|(path, _)| path.as_path() == Path::new(MAIN));
     for (path, content) in main.iter().chain(&others) {
         match content {
-            Content::Text(_) if files::is_words(path) => {}
+            Content::Text(text) if files::is_words(path) => {
+                own_words(&mut draft, &Source::new(shown(path), text), text)
+            }
             Content::Text(text) => file(&mut draft, &Source::new(shown(path), text), path, text),
             Content::TooLarge => {
                 let spot = Spot::file(&Source::new(shown(path), ""));
@@ -73,18 +76,29 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
             }
         }
     }
-    let main = Source::new(shown(Path::new(MAIN)), "");
-    check::whole(&mut draft, &Spot::file(&main));
+    let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
+    check::whole(&mut draft, &main);
+    if sink.is_full() {
+        let message = "there are more findings than are kept; these are the first";
+        sink.add_last(Finding::error(&main, message));
+    }
     finish(draft, contents)
 }
 
+/// Lays a file of the organisation's own words over those that Opsbell brings along.
+fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
+    for problem in words::overlay(&mut draft.org.lexicon, source.path(), text).err().unwrap_or_default() {
+        let spot = Spot::new(source, problem.at);
+        draft.sink.add(Finding::error(&spot, problem.message).maybe_hint(problem.hint));
+    }
+}
+
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
-    let Draft { sink, mut org, secrets, server, mail, chat, summaries, not_built, unread, .. } = draft;
+    let Draft { sink, mut org, secrets, server, mail, chat, summaries, rotations, mut not_built, unread, .. } = draft;
     let mut findings = sink.take();
     findings.extend(unread.iter().cloned());
-    findings.sort_by(|a, b| {
-        (&a.file, a.span.start, a.severity, &a.message).cmp(&(&b.file, b.span.start, b.severity, &b.message))
-    });
+    findings.sort_by(Finding::in_order);
+    not_built.sort_by(Finding::in_order);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return Loaded { config: None, findings };
     }
@@ -96,7 +110,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
         })
         .collect();
     org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
-    let config = Config { org, secrets, server, chat, mail, summaries, files, not_built, unread };
+    let config = Config { org, secrets, server, chat, mail, summaries, files, rotations, not_built, unread };
     Loaded { config: Some(config), findings }
 }
 
@@ -133,6 +147,7 @@ fn file(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {
     }
     // What the parser guessed on a broken line is not what was written there.
     let whole = broken.is_empty();
+    draft.main_is_broken |= !whole && path == Path::new(MAIN);
     draft.sink.forgive(broken);
     let lost = draft.lost.clone();
     top(draft, source, path, document.get_ref());
@@ -155,7 +170,7 @@ fn top<'a>(draft: &mut Draft<'_>, source: &'a Arc<Source>, path: &Path, document
         let table = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
         let what = if table { "table" } else { "key" };
         let finding = Finding::error(&spot, format!("unknown {what} `{}`", value::cut(name)));
-        let meant = foreign::table(name).or_else(|| did_you_mean(name, known()));
+        let meant = foreign::table(name).or_else(|| value::meant(name, known()));
         let meant = meant.filter(|_| table).and_then(|meant| known().find(|known| *known == meant));
         sink.add(match meant {
             Some(meant) => finding.hint(format!("here it is called `{}`", header(meant))),
@@ -195,10 +210,12 @@ fn setting<'a>(
             draft.sink.add(Finding::error(&spot, format!("{what} stands in {MAIN} only")).hint(hint));
         }
         DeValue::Table(table) => reader(draft, Table::new(what, source, table, value.span(), draft.sink)),
-        DeValue::Array(_) => {
-            let finding =
-                Finding::error(&spot, format!("{what} stands here once")).hint("write it with single brackets");
-            draft.sink.add(finding);
+        DeValue::Array(items) => {
+            let finding = Finding::error(&spot, format!("{what} is no list"));
+            draft.sink.add(finding.hint("write it once, with single brackets"));
+            if let Some(DeValue::Table(table)) = items.iter().next().map(|item| item.get_ref()) {
+                reader(draft, Table::new(what, source, table, value.span(), draft.sink));
+            }
         }
         other => {
             draft.sink.add(Finding::error(&spot, format!("{what} is a table, not {}", kind(other))));

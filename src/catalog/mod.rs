@@ -21,20 +21,23 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use chrono_tz::Tz;
 use compact_str::CompactString;
 
 pub use example::example;
 pub use files::Unreadable;
+use finding::Spot;
 pub use finding::{Finding, Form, Severity, render};
 pub use init::{NotWritten, write_new};
 pub use load::{load_dir, load_files};
 pub use secret::{Secret, Secrets, process_env};
 
 use crate::domain::delivery::ChannelRef;
+use crate::domain::id::ScheduleId;
+use crate::domain::oncall::{next_shift, shift_at};
 use crate::domain::org::Org;
+use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
 pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
@@ -73,16 +76,35 @@ pub struct Config {
     /// The files as they were read, path in the directory and text, by path; for the copy in `DATA/config/`. They hold
     /// the names of secrets only.
     pub files: Vec<(String, String)>,
+    rotations: BTreeMap<ScheduleId, Vec<Spot>>,
     not_built: Vec<Finding>,
     unread: Vec<Finding>,
 }
 
-impl Config {
-    /// The organisation's own words: those of its files that stand in `commands/`, path and text.
-    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
-        let own = self.files.iter().filter(|(path, _)| files::is_words(Path::new(path)));
-        own.map(|(path, text)| (path.as_str(), text.as_str()))
+/// The rotations that have not begun at an instant: until then they have no holder, and wake nobody.
+pub fn gaps_at(config: &Config, at: Timestamp) -> Vec<Finding> {
+    let mut gaps = Vec::new();
+    for (id, spots) in &config.rotations {
+        let Some(schedule) = config.org.schedules.get(id) else { continue };
+        for (rotation, spot) in schedule.rotations.iter().zip(spots) {
+            if shift_at(rotation, schedule.zone, at).is_some() {
+                continue;
+            }
+            let begins = next_shift(rotation, schedule.zone, at).map(|shift| shift.from.local(schedule.zone));
+            let message = match begins {
+                Some(wall) => {
+                    format!(
+                        "nobody holds this rotation of `{id}` before {} {}",
+                        wall.format("%Y-%m-%d %H:%M"),
+                        schedule.zone
+                    )
+                }
+                None => format!("nobody holds this rotation of `{id}`"),
+            };
+            gaps.push(Finding::warning(spot, message).hint("choose an earlier start"));
+        }
     }
+    gaps
 }
 
 /// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.

@@ -10,10 +10,9 @@ use chrono::NaiveDate;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::finding::{Finding, Source, Spot};
+use super::finding::{Finding, Severity, Source, Spot};
 use super::foreign;
-use super::value::{Wrong, is_secret_key, number};
-use crate::domain::reject::did_you_mean;
+use super::value::{self, Wrong, is_secret_key, number};
 
 /// More findings than this are not collected: nobody reads them, and a file of garbage must not fill the memory.
 const MOST_FINDINGS: usize = 500;
@@ -34,6 +33,16 @@ impl Sink {
         }
     }
 
+    /// Adds one although no more are collected.
+    pub fn add_last(&self, finding: Finding) {
+        self.list.borrow_mut().push(finding);
+    }
+
+    /// Whether no more are collected.
+    pub fn is_full(&self) -> bool {
+        self.list.borrow().len() >= MOST_FINDINGS
+    }
+
     /// Adds an error at a place.
     pub fn error(&self, spot: &Spot, wrong: Wrong) {
         self.add(Finding::error(spot, wrong.message).maybe_hint(wrong.hint));
@@ -47,6 +56,11 @@ impl Sink {
 
     fn forgiving(&self) -> bool {
         !self.broken.borrow().is_empty()
+    }
+
+    /// Whether an error was collected.
+    pub fn refuses(&self) -> bool {
+        self.list.borrow().iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// All that were collected.
@@ -253,7 +267,7 @@ impl<'a> Table<'a> {
             }
         };
         let text = Text { value: shown, spot: self.value_spot(value) };
-        let date = super::value::date(&text.value);
+        let date = value::date(&text.value);
         self.settle_value(&text, date)
     }
 
@@ -314,10 +328,12 @@ impl<'a> Table<'a> {
 
     /// What to say about a key that nobody asked for, and which known key was meant.
     fn unknown(&self, name: &str) -> (Wrong, Option<String>) {
-        let shown = super::value::cut(name);
+        let shown = value::cut(name);
         if is_secret_key(name) {
-            let stem = self.known.iter().find_map(|key| key.strip_suffix("_env")).unwrap_or(name);
             let wrong = Wrong::new(format!("`{shown}`: a secret never stands in the configuration"));
+            let Some(stem) = self.known.iter().find_map(|key| key.strip_suffix("_env")) else {
+                return (wrong.hint("leave it out, and replace the secret: it was written down"), None);
+            };
             let hint = format!(
                 "write {stem}_env = \"NAME_OF_A_VARIABLE\" or {stem}_file = \"/path/to/a/file\" instead, and replace the secret: it was written down"
             );
@@ -327,7 +343,7 @@ impl<'a> Table<'a> {
         if let Some((ours, why)) = foreign::key(self.what, name) {
             return (wrong.hint(format!("here it is called `{ours}`{why}")), Some(ours.to_owned()));
         }
-        match did_you_mean(name, self.known.iter().copied()) {
+        match value::meant(name, self.known.iter().copied()) {
             Some(meant) => (wrong.hint(format!("did you mean `{meant}`?")), Some(meant.to_owned())),
             None => (wrong.hint(format!("known keys: {}", self.known.join(", "))), None),
         }

@@ -11,7 +11,6 @@ use super::read::Table;
 use super::value::{self, Wrong};
 use super::{SOURCES, Summary};
 use crate::domain::org::{Integration, Mapping, Webhook};
-use crate::domain::reject::did_you_mean;
 
 /// `[[integration]]`
 pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
@@ -57,7 +56,7 @@ fn source(word: &str) -> Result<&'static str, Wrong> {
     if word == "prometheus" {
         return Err(wrong.hint("Prometheus alerts come from its Alertmanager: source = \"alertmanager\""));
     }
-    Err(wrong.hint(match did_you_mean(word, SOURCES) {
+    Err(wrong.hint(match value::meant(word, SOURCES) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known: {}; `generic` reads any JSON by a `map`", SOURCES.join(", ")),
     }))

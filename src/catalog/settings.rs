@@ -11,7 +11,6 @@ use super::value::{self, Wrong};
 use super::{Chat, Mail, Tls, tables};
 use crate::domain::delivery::CHATS;
 use crate::domain::org::Operators;
-use crate::domain::reject::did_you_mean;
 
 /// `[server]`
 pub fn server(draft: &mut Draft<'_>, mut table: Table<'_>) {
@@ -117,7 +116,7 @@ pub fn chats(draft: &mut Draft<'_>, mut table: Table<'_>) {
                 }
             }
             None => {
-                let hint = match did_you_mean(&name.value, CHATS) {
+                let hint = match value::meant(&name.value, CHATS) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("known: {}", CHATS.join(", ")),
                 };

@@ -33,17 +33,19 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
             format!("no person can be called `{ADMINISTRATOR}`: it is the holder of the administrator's token");
         table.add(Finding::error(&table.spot_of("id"), message).hint("give the person a name of their own"));
     }
+    let table_has_email = table.has("email");
     let email = table.parse("email", value::email);
     let discord = table.parse("discord", discord_id);
     let webhook = draft.refer(Kind::Webhook, "webhook", &mut table);
     let zone = table.parse("zone", value::zone);
     let role = table.parse("role", value::role);
-    let (high, low) = notify(draft, id.as_deref(), &mut table);
+    let (high, low) = notify(draft, Some(id.as_deref().unwrap_or_default()), &mut table);
     table.done();
     if let Some(id) = id {
         let person = Person {
             id: id.as_str().into(),
-            email,
+            // A wrong one has been reported; it is not missing on top of that.
+            email: if table_has_email { Some(email.unwrap_or_default()) } else { None },
             discord,
             webhook: webhook.map(Into::into),
             zone: zone.unwrap_or(draft.org.defaults.zone),
@@ -143,9 +145,14 @@ pub fn schedule(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let inner = table.tables("rotations", "a rotation").unwrap_or_default();
     refuse_empty(&table, "rotations", inner.len(), "a schedule has at least one rotation");
     refuse_long(&table, "rotations", inner.len(), MOST_STEPS);
-    let rotations = inner.into_iter().filter_map(|inner| rotation(draft, inner)).collect();
+    let turns = inner.into_iter().filter_map(|inner| {
+        let spot = inner.spot();
+        Some((rotation(draft, inner)?, spot))
+    });
+    let (rotations, spots) = turns.unzip();
     table.done();
     if let Some(id) = id {
+        draft.rotations.insert(id.as_str().into(), spots);
         let zone = zone.unwrap_or(draft.org.defaults.zone);
         draft.org.schedules.insert(id.as_str().into(), Schedule { id: id.into(), zone, rotations });
     }

@@ -36,8 +36,19 @@ impl Wrong {
     }
 }
 
-/// A text as it is shown in a message: one line, not long.
+/// The known word that a misspelled one means, if any; a text that is long is no misspelled word.
+pub fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > 80 { None } else { did_you_mean(word, known) }
+}
+
+/// A text as it is shown in a message: one line, not long, no phone number and no mail address.
 pub fn cut(text: &str) -> String {
+    if is_phone(text) {
+        return "+…".to_owned();
+    }
+    if text.contains('@') && text.contains('.') {
+        return "…@…".to_owned();
+    }
     let mut shown: String = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(60).is_some() {
         shown.push('…');
@@ -51,7 +62,7 @@ pub fn choice<T: Copy>(word: &str, what: &str, known: &[(&str, T)]) -> Result<T,
         return Ok(*value);
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let hint = match did_you_mean(word, names.iter().copied()) {
+    let hint = match meant(word, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("write one of {}", names.join(", ")),
     };
@@ -82,15 +93,14 @@ pub fn zone(text: &str) -> Result<Tz, Wrong> {
     Tz::from_str(text).map_err(|_| {
         // An offset or a city alone is what people write first.
         let by_city = || {
-            let wanted = text.replace(' ', "_").to_lowercase();
+            let wanted = cut(text).replace(' ', "_").to_lowercase();
             TZ_VARIANTS
                 .iter()
                 .map(|zone| zone.name())
                 .find(|name| name.rsplit('/').next().is_some_and(|city| city.to_lowercase() == wanted))
         };
-        let near = || did_you_mean(text, TZ_VARIANTS.iter().map(|zone| zone.name()));
-        let short = text.len() <= 64;
-        let hint = match short.then(|| by_city().or_else(near)).flatten() {
+        let near = || meant(text, TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let hint = match by_city().or_else(near) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write an IANA name, such as Europe/Amsterdam or UTC".to_owned(),
         };
@@ -223,7 +233,7 @@ pub fn severity(text: &str) -> Result<AlertSeverity, Wrong> {
 pub fn channel(text: &str) -> Result<ChannelRef, Wrong> {
     let channel = ChannelRef::parse(text.strip_prefix("channel:").unwrap_or(text));
     if let Some((chat, _)) = channel.name.split_once(':') {
-        let hint = match did_you_mean(chat, CHATS) {
+        let hint = match meant(chat, CHATS) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("write one of {}", CHATS.join(", ")),
         };

@@ -33,6 +33,7 @@ mod read;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::domain::command::grammar::phrases;
 use crate::domain::command::spec::{CommandSpec, Lexicon};
@@ -78,12 +79,11 @@ impl fmt::Display for Problem {
 
 /// The words that Opsbell brings along.
 pub fn builtin() -> Lexicon {
-    let mut lexicon = Lexicon::default();
-    for (file, text) in BUILTIN {
-        // A file that does not read is left out; a test proves that there is none.
-        lexicon.commands.extend(read(file, text).unwrap_or_default());
-    }
-    lexicon
+    // A file that does not read is left out; a test proves that there is none.
+    static READ: LazyLock<Lexicon> = LazyLock::new(|| Lexicon {
+        commands: BUILTIN.iter().flat_map(|(file, text)| read(file, text).unwrap_or_default()).collect(),
+    });
+    READ.clone()
 }
 
 /// Reads one command file into a command, or one command for each `[[sub]]`. Errors: everything that is wrong in it.

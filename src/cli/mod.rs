@@ -1,1 +1,148 @@
-//! The command line: one file per verb.
+//! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
+//! configuration; 3 unreachable or timed out.
+
+mod check;
+mod client;
+mod demo;
+mod health;
+mod init;
+mod journal;
+mod oncall;
+mod read;
+mod rehearse;
+mod say;
+mod serve;
+mod token;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
+#[derive(Debug, Parser)]
+#[command(name = "opsbell", version, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb knows.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The configuration directory (holds opsbell.toml)
+    #[arg(long, global = true, value_name = "DIR", env = "OPSBELL_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, global = true, value_name = "DIR", env = "OPSBELL_DATA")]
+    data: Option<PathBuf>,
+    /// Where to listen (serve, demo), or where the server is (others)
+    #[arg(long, global = true, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Print records as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// Where a server listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8080";
+
+impl Global {
+    fn config(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from("opsbell-data"))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Try everything in a terminal, with an example organisation; nothing leaves this machine
+    Demo(demo::Args),
+    /// Run the server for an organisation
+    Serve,
+    /// Say something as a person: opsbell say '/status' --as bas
+    Say(say::Args),
+    /// Write a small configuration to start from
+    Init(init::Args),
+    /// Check a configuration: all findings at once
+    Check,
+    /// Run stories, or ask who would be woken: --at TIME --source S --alert FILE
+    Rehearse(rehearse::Args),
+    /// Show how a payload is read
+    Read(read::Args),
+    /// Show who is on call
+    Oncall(oncall::Args),
+    /// Verify, export or rebuild from the journal
+    #[command(subcommand)]
+    Journal(journal::Verb),
+    /// Personal tokens for the API: add, list, revoke
+    #[command(subcommand)]
+    Token(token::Verb),
+    /// Ask whether the server is well
+    Health,
+}
+
+/// The answer was no: findings, a failed story, a refusal. Already said.
+const NO: u8 = 1;
+/// Usage, syntax or unreadable configuration.
+const USAGE: u8 = 2;
+/// Unreachable or timed out.
+const UNREACHABLE: u8 = 3;
+
+/// How a verb ends other than well.
+#[derive(Debug)]
+enum End {
+    /// Already said; only the status is left.
+    Status(u8),
+    /// To be said.
+    Failed(u8, anyhow::Error),
+}
+
+impl From<anyhow::Error> for End {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(USAGE, error)
+    }
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let global = &cli.global;
+    let ended = match &cli.verb {
+        Verb::Demo(args) => demo::run(global, args),
+        Verb::Serve => serve::run(global),
+        Verb::Say(args) => say::run(global, args),
+        Verb::Init(args) => init::run(args),
+        Verb::Check => check::run(global),
+        Verb::Rehearse(args) => rehearse::run(global, args),
+        Verb::Read(args) => read::run(global, args),
+        Verb::Oncall(args) => oncall::run(global, args),
+        Verb::Journal(verb) => journal::run(global, verb),
+        Verb::Token(verb) => token::run(global, verb),
+        Verb::Health => health::run(global),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(End::Status(status)) => ExitCode::from(status),
+        Err(End::Failed(status, error)) => {
+            eprintln!("opsbell: {error:#}");
+            ExitCode::from(status)
+        }
+    }
+}
+
+/// Logs to standard error: text on a terminal, JSON else. `OPSBELL_LOG` filters (`info` by default).
+fn start_logging(default: &str) {
+    use std::io::IsTerminal as _;
+    let filter = crate::catalog::process_env("OPSBELL_LOG").unwrap_or_else(|| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| default.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start (in a test) keeps the first one's log.
+    let _ = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
+}

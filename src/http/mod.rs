@@ -1,1 +1,162 @@
-//! HTTP: ingest, chat API, reads, health, metrics. It decides nothing.
+//! HTTP: ingest, chat API, tokens, reads, health, metrics (DESIGN §7). It authenticates, bounds and translates; it
+//! decides nothing, reads no payload itself (that is `source/`) and reaches the engine only through `Desk`.
+
+mod ask;
+mod auth;
+mod body;
+mod envelope;
+mod error;
+mod fields;
+mod health;
+mod ingest;
+mod limit;
+mod metrics;
+mod paged;
+mod read;
+mod say;
+mod serve;
+mod shape;
+mod tokens;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use auth::{Keys, Secret};
+pub use limit::{Limits, Rate};
+pub use serve::serve;
+
+use crate::domain::desk::Desk;
+use crate::domain::id::PersonId;
+use crate::domain::org::{Mapping, Org};
+use crate::domain::signal::Signal;
+use crate::domain::time::Timestamp;
+
+/// Reads a payload: the source's name, the body in the clear, and the integration's mapping if it has one. Pure, and
+/// safe on any bytes.
+pub type Read = Arc<dyn Fn(&str, &[u8], Option<&Mapping>) -> Result<ReadOutcome, ReadError> + Send + Sync>;
+
+/// What a payload says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadOutcome {
+    /// One per thing it tells, in its order.
+    pub signals: Vec<Signal>,
+    /// Entries that were understood and ask for nothing.
+    pub ignored: usize,
+    /// Entries that make no sense by themselves: where (`alerts[3].labels`) and why.
+    pub rejected: Vec<(String, String)>,
+}
+
+/// Why a payload could not be read at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadError {
+    /// Where in the body; `None`: it is not the format at all (answered 400 instead of 422).
+    pub path: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Turns the times in a reply (`<t:SECS:R>`) into words, for the zone of a person.
+pub type Render = Arc<dyn Fn(&str, Option<&PersonId>) -> String + Send + Sync>;
+
+/// Who is on call at a moment: an array, one object per schedule.
+pub type OnCall = Arc<dyn Fn(&Org, Timestamp) -> serde_json::Value + Send + Sync>;
+
+/// Lines of the journal after a commit, oldest first, at most so many: the commit's number and its exact JSON. May
+/// block; called where that is allowed. The error says what is wrong, for people.
+pub type JournalLines = Arc<dyn Fn(u64, usize) -> Result<Vec<(u64, String)>, String> + Send + Sync>;
+
+/// A monotonic clock: the time since some fixed moment of this process.
+pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// Everything this room needs from outside.
+#[derive(Clone)]
+pub struct Http {
+    /// The engine.
+    pub desk: Arc<dyn Desk>,
+    /// The integrations' keys in force; the runtime replaces them on reload.
+    pub keys: Arc<Keys>,
+    /// The administrator's token.
+    pub admin: Secret,
+    /// All sources that can be read, by name.
+    pub sources: Vec<&'static str>,
+    /// Reads payloads.
+    pub read: Read,
+    /// Renders replies.
+    pub render: Render,
+    /// Answers `/v1/oncall`.
+    pub oncall: OnCall,
+    /// Answers `/v1/journal`.
+    pub journal: JournalLines,
+    /// Measures latencies and rates.
+    pub stopwatch: Stopwatch,
+    /// Whether the process is still starting (`/readyz`).
+    pub starting: Arc<AtomicBool>,
+    /// Sizes, waits and rates.
+    pub limits: Limits,
+}
+
+/// What the handlers share.
+pub(crate) struct App {
+    pub http: Http,
+    pub metrics: metrics::Metrics,
+    pub ids: envelope::RequestIds,
+    /// Bodies that may be in memory at once.
+    pub bodies: Semaphore,
+    /// Questions of strangers that may stand in the engine's queue at once: looking up a token costs a look at State,
+    /// and a flood of wrong tokens must not crowd out signals.
+    pub strangers: Semaphore,
+    /// The same for health checks, so that the flood does not make the process look dead.
+    pub checks: Semaphore,
+}
+
+/// Questions of strangers in the engine's queue at once.
+const STRANGERS: usize = 16;
+
+/// All paths, ready to be served.
+///
+/// # Errors
+/// The system gives no randomness for the request ids.
+pub fn router(http: Http) -> Result<Router, getrandom::Error> {
+    let app = Arc::new(App {
+        metrics: metrics::Metrics::new(),
+        ids: envelope::RequestIds::new()?,
+        bodies: Semaphore::new(http.limits.bodies),
+        strangers: Semaphore::new(STRANGERS),
+        checks: Semaphore::new(STRANGERS),
+        http,
+    });
+    Ok(Router::new()
+        .route("/v1/ingest/{source}", post(ingest::ingest))
+        .route("/v1/say", post(say::say))
+        .route("/v1/tokens", post(tokens::add).get(tokens::list))
+        .route("/v1/tokens/{token}", delete(tokens::revoke))
+        .route("/v1/incidents", get(read::incidents))
+        .route("/v1/incidents/{id}", get(read::incident))
+        .route("/v1/alerts", get(read::alerts))
+        .route("/v1/alerts/{id}", get(read::alert))
+        .route("/v1/pages", get(read::pages))
+        .route("/v1/pages/{id}", get(read::page))
+        .route("/v1/services", get(read::services))
+        .route("/v1/services/{id}", get(read::service))
+        .route("/v1/oncall", get(read::oncall))
+        .route("/v1/journal", get(read::journal))
+        .route("/v1/changes", get(read::none_yet))
+        .route("/v1/problems", get(read::none_yet))
+        .route("/v1/requests", get(read::none_yet))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), envelope::envelope))
+        .with_state(app))
+}

@@ -87,6 +87,11 @@ impl Core {
         [moment, self.outbox.next_retry()].into_iter().flatten().min()
     }
 
+    /// When the next retry may start.
+    pub fn next_retry(&self) -> Option<Timestamp> {
+        self.outbox.next_retry()
+    }
+
     /// React: a commit is durable, so what it owes may start.
     pub fn durable(&mut self, commit: &Commit) {
         self.outbox.react(commit, &self.org);

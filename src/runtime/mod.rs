@@ -1,7 +1,26 @@
 //! Runtime: makes the house run: the sans-IO core, the engine and writer threads, lanes, clock, shutdown. The core
 //! is the same in production, in a rehearsal and in a simulation; everything that touches the world is around it.
 
+pub mod clock;
 pub mod core;
+#[cfg(feature = "cli")]
+pub mod data;
+#[cfg(feature = "cli")]
+pub mod engine;
+#[cfg(feature = "cli")]
+pub mod handle;
+#[cfg(feature = "cli")]
+pub mod house;
+#[cfg(feature = "cli")]
+pub mod lanes;
 pub mod outbox;
+#[cfg(feature = "cli")]
+pub mod recover;
+#[cfg(feature = "cli")]
+pub mod shelf;
+#[cfg(feature = "cli")]
+pub mod watch;
+#[cfg(feature = "cli")]
+pub mod writer;
 
 pub use self::core::Core;

@@ -58,6 +58,8 @@ pub(super) struct Reading<'t> {
     text: &'t str,
     /// What is wrong so far.
     pub problems: Vec<Problem>,
+    /// Examples, each with the command it has to read as.
+    examples: Vec<(CompactString, String, Range<usize>)>,
 }
 
 /// A table with the place it stands at.
@@ -66,7 +68,7 @@ type Table<'a, 't> = (&'a DeTable<'t>, Range<usize>);
 impl<'t> Reading<'t> {
     /// Nothing read yet.
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, problems: Vec::new() }
+        Self { file, text, problems: Vec::new(), examples: Vec::new() }
     }
 
     /// Notes that something is wrong at these bytes.
@@ -100,9 +102,7 @@ impl<'t> Reading<'t> {
         let mut specs = Vec::new();
         if subs.is_empty() {
             self.keys(&top, &[known(LEAF), vec!["sub"]].concat());
-            if let Some(name) = name {
-                specs.extend(self.command(&top, name, synonyms));
-            }
+            specs.extend(self.command(&top, name.unwrap_or_else(unnamed), synonyms));
         } else {
             for key in LEAF.iter().filter_map(|key| top.0.get_key_value(*key)) {
                 let message = format!("`{}` cannot stand beside `[[sub]]`", key.0.get_ref());
@@ -116,16 +116,18 @@ impl<'t> Reading<'t> {
             if subs.len() > MOST {
                 self.problem(subs[MOST].1.clone(), format!("there are more than {MOST} subcommands"), "leave some out");
             }
+            let first = name.unwrap_or_else(unnamed);
+            let mut seen: Vec<CompactString> = Vec::new();
             for sub in &subs {
                 self.keys(sub, &known(LEAF));
-                let sub_name = self.name(sub, "a subcommand");
+                let second = self.name(sub, "a subcommand").unwrap_or_else(unnamed);
                 let sub_synonyms = self.synonyms(sub);
-                let (Some(first), Some(second)) = (&name, sub_name) else { continue };
                 let whole: CompactString = format!("{first} {second}").into();
-                if specs.iter().any(|known: &CommandSpec| known.name == whole) {
+                if seen.contains(&whole) {
                     self.problem(sub.1.clone(), format!("`/{whole}` stands here twice"), "take one out");
                 }
-                let firsts: Vec<&CompactString> = std::iter::once(first).chain(&synonyms).collect();
+                seen.push(whole.clone());
+                let firsts: Vec<&CompactString> = std::iter::once(&first).chain(&synonyms).collect();
                 let ways = sub_phrases(&firsts, &second, &sub_synonyms);
                 specs.extend(self.command(sub, whole, ways));
             }
@@ -143,13 +145,15 @@ impl<'t> Reading<'t> {
         let run = self.needed(table, "run", &what);
         let options: Vec<OptionSpec> =
             self.tables(table, "option").iter().filter_map(|option| self.option(option, &what)).collect();
+        let examples = self.strings(table, "examples");
+        self.examples.extend(examples.iter().map(|(text, at)| (name.clone(), text.clone(), at.clone())));
         let spec = CommandSpec {
             name,
             summary: summary.map(|(text, _)| text).unwrap_or_default(),
             run: run.as_ref().map(|(text, _)| text.as_str().into()).unwrap_or_default(),
             permission: permission.unwrap_or(Permission::Administer),
             options,
-            examples: self.strings(table, "examples").into_iter().map(|(text, _)| text).collect(),
+            examples: examples.into_iter().map(|(text, _)| text).collect(),
             private: self.flag(table, "private"),
             synonyms: ways,
         };
@@ -259,17 +263,14 @@ impl<'t> Reading<'t> {
             return;
         }
         let lexicon = Lexicon { commands: specs.to_vec() };
-        for spec in specs {
-            for example in &spec.examples {
-                let wrong = match grammar::parse(example, &lexicon) {
-                    Ok(call) if call.command == spec.name => continue,
-                    Ok(call) => format!("it reads as `/{}`", call.command),
-                    Err(reject) => reject.message,
-                };
-                let at = self.text.find(example.as_str()).map_or(0..0, |at| at..at + example.len());
-                let message = format!("the example `{example}` does not read as `/{}`: {wrong}", spec.name);
-                self.problem(at, message, "write it as one would say it");
-            }
+        for (name, example, at) in std::mem::take(&mut self.examples) {
+            let wrong = match grammar::parse(&example, &lexicon) {
+                Ok(call) if call.command == name => continue,
+                Ok(call) => format!("it reads as `/{}`", call.command),
+                Err(reject) => reject.message,
+            };
+            let message = format!("the example `{example}` does not read as `/{name}`: {wrong}");
+            self.problem(at, message, "write it as one would say it");
         }
     }
 
@@ -281,8 +282,10 @@ impl<'t> Reading<'t> {
             if known.contains(&word) {
                 continue;
             }
-            let ours = FOREIGN.iter().find(|(foreign, ours)| *foreign == word && known.contains(ours));
-            let hint = match ours {
+            let fits = FOREIGN.iter().filter(|(_, ours)| known.contains(ours));
+            let foreign = did_you_mean(word, fits.clone().map(|(foreign, _)| *foreign));
+            let ours = did_you_mean(word, known.iter().copied()).is_none().then_some(foreign).flatten();
+            let hint = match fits.clone().find(|(foreign, _)| Some(*foreign) == ours) {
                 Some((_, ours)) => format!("it is called `{ours}` here"),
                 None => suggest(word, known.iter().copied()),
             };
@@ -393,8 +396,8 @@ impl<'t> Reading<'t> {
     fn tables_at(&self, table: &Table<'_, '_>, key: &str, name: &str) -> Range<usize> {
         let items = table.0.get(key).and_then(|value| value.get_ref().as_array());
         // The last of that name: where one stands twice, the second is too many.
-        let found = items.into_iter().flatten().filter_map(|item| item.get_ref().as_table()?.get("name"));
-        found.filter(|value| value.get_ref().as_str() == Some(name)).next_back().map_or(table.1.clone(), Spanned::span)
+        let mut names = items.into_iter().flatten().filter_map(|item| item.get_ref().as_table()?.get("name"));
+        names.rfind(|value| value.get_ref().as_str() == Some(name)).map_or(table.1.clone(), Spanned::span)
     }
 }
 
@@ -404,6 +407,11 @@ fn sub_phrases(firsts: &[&CompactString], second: &CompactString, synonyms: &[Co
     let pairs = firsts.iter().flat_map(|first| seconds().map(move |second| format!("{first} {second}").into()));
     let wholes = synonyms.iter().filter_map(|synonym| synonym.strip_prefix('/').map(CompactString::from));
     pairs.skip(1).chain(wholes).collect()
+}
+
+/// Stands in for a name that cannot be read, so that the rest of the table is still looked at.
+fn unnamed() -> CompactString {
+    "…".into()
 }
 
 fn size(spec: &CommandSpec) -> usize {

@@ -95,12 +95,13 @@ pub(super) fn command<'l>(line: &str, lexicon: &'l Lexicon) -> Result<(&'l Comma
     if meant.is_none() && bare.permission == Permission::Read && !bare.options.is_empty() {
         return Ok((bare, first_end));
     }
-    let mut words: Vec<&str> = subs.iter().map(|(word, _)| *word).collect();
-    words.dedup();
     let message = format!("`/{first}` has no `{}`", shown(&second));
     let hint = match meant.and_then(|word| subs.iter().find(|(known, _)| *known == word)) {
         Some((word, spec)) => meant_hint(&format!("{first} {word}"), spec),
-        None => format!("it has: {}", words.join(", ")),
+        None => {
+            let names = subs.iter().filter(|(word, spec)| spec.name.split(' ').nth(1) == Some(word));
+            format!("it has: {}", names.map(|(word, _)| *word).collect::<Vec<_>>().join(", "))
+        }
     };
     Err(Reject::new(RejectCode::UnknownWord, message).hint(hint))
 }
@@ -303,6 +304,7 @@ impl<'s, 't> Reader<'s, 't> {
     /// The option that a word without a name goes to.
     fn taker(&self, word: &Word<'_>) -> Result<&'s OptionSpec, Reject> {
         let value = word.value.as_str();
+        let text = self.spec.options.iter().any(|option| option.kind == OptionKind::Text);
         let next_required = self.open().find(|option| option.required);
         if !word.quoted {
             if let Some(option) = self.open().find(|option| looks_like(option, value)) {
@@ -328,11 +330,14 @@ impl<'s, 't> Reader<'s, 't> {
                 }
             }
         }
-        if let Some(option) = self.open().find(|option| takes_any(option.kind)).or_else(|| self.open().next()) {
+        if let Some(option) = self.open().find(|option| takes_any(option.kind)) {
+            return Ok(option);
+        }
+        // A word after a quoted text is rather the rest of the text than a wrong id.
+        if !text && let Some(option) = self.open().next() {
             return Ok(option);
         }
         let message = format!("`{}` is more than `/{}` takes", shown(value), self.spec.name);
-        let text = self.spec.options.iter().any(|option| option.kind == OptionKind::Text);
         let quotes = if text { "put a text of several words in quotes\n" } else { "" };
         Err(Reject::new(RejectCode::UnknownWord, message).hint(format!("{quotes}{}", usage_hint(self.spec))))
     }

@@ -40,7 +40,7 @@ pub fn help(about: Option<&str>, lexicon: &Lexicon, may: &dyn Fn(Permission) -> 
     for (usage, summary) in rows {
         text.push_str(&format!("{usage}\n    {summary}\n"));
     }
-    text.push_str(&format!("\n`/help {}` shows one of them with examples.", first.name));
+    text.push_str(&format!("\n`/help {}` tells more about one of them, with examples.", first.name));
     Ok(text)
 }
 
@@ -106,7 +106,7 @@ fn everything(lexicon: &Lexicon, may: &dyn Fn(Permission) -> bool) -> String {
         text.push('\n');
     }
     let example = allowed.first().map(|spec| spec.name.as_str()).unwrap_or_default();
-    text.push_str(&format!("`/help {example}` shows one of them with options and examples."));
+    text.push_str(&format!("`/help {example}` tells more about one of them, with examples."));
     text
 }
 
@@ -126,8 +126,11 @@ fn one(spec: &CommandSpec) -> String {
             text.push_str(&format!("  {example}\n"));
         }
     }
-    if !spec.synonyms.is_empty() {
-        let ways: Vec<String> = spec.synonyms.iter().map(|synonym| format!("/{synonym}")).collect();
+    // Not every first word with every second: those of the same first word, and whole phrases, are enough to know.
+    let first = spec.name.split(' ').next();
+    let near = |phrase: &&str| !phrase.contains(' ') || phrase.split(' ').next() == first;
+    let ways: Vec<String> = phrases(spec).skip(1).filter(near).map(|phrase| format!("/{phrase}")).collect();
+    if !ways.is_empty() {
         text.push_str(&format!("\nAlso: {}\n", ways.join(", ")));
     }
     text.truncate(text.trim_end().len());

@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::grammar::{TARGET_NAMES, choices, option, usage_hint};
-use super::spec::{CommandSpec, OptionSpec};
+use super::spec::{CommandSpec, OptionKind, OptionSpec};
 use super::typed::{Meant, OncallOf, PageTarget};
 use super::word::{clean, shown};
 use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, TeamId};
@@ -70,7 +70,7 @@ impl Given<'_> {
         let more = if self.call.options.is_empty() { "" } else { " …" };
         match self.meant.incidents.as_slice() {
             [only] => Ok(*only),
-            [] => Err(Reject::new(RejectCode::Missing, "which incident? None is open here that this could mean")
+            [] => Err(Reject::new(RejectCode::Missing, "which incident? None is open that this could mean")
                 .hint(format!("say it with the id, like `/{name} INC-1{more}`; `/incident list` shows what is open"))),
             [first, ..] => {
                 let all = &self.meant.incidents;
@@ -101,14 +101,17 @@ pub(super) fn alert(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<A
 pub(super) fn duration(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Span, Reject> {
     match value.parse::<Span>() {
         Ok(span) if span > Span::ZERO => Ok(span),
-        _ => Err(bad(option, value, "a duration", "write it like 30m, 1h30m or 2d")),
+        Ok(_) => Err(bad(option, value, "a duration longer than zero", "write it like 30m, 1h30m or 2d")),
+        Err(_) => Err(bad(option, value, "a duration", "write it like 30m, 1h30m or 2d")),
     }
 }
 
 /// One of a closed set of words.
 fn one_of<T>(option: &OptionSpec, value: &str, what: &str, found: Option<T>) -> Result<T, Reject> {
     found.ok_or_else(|| {
-        let hint = match did_you_mean(value, choices(option)) {
+        // `sev9` is as near to one severity as to another, so all are told.
+        let near = did_you_mean(value, choices(option)).filter(|_| option.kind != OptionKind::Severity);
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it is one of {}", choices(option).collect::<Vec<_>>().join(", ")),
         };
@@ -209,6 +212,15 @@ fn lookup(given: &Given<'_>, kind: Named, value: &str) -> Result<String, Reject>
     })
 }
 
+/// `person, team or service`.
+fn either(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
 /// What there is, in a few words.
 fn known(kinds: &[Named], org: &Org) -> String {
     const SHOWN: usize = 8;
@@ -246,7 +258,7 @@ fn any_of(given: &Given<'_>, kinds: &[Named], value: &str) -> Result<(Named, Str
         if TARGET_NAMES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
             let words: Vec<&str> = kinds.iter().map(|kind| kind.words().0).collect();
             let message = format!("`{}` cannot stand here", shown(value));
-            return Err(Reject::new(RejectCode::BadValue, message).hint(format!("say a {}", words.join(", a "))));
+            return Err(Reject::new(RejectCode::BadValue, message).hint(format!("say a {}", either(&words))));
         }
     }
     let strip = |kind: Named| bare(kind, value);
@@ -257,7 +269,7 @@ fn any_of(given: &Given<'_>, kinds: &[Named], value: &str) -> Result<(Named, Str
         [] => {
             let near = did_you_mean(value, kinds.iter().flat_map(|kind| kind.names(given.org)));
             let words: Vec<&str> = kinds.iter().map(|kind| kind.words().0).collect();
-            let message = format!("there is no {} `{}`", words.join(" or "), shown(value));
+            let message = format!("there is no {} `{}`", either(&words), shown(value));
             let hint = near.map_or_else(|| known(kinds, given.org), |near| format!("did you mean `{near}`?"));
             Err(Reject::new(RejectCode::NotFound, message).hint(hint))
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{holders, next_shift};
+use super::{Shift, holders, next_shift};
 use crate::domain::command::OncallOf;
 use crate::domain::id::{PersonId, PolicyId};
 use crate::domain::org::{Org, Schedule, Target};
@@ -41,6 +41,24 @@ pub fn next(org: &Org, of: Option<&OncallOf>, now: Timestamp) -> Result<String, 
     }
     text.push_str("Who it is now: /oncall who");
     Ok(text)
+}
+
+/// Who holds each schedule now and next, for the API: one object per schedule.
+pub fn json(org: &Org, now: Timestamp) -> serde_json::Value {
+    let shift = |shift: Option<Shift>| match shift {
+        Some(shift) => serde_json::json!({ "person": shift.person, "from": shift.from, "until": shift.until }),
+        None => serde_json::Value::Null,
+    };
+    let schedules = org.schedules.values().map(|schedule| {
+        let next = schedule.rotations.iter().map(|rotation| shift(next_shift(rotation, schedule.zone, now)));
+        serde_json::json!({
+            "id": schedule.id,
+            "zone": schedule.zone.name(),
+            "now": holders(schedule, now).into_iter().map(shift).collect::<Vec<_>>(),
+            "next": next.collect::<Vec<_>>(),
+        })
+    });
+    schedules.collect()
 }
 
 /// What a person holds now.

@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod escalate;
+pub mod look;
 pub mod page;
 pub mod settle;
 

@@ -248,6 +248,26 @@ impl State {
         std::mem::take(&mut self.dirty)
     }
 
+    /// An incident that was closed since `take_dirty`.
+    pub fn closed_since(&self, id: IncidentId) -> Option<&Incident> {
+        self.dirty.closed_incidents.get(&id)
+    }
+
+    /// An alert that recovered since `take_dirty`.
+    pub fn resolved_since(&self, id: AlertId) -> Option<&Alert> {
+        self.dirty.closed_alerts.get(&id)
+    }
+
+    /// All incidents that were closed since `take_dirty`.
+    pub fn closed_incidents_since(&self) -> &BTreeMap<IncidentId, Incident> {
+        &self.dirty.closed_incidents
+    }
+
+    /// All alerts that recovered since `take_dirty`.
+    pub fn resolved_alerts_since(&self) -> &BTreeMap<AlertId, Alert> {
+        &self.dirty.closed_alerts
+    }
+
     /// How many records have changed since `take_dirty`.
     pub fn dirty_count(&self) -> usize {
         self.dirty.touched.len()

@@ -1,0 +1,124 @@
+//! `opsbell journal verify|export|rebuild`. Verify and export need no lock and change nothing.
+
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+
+use super::{End, Global, NO, USAGE};
+use crate::journal::{self, Journal, RealDisk};
+use crate::runtime::data::Data;
+use crate::runtime::recover;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Check every line: hashes, order, gaps; repairs nothing
+    Verify {
+        /// A commit noted elsewhere, as SEQ:HASH; a journal that ends before it has been cut short
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<String>,
+    },
+    /// Write the journal's lines to a file or standard output
+    Export {
+        /// First commit
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Last commit
+        #[arg(long, default_value_t = u64::MAX)]
+        to: u64,
+        /// Where to; standard output without it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Build the records anew from the journal (the server must not run)
+    Rebuild,
+}
+
+pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
+    let data = global.data();
+    let dir = data.join("journal");
+    if !dir.is_dir() {
+        return Err(End::Failed(
+            USAGE,
+            anyhow!("{}: no journal here; name the data directory with --data", dir.display()),
+        ));
+    }
+    match verb {
+        Verb::Verify { head } => verify(global, &dir, head.as_deref()),
+        Verb::Export { from, to, out } => {
+            let mut out: Box<dyn std::io::Write> = match out {
+                Some(path) => Box::new(BufWriter::new(
+                    std::fs::File::create_new(path).with_context(|| format!("{}: cannot be made", path.display()))?,
+                )),
+                None => Box::new(BufWriter::new(std::io::stdout().lock())),
+            };
+            let lines = journal::export(&RealDisk, &dir, *from, *to, &mut *out)
+                .map_err(|error| End::Failed(NO, anyhow!(error)))?;
+            out.flush().context("the last lines")?;
+            eprintln!("{lines} commits exported");
+            Ok(())
+        }
+        Verb::Rebuild => {
+            let held = Data::take(&data)?;
+            let (journal, found) = Journal::open(std::sync::Arc::new(RealDisk), &dir, "new", None)
+                .map_err(|error| End::Failed(NO, anyhow!(error)))?;
+            let progress = &mut |done: u64, total: u64| eprint!("\r{done}/{total} commits");
+            let records = held.dir().join("records");
+            let (records, state) =
+                recover::rebuild(&records, &journal.reader(), &found.install, found.last_seq, progress)?;
+            records.close().map_err(|trouble| anyhow!(trouble))?;
+            eprintln!();
+            println!(
+                "Rebuilt from {} commits: {} incidents are not closed, {} alerts fire, {} messages are owed.",
+                found.last_seq,
+                state.incidents.len(),
+                state.alerts.len(),
+                state.owed_count()
+            );
+            Ok(())
+        }
+    }
+}
+
+fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<(), End> {
+    let head = match head {
+        None => None,
+        Some(text) => {
+            Some(text.split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash))).ok_or_else(
+                || End::Failed(USAGE, anyhow!("`{text}` is not SEQ:HASH, like 41:9f2c…; `journal verify` prints it")),
+            )?)
+        }
+    };
+    let report =
+        journal::verify(&RealDisk, dir, head, &mut |_| {}).map_err(|damage| End::Failed(NO, anyhow!(damage)))?;
+    if global.json {
+        let report = serde_json::json!({
+            "commits": report.commits,
+            "events": report.events,
+            "first_seq": report.first_seq,
+            "last_seq": report.last_seq,
+            "last_hash": report.last_hash,
+            "segments": report.segments,
+            "voided_bytes": report.voided_bytes,
+            "torn": report.torn.len(),
+        });
+        println!("{report}");
+        return Ok(());
+    }
+    println!("The journal is whole: {} commits, {} events, {} files.", report.commits, report.events, report.segments);
+    if report.voided_bytes > 0 {
+        println!("{} bytes of failed writes are voided; they were never acknowledged.", report.voided_bytes);
+    }
+    for torn in &report.torn {
+        println!(
+            "{}:{}: {} bytes at the end were never acknowledged ({}).",
+            torn.file.display(),
+            torn.line,
+            torn.bytes,
+            torn.reason
+        );
+    }
+    println!("head {}:{}", report.last_seq, report.last_hash);
+    println!("Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.");
+    Ok(())
+}

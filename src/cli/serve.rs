@@ -1,0 +1,71 @@
+//! `opsbell serve`: the server of an organisation, until SIGTERM or SIGINT.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+
+use super::{End, Global, LISTEN, USAGE, check, start_logging};
+use crate::catalog;
+use crate::notify::Notifiers;
+use crate::runtime::clock::SystemClock;
+use crate::runtime::house::{House, Options};
+
+pub fn run(global: &Global) -> Result<(), End> {
+    start_logging("info");
+    let dir = global.config();
+    let loaded = check::load(&dir)?;
+    let Some(config) = loaded.config else {
+        check::print(&loaded.findings, global.json);
+        return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
+    };
+    let refused: Vec<_> = catalog::not_built(&config).into_iter().chain(catalog::missing_secrets(&config)).collect();
+    if !refused.is_empty() {
+        check::print(&refused, global.json);
+        return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
+    }
+    let listen = match (global.listen, config.server.listen) {
+        (Some(listen), _) | (None, Some(listen)) => listen,
+        (None, None) => LISTEN.parse().context("the default address")?,
+    };
+    let mut options = Options::new(global.data(), listen, Arc::new(SystemClock::new()));
+    options.watch = Some(dir);
+    options.progress = progress();
+    let house = House::start(config, options, Notifiers::default())?;
+    tracing::info!(address = %house.addr(), data = %global.data().display(), "serving");
+    wait_for_the_end(&house)?;
+    tracing::info!("stopping");
+    house.stop();
+    Ok(())
+}
+
+/// Shows progress where records are rebuilt.
+fn progress() -> Box<dyn FnMut(u64, u64)> {
+    if !std::io::stderr().is_terminal() {
+        return Box::new(|done, total| tracing::info!(done, total, "rebuilding the records from the journal"));
+    }
+    let bar = indicatif::ProgressBar::no_length().with_message("rebuilding the records from the journal");
+    if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} commits {eta}") {
+        bar.set_style(style);
+    }
+    Box::new(move |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        if done >= total {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub fn wait_for_the_end(house: &House) -> Result<(), End> {
+    let Some(tokio) = house.tokio() else { return Ok(()) };
+    tokio.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+        let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        Ok::<(), anyhow::Error>(())
+    })?;
+    Ok(())
+}

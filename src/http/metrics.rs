@@ -1,0 +1,155 @@
+//! `/metrics`: what this face has done, and what State holds, in the OpenMetrics text format. Label values are
+//! sources, states and classes of status only, so that the number of series is bounded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::{App, ask};
+use crate::domain::incident::IncidentState;
+
+/// Upper bounds of the latency buckets, in seconds: fine around the time a sync takes.
+const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0, 30.0];
+
+/// The states an incident in State can have.
+const OPEN: [IncidentState; 4] =
+    [IncidentState::Triggered, IncidentState::Acknowledged, IncidentState::Mitigated, IncidentState::Resolved];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ingested {
+    source: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InState {
+    state: &'static str,
+}
+
+/// Counters of this face, and the gauges that a scrape fills.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Ingested, Counter>,
+    latency: Histogram,
+    signals: Counter,
+    answers: Family<Outcome, Counter>,
+    incidents: Family<InState, Gauge>,
+    alerts: Gauge,
+    owed: Gauge,
+    seq: Gauge,
+    healthy: Gauge,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("opsbell");
+        let new = Self {
+            requests: Family::default(),
+            latency: Histogram::new(BUCKETS),
+            signals: Counter::default(),
+            answers: Family::default(),
+            incidents: Family::default(),
+            alerts: Gauge::default(),
+            owed: Gauge::default(),
+            seq: Gauge::default(),
+            healthy: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("ingest_requests", "Bodies sent to /v1/ingest, by class of status", new.requests.clone());
+        registry.register("ingest_seconds", "From a request's head to its 2xx", new.latency.clone());
+        registry.register("signals_accepted", "Signals answered 202, so durable", new.signals.clone());
+        registry.register("answers", "Answers of /v1/say", new.answers.clone());
+        registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
+        registry.register("alerts_firing", "Alerts that fire", new.alerts.clone());
+        registry.register("deliveries_owed", "Pages and posts still to be sent", new.owed.clone());
+        registry.register("durable_seq", "The last durable commit", new.seq.clone());
+        registry.register("healthy", "1 while the engine answers and reports no trouble", new.healthy.clone());
+        Self { registry, ..new }
+    }
+
+    /// Counts one body; `None`: its source is unknown.
+    pub fn ingested(&self, source: Option<&'static str>, status: StatusCode, took: Duration) {
+        let status = match status.as_u16() {
+            200..=299 => "2xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.requests.get_or_create(&Ingested { source: source.unwrap_or("unknown"), status }).inc();
+        // Refusals take no time and would hide what a recorded signal takes.
+        if status == "2xx" {
+            self.latency.observe(took.as_secs_f64());
+        }
+    }
+
+    pub fn accepted(&self, signals: usize) {
+        self.signals.inc_by(signals as u64);
+    }
+
+    pub fn answered(&self, done: bool) {
+        self.answers.get_or_create(&Outcome { outcome: if done { "done" } else { "refused" } }).inc();
+    }
+}
+
+fn gauge(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// Answers even when the engine does not; the gauges then keep their last values and `opsbell_healthy` is 0.
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let seen = ask::peek(&app, &app.strangers, app.http.limits.health_timeout, |view| {
+        let mut by_state = [0_usize; OPEN.len()];
+        for incident in view.state.incidents.values() {
+            if let Some(at) = OPEN.iter().position(|state| *state == incident.state) {
+                by_state[at] += 1;
+            }
+        }
+        let owed = view.state.owed_count();
+        (by_state, view.state.alerts.len(), owed, view.durable.0, view.trouble.is_none())
+    });
+    let metrics = &app.metrics;
+    match seen.await {
+        Ok((by_state, alerts, owed, seq, healthy)) => {
+            for (state, n) in OPEN.iter().zip(by_state) {
+                metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
+            }
+            metrics.alerts.set(gauge(alerts));
+            metrics.owed.set(gauge(owed));
+            metrics.seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
+            metrics.healthy.set(i64::from(healthy));
+        }
+        Err(_) => {
+            metrics.healthy.set(0);
+        }
+    }
+    let mut body = String::new();
+    if text::encode(&mut body, &metrics.registry).is_err() {
+        body.clear();
+    }
+    let mut response = Response::new(Body::from(body));
+    let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, format);
+    response
+}

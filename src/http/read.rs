@@ -1,0 +1,193 @@
+//! `GET /v1/…`: lists and single records, for the administrator and for any person with a token. What is answered is
+//! durable; how a record looks is `shape`.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::auth::caller;
+use super::error::Failure;
+use super::paged::{Part, cursor};
+use super::{App, ask, shape};
+use crate::domain::desk::{RecordList, RecordQuery};
+use crate::domain::id::{AlertId, IncidentId, PageId};
+use crate::domain::incident::Incident;
+
+type Answer = Result<Response, Failure>;
+
+fn items(items: &[Value], next: Option<String>) -> Response {
+    shape::json(StatusCode::OK, &json!({"items": items, "next": next}))
+}
+
+/// The cursor after a full part whose last number is `last`; numbers go down to 1.
+fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
+    last.filter(|last| full && *last > 1).map(|last| cursor(list, last))
+}
+
+pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::parse("incidents", &uri)?;
+    let list = ask::list(&app, RecordQuery::Incidents { below: after, limit }).await?;
+    let RecordList::Incidents(found) = list else { return Err(Failure::no_answer()) };
+    let next = below("incidents", found.len() >= limit, found.last().map(|incident| incident.id.0));
+    Ok(items(&found.iter().map(shape::incident_summary).collect::<Vec<_>>(), next))
+}
+
+pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::parse("alerts", &uri)?;
+    let list = ask::list(&app, RecordQuery::Alerts { below: after, limit }).await?;
+    let RecordList::Alerts(found) = list else { return Err(Failure::no_answer()) };
+    let next = below("alerts", found.len() >= limit, found.last().map(|alert| alert.id.0));
+    Ok(items(&found.iter().map(shape::alert_summary).collect::<Vec<_>>(), next))
+}
+
+pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
+    let found = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
+    Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
+}
+
+pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let id: AlertId = id.parse().map_err(|_| no_id(&id, "ALR-1"))?;
+    match ask::list(&app, RecordQuery::Alert(id)).await? {
+        RecordList::Alerts(found) => {
+            let found = found.first().ok_or_else(|| none(id))?;
+            Ok(shape::json(StatusCode::OK, &shape::alert(found)))
+        }
+        RecordList::Incidents(_) => Err(Failure::no_answer()),
+    }
+}
+
+async fn one_incident(app: &App, id: IncidentId) -> Result<Option<Incident>, Failure> {
+    match ask::list(app, RecordQuery::Incident(id)).await? {
+        RecordList::Incidents(mut found) => Ok(found.pop()),
+        RecordList::Alerts(_) => Err(Failure::no_answer()),
+    }
+}
+
+fn no_id(text: &str, like: &str) -> Failure {
+    let text: String = text.chars().take(60).collect();
+    Failure::not_found(format!("`{text}` is not an id; ids here are like {like}"))
+}
+
+fn none(id: impl std::fmt::Display) -> Failure {
+    Failure::not_found(format!("there is no {id}"))
+}
+
+/// Pages of incidents that are not closed, by incident and number, newest first.
+pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::<PageId>::parse("pages", &uri)?;
+    let (found, last) = ask::look(&app, move |view| {
+        let to = after.map_or(Bound::Unbounded, |page| Bound::Included(page.incident));
+        let incidents = view.state.incidents.range((Bound::Unbounded, to)).rev();
+        let pages = incidents.flat_map(|(id, incident)| incident.pages.iter().rev().map(|page| (*id, page)));
+        let mut last = None;
+        let mut rest = pages.filter(|(id, page)| after.is_none_or(|after| PageId { incident: *id, n: page.n } < after));
+        let found: Vec<_> = rest
+            .by_ref()
+            .take(limit)
+            .map(|(id, page)| {
+                last = Some(PageId { incident: id, n: page.n });
+                shape::page_summary(id, page)
+            })
+            .collect();
+        let more = rest.next().is_some();
+        (found, last.filter(|_| more))
+    })
+    .await?;
+    Ok(items(&found, last.map(|last| cursor("pages", last))))
+}
+
+/// One page, of a closed incident too.
+pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let id: PageId = id.parse().map_err(|_| no_id(&id, "INC-1.p1"))?;
+    let incident = one_incident(&app, id.incident).await?.ok_or_else(|| none(id))?;
+    let page = incident.pages.iter().find(|page| page.n == id.n).ok_or_else(|| none(id))?;
+    Ok(shape::json(StatusCode::OK, &shape::page(&incident, page)))
+}
+
+pub(crate) async fn services(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::<String>::parse("services", &uri)?;
+    let org = ask::look(&app, |view| view.org.clone()).await?;
+    let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = org.services.range::<str, _>((from, Bound::Unbounded));
+    let found: Vec<_> = rest.by_ref().take(limit).map(|(id, service)| (id, shape::service(service))).collect();
+    let next = found.last().filter(|_| rest.next().is_some()).map(|(id, _)| cursor("services", id));
+    Ok(items(&found.into_iter().map(|(_, service)| service).collect::<Vec<_>>(), next))
+}
+
+pub(crate) async fn service(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let org = ask::look(&app, |view| view.org.clone()).await?;
+    match org.services.get(id.as_str()) {
+        Some(service) => Ok(shape::json(StatusCode::OK, &shape::service(service))),
+        None => {
+            let id: String = id.chars().take(60).collect();
+            let known = org.services.keys().map(|service| service.as_str());
+            Err(Failure::not_found(format!("there is no service `{id}`")).meant(&id, known))
+        }
+    }
+}
+
+/// Who is on call now; one object per schedule, all at once.
+pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    Part::<u64>::parse("oncall", &uri)?;
+    let (org, now) = ask::look(&app, |view| (view.org.clone(), view.now)).await?;
+    match (app.http.oncall)(&org, now) {
+        Value::Array(found) => Ok(items(&found, None)),
+        other => Ok(items(&[other], None)),
+    }
+}
+
+/// Commits, oldest first, as they stand in the journal.
+pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::<u64>::parse("journal", &uri)?;
+    let durable = ask::look(&app, |view| view.durable.0).await?;
+    let lines = app.http.journal.clone();
+    let read = tokio::task::spawn_blocking(move || lines(after.unwrap_or(0), limit)).await;
+    let mut lines = match read {
+        Ok(Ok(lines)) => lines,
+        Ok(Err(reason)) => {
+            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "journal-unavailable", reason).retry_after(5));
+        }
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => return Err(Failure::no_answer()),
+        },
+    };
+    // A line may be in the file before it is synced; what was looked at is what may be told.
+    lines.retain(|(seq, _)| *seq <= durable);
+    lines.truncate(limit);
+    let next = lines.last().filter(|(seq, _)| *seq < durable).map(|(seq, _)| cursor("journal", seq));
+    let mut body = Vec::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum::<usize>() + 64);
+    body.extend_from_slice(b"{\"items\":[");
+    for (n, (_, line)) in lines.iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(line.trim_ascii().as_bytes());
+    }
+    body.extend_from_slice(b"],\"next\":");
+    body.extend_from_slice(serde_json::to_string(&next).unwrap_or_default().as_bytes());
+    body.push(b'}');
+    Ok(shape::json_bytes(StatusCode::OK, body))
+}
+
+/// Records that this release does not make yet: changes, problems, requests.
+pub(crate) async fn none_yet(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    Part::<u64>::parse("none", &uri)?;
+    Ok(items(&[], None))
+}

@@ -1,0 +1,111 @@
+//! `POST /v1/say`: a person's words, as in chat. Identity comes from the token; only the administrator speaks for
+//! others. What the words mean, and whether the person may, is decided in the domain.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use compact_str::{CompactString, format_compact};
+use serde::Serialize;
+
+use super::auth::{Caller, caller};
+use super::error::Failure;
+use super::fields::Fields;
+use super::ingest::idempotency_key;
+use super::{App, ask, body, shape};
+use crate::domain::actor::{Actor, By};
+use crate::domain::id::{PersonId, RequestId};
+use crate::domain::input::{Input, InputKind, Place};
+use crate::domain::reject::{Reject, RejectCode, did_you_mean};
+
+#[derive(Serialize)]
+struct Said<'a> {
+    ok: bool,
+    text: &'a str,
+    private: bool,
+    records: &'a [CompactString],
+    seq: u64,
+}
+
+pub(crate) async fn say(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let caller = caller(&app, request.headers()).await?;
+    let idempotency = idempotency_key(request.headers())?;
+    let held = body::read(&app, request, app.http.limits.api_bytes).await?;
+    let mut fields = Fields::parse(&held.bytes, &["text", "channel", "as"])?;
+    let text = fields.needed("text")?;
+    let channel = fields.text("channel")?.unwrap_or_default();
+    let person = speaker(&app, caller, fields.text("as")?).await?;
+
+    let answer = ask::submit_one(
+        &app,
+        Input {
+            idempotency: idempotency.map(|key| format_compact!("say:{person}:{key}")),
+            by: By { actor: Actor::Person(person.clone()), via: "api".into(), request: Some(id) },
+            kind: InputKind::Text {
+                place: Place { chat: "api".into(), channel: channel.into(), ..Place::default() },
+                text,
+            },
+            closed: Vec::new(),
+        },
+    )
+    .await?;
+    let render = |text: &str| (app.http.render)(text, Some(&person));
+    // Refused, whether just now or (as a kept answer) before.
+    let refuse = |reject: Reject| {
+        let (message, hint) = (render(&reject.message), reject.hint.as_deref().map(render));
+        app.metrics.answered(false);
+        Failure::refused(StatusCode::UNPROCESSABLE_ENTITY, Reject { code: reject.code, message, hint })
+    };
+    let reply = answer.reply.map_err(refuse)?;
+    if !reply.ok {
+        return Err(refuse(Reject::new(RejectCode::NotAllowed, reply.text)));
+    }
+    app.metrics.answered(true);
+    let text = render(&reply.text);
+    let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq: answer.seq };
+    Ok(shape::json(StatusCode::OK, &said))
+}
+
+/// Who says it: the token's person, or whom the administrator names.
+async fn speaker(app: &App, caller: Caller, named: Option<String>) -> Result<PersonId, Failure> {
+    match (caller, named) {
+        (Caller::Person(person), None) => Ok(person),
+        (Caller::Person(person), Some(named)) if person.as_str() == named => Ok(person),
+        (Caller::Person(person), Some(_)) => {
+            Err(Failure::new(StatusCode::FORBIDDEN, "forbidden", format!("this token speaks for `{person}` only"))
+                .path("as")
+                .hint("leave `as` out, or use the administrator's token"))
+        }
+        (Caller::Administrator, None) => {
+            Err(Failure::missing("as", "say who: the administrator's token speaks for somebody")
+                .hint("add \"as\":\"PERSON\", or `--as PERSON` to `opsbell say`"))
+        }
+        (Caller::Administrator, Some(named)) => person(app, "as", named).await,
+    }
+}
+
+/// The person of the configuration that a field names.
+pub(crate) async fn person(app: &App, path: &'static str, named: String) -> Result<PersonId, Failure> {
+    let (found, meant) = ask::peek(app, &app.strangers, app.http.limits.answer_timeout, {
+        let named = named.clone();
+        move |view| match view.org.people.get_key_value(named.as_str()) {
+            Some((person, _)) => (Some(person.clone()), None),
+            None => (None, did_you_mean(&named, view.org.people.keys().map(PersonId::as_str)).map(str::to_owned)),
+        }
+    })
+    .await?;
+    found.ok_or_else(|| {
+        let short: String = named.chars().take(60).collect();
+        let failure = Failure::value(path, format!("there is no person `{short}`"));
+        match meant {
+            Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
+            None => failure.hint("people are the [[person]] entries of the configuration"),
+        }
+    })
+}

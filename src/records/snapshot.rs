@@ -1,0 +1,95 @@
+//! Snapshots: what changed since the last one, as bytes to be written at once. Pure; the store is in `store`.
+
+use serde::{Deserialize, Serialize};
+
+use super::slot::Slot;
+use crate::domain::state::{Dirty, RecordKey, State};
+
+/// The form of keys and values written by this release; another one is rebuilt from the journal.
+pub const SCHEMA: u32 = 1;
+
+/// How far the records reach. Part of every batch, so it is never ahead of or behind what stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The last commit in them.
+    pub seq: u64,
+    /// Its hash in the journal; the caller compares.
+    pub hash: String,
+    /// The form of keys and values.
+    pub schema: u32,
+    /// How many open records there are, so that a lost one is noticed.
+    pub open: Counts,
+}
+
+/// How many records State keeps, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Open incidents.
+    pub incidents: usize,
+    /// Firing alerts.
+    pub alerts: usize,
+    /// Notices still owed.
+    pub notices: usize,
+    /// Kept answers.
+    pub answers: usize,
+    /// Tokens in force.
+    pub tokens: usize,
+}
+
+/// One atomic step of the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// How far it brings them.
+    pub applied: Applied,
+    /// Records as they are now. One that is put open leaves the closed ones by itself (it was reopened).
+    pub puts: Vec<(Slot, Vec<u8>)>,
+    /// Records that are no longer there.
+    pub removes: Vec<Slot>,
+}
+
+/// What `dirty` names, as it stands in `state`; `hash` is that of the commit `state.meta.seq`, which must be durable
+/// before the snapshot is written. A record that cannot be written as JSON (none is known) is an error.
+pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, serde_json::Error> {
+    let mut puts = Vec::with_capacity(dirty.touched.len() + 1);
+    let mut removes = Vec::new();
+    puts.push((Slot::Meta, serde_json::to_vec(&state.meta)?));
+    let mut place = |slot: Slot, now: Option<Vec<u8>>| match now {
+        Some(bytes) => puts.push((slot, bytes)),
+        None => removes.push(slot),
+    };
+    for key in &dirty.touched {
+        match key {
+            RecordKey::Meta => {}
+            RecordKey::Incident(id) if dirty.closed_incidents.contains_key(id) && !state.incidents.contains_key(id) => {
+            }
+            RecordKey::Alert(id) if dirty.closed_alerts.contains_key(id) && !state.alerts.contains_key(id) => {}
+            RecordKey::Incident(id) => place(Slot::OpenIncident(*id), json(state.incidents.get(id))?),
+            RecordKey::Alert(id) => place(Slot::OpenAlert(*id), json(state.alerts.get(id))?),
+            RecordKey::Notice(id) => place(Slot::Notice(id.clone()), json(state.notices.get(id))?),
+            RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(state.answers.get(key))?),
+            RecordKey::Token(name) => place(Slot::Token(name.clone()), json(state.tokens.get(name))?),
+        }
+    }
+    // What was closed and came back within the same stretch is in State again: State has the last word.
+    for (id, incident) in dirty.closed_incidents.iter().filter(|(id, _)| !state.incidents.contains_key(id)) {
+        place(Slot::OpenIncident(*id), None);
+        place(Slot::ClosedIncident(*id), json(Some(incident))?);
+    }
+    for (id, alert) in dirty.closed_alerts.iter().filter(|(id, _)| !state.alerts.contains_key(id)) {
+        place(Slot::OpenAlert(*id), None);
+        place(Slot::ClosedAlert(*id), json(Some(alert))?);
+    }
+    let open = Counts {
+        incidents: state.incidents.len(),
+        alerts: state.alerts.len(),
+        notices: state.notices.len(),
+        answers: state.answers.len(),
+        tokens: state.tokens.len(),
+    };
+    let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
+    Ok(Snapshot { applied, puts, removes })
+}
+
+fn json<T: Serialize>(record: Option<&T>) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    record.map(serde_json::to_vec).transpose()
+}

@@ -1,0 +1,118 @@
+//! The one clock: an anchor of wall-clock time plus the monotonic clock, so that a step of the wall clock neither
+//! fires nor delays what runs by duration. A step of more than two seconds is told, and becomes an event.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::domain::time::{Span, Timestamp};
+
+/// A smaller difference is drift or slewing: followed silently.
+const STEP: Span = Span::secs(2);
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now; never earlier than what was told before, except after a step.
+    fn now(&self) -> Timestamp;
+
+    /// By how much the wall clock was stepped since the last question, if it was. Ask about once a second.
+    fn stepped(&self) -> Option<Span> {
+        None
+    }
+
+    /// Moves a virtual clock forward; a real one cannot be moved.
+    fn skip_to(&self, _at: Timestamp) {}
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    wall: Timestamp,
+    mono: Instant,
+}
+
+/// The machine's clock.
+#[derive(Debug)]
+pub struct SystemClock {
+    anchor: Mutex<Anchor>,
+    latest: AtomicI64,
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the one room that reads the clock")]
+fn read() -> Anchor {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    Anchor { wall: Timestamp(i64::try_from(wall).unwrap_or(i64::MAX)), mono: Instant::now() }
+}
+
+impl SystemClock {
+    /// Starts from the wall clock of this moment.
+    pub fn new() -> Self {
+        let anchor = read();
+        Self { anchor: Mutex::new(anchor), latest: AtomicI64::new(anchor.wall.0) }
+    }
+
+    fn anchor(&self) -> std::sync::MutexGuard<'_, Anchor> {
+        self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn told(&self, anchor: &Anchor, mono: Instant) -> Timestamp {
+        let ran = mono.saturating_duration_since(anchor.mono).as_millis();
+        anchor.wall.after(Span(i64::try_from(ran).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let read = read();
+        let now = self.told(&self.anchor(), read.mono);
+        Timestamp(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+    }
+
+    fn stepped(&self) -> Option<Span> {
+        let read = read();
+        let mut anchor = self.anchor();
+        let by = read.wall.since(self.told(&anchor, read.mono));
+        *anchor = read;
+        if by.0.abs() <= STEP.0 {
+            return None;
+        }
+        self.latest.store(read.wall.0, Ordering::Relaxed);
+        Some(by)
+    }
+}
+
+/// A clock that can be moved forward by hand, for the demo: the machine's clock plus what was skipped.
+#[derive(Debug, Default)]
+pub struct SkippingClock {
+    real: SystemClock,
+    skipped: AtomicI64,
+}
+
+impl Clock for SkippingClock {
+    fn now(&self) -> Timestamp {
+        self.real.now().after(Span(self.skipped.load(Ordering::Relaxed)))
+    }
+
+    fn stepped(&self) -> Option<Span> {
+        self.real.stepped()
+    }
+
+    fn skip_to(&self, at: Timestamp) {
+        let ahead = at.since(self.now());
+        if ahead > Span::ZERO {
+            self.skipped.fetch_add(ahead.0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Measures the time since this call, for latencies and rates; no step of the wall clock touches it.
+#[allow(clippy::disallowed_methods, reason = "this is the one room that reads the clock")]
+pub fn stopwatch() -> impl Fn() -> std::time::Duration {
+    let started = Instant::now();
+    move || started.elapsed()
+}

@@ -1,0 +1,453 @@
+//! The engine: one thread that owns the core. It applies at once and goes on; replies, looks and sends are released
+//! only up to the durable commit. What faces ask waits in a bounded queue; what the runtime tells goes first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded, select, unbounded};
+
+use super::clock::Clock;
+use super::core::Core;
+use super::handle::{Ask, Handle, QUEUE, Tell};
+use super::lanes::Dispatch;
+use super::shelf::Shelf;
+use super::writer::{Writer, Written};
+use crate::domain::actor::By;
+use crate::domain::delivery::{Content, Grant, Outcome, Priority};
+use crate::domain::desk::{Answered, Look, View};
+use crate::domain::event::Commit;
+use crate::domain::id::DeliveryId;
+use crate::domain::input::{Answer, Input, InputKind, Unavailable};
+use crate::domain::paging::escalate::operators;
+use crate::domain::state::State;
+use crate::domain::time::{Span, Timestamp};
+
+/// Commits that may wait for the writer; beyond it no more is asked for, and the queue of the faces fills.
+const UNWRITTEN_MAX: usize = 8_192;
+/// Messages taken in one round, so that timers and sends get their turn.
+const ROUND: usize = 256;
+/// How long a stop waits for what is under way; what is cut off is sent again, marked, at the next start.
+const STOP_WITHIN: Span = Span::secs(3);
+/// How often the wall clock is compared.
+const TICK: Span = Span::secs(1);
+
+/// Called when a commit is durable, or is not going to be.
+type Waiting = (u64, Box<dyn FnOnce(Result<(), Unavailable>) + Send>);
+
+/// Rebuilds the state that is durable, after commits were lost.
+pub type Restore = Box<dyn Fn(u64) -> Result<State, String> + Send>;
+
+/// What the engine is made of.
+pub struct Parts {
+    /// The core, recovered.
+    pub core: Core,
+    /// The last durable commit and its hash.
+    pub durable: (u64, String),
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The records, behind their own thread.
+    pub shelf: Shelf,
+    /// Rebuilds State after lost commits.
+    pub restore: Restore,
+}
+
+/// The queues, before the engine runs: others need the handle first.
+pub struct Queues {
+    asks: Receiver<Ask>,
+    tells: Receiver<Tell>,
+}
+
+/// Makes the queues and the handle.
+pub fn queues() -> (Handle, Queues) {
+    let (ask, asks) = bounded(QUEUE);
+    // Bounded by what is under way: one answer a send, one a batch.
+    let (tell, tells) = unbounded();
+    (Handle { asks: ask, tells: tell }, Queues { asks, tells })
+}
+
+/// Runs the engine on a thread of its own.
+///
+/// # Errors
+/// The operating system gives no thread.
+pub fn start(
+    queues: Queues,
+    parts: Parts,
+    writer: Writer,
+    dispatch: Box<dyn Dispatch>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let now = parts.clock.now();
+        let mut engine = Engine {
+            core: parts.core,
+            durable: parts.durable,
+            clock: parts.clock,
+            shelf: parts.shelf,
+            restore: parts.restore,
+            dispatch,
+            writer: Some(writer),
+            queues,
+            unwritten: Vec::new(),
+            writing: false,
+            waiting: VecDeque::new(),
+            unsaved: BTreeMap::new(),
+            parked: Vec::new(),
+            trouble: None,
+            alarms: 0,
+            skip: None,
+            stop: None,
+            next_tick: now.after(TICK),
+        };
+        engine.run();
+    })
+}
+
+struct Engine {
+    core: Core,
+    durable: (u64, String),
+    clock: Arc<dyn Clock>,
+    shelf: Shelf,
+    restore: Restore,
+    dispatch: Box<dyn Dispatch>,
+    writer: Option<Writer>,
+    queues: Queues,
+    /// Applied, not handed to the writer.
+    unwritten: Vec<Commit>,
+    /// The writer has a batch.
+    writing: bool,
+    /// Released when their commit is durable; in order.
+    waiting: VecDeque<Waiting>,
+    /// Receipts whose commit is not durable.
+    unsaved: BTreeMap<u64, Input>,
+    /// Receipts that wait for a journal that can be written.
+    parked: Vec<Input>,
+    /// Why the journal cannot be written.
+    trouble: Option<String>,
+    /// Alarms sent while the journal could not be written.
+    alarms: u16,
+    skip: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
+    stop: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
+    next_tick: Timestamp,
+}
+
+impl Engine {
+    fn run(&mut self) {
+        loop {
+            self.listen();
+            self.tick();
+            self.moments();
+            self.grants();
+            self.hand_over();
+            self.skip_on();
+            if self.stop.as_ref().is_some_and(|(by, _)| self.quiet() || *by <= self.clock.now()) {
+                break;
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.stop();
+        }
+        self.shelf.close();
+        if let Some((_, stopped)) = self.stop.take() {
+            stopped();
+        }
+    }
+
+    /// Nothing waits for the disk and nothing is under way.
+    fn quiet(&self) -> bool {
+        !self.writing && (self.unwritten.is_empty() || self.trouble.is_some()) && self.core.under_way() == 0
+    }
+
+    /// Waits for something to do, then takes a round of it: what the runtime tells first.
+    fn listen(&mut self) {
+        let wait = self.patience();
+        let full = self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some();
+        if !wait.is_zero() && self.queues.tells.is_empty() && (full || self.queues.asks.is_empty()) {
+            // `Receiver::clone` is a counter; the borrow would otherwise last over the calls below.
+            let (tells, asks) = (self.queues.tells.clone(), self.queues.asks.clone());
+            let never = crossbeam_channel::never();
+            let asks = if full { &never } else { &asks };
+            select! {
+                recv(tells) -> tell => if let Ok(tell) = tell { self.told(tell) },
+                recv(asks) -> ask => if let Ok(ask) = ask { self.asked(ask) },
+                default(wait) => {}
+            }
+        }
+        for _ in 0..ROUND {
+            let Ok(tell) = self.queues.tells.try_recv() else { break };
+            self.told(tell);
+        }
+        for _ in 0..ROUND {
+            if self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some() {
+                break;
+            }
+            let Ok(ask) = self.queues.asks.try_recv() else { break };
+            self.asked(ask);
+        }
+    }
+
+    /// How long there is nothing to do unless somebody says something.
+    fn patience(&self) -> Duration {
+        if !self.unwritten.is_empty() && !self.writing && self.trouble.is_none() {
+            return Duration::ZERO;
+        }
+        if self.skip.is_some() && self.quiet() {
+            return Duration::ZERO;
+        }
+        let now = self.clock.now();
+        let moment = if self.trouble.is_none() { self.core.next_wakeup() } else { self.core.next_retry() };
+        let next = moment.map_or(self.next_tick, |moment| moment.min(self.next_tick));
+        let ms = next.since(now).0.clamp(0, TICK.0);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+
+    fn asked(&mut self, ask: Ask) {
+        match ask {
+            Ask::Submit(inputs, done) => self.submit(inputs, done),
+            Ask::View(look) => self.look(look),
+            Ask::List(query, done) => self.shelf.list(query, self.core.state(), done),
+        }
+    }
+
+    fn submit(&mut self, mut inputs: Vec<Input>, done: Answered) {
+        if let Some(trouble) = &self.trouble {
+            return done(Err(Unavailable::Journal(trouble.clone())));
+        }
+        match self.shelf.missing(&mut inputs, self.core.state()) {
+            Some(wanted) => self.shelf.load(wanted, inputs, done),
+            None => self.decide(inputs, done),
+        }
+    }
+
+    fn decide(&mut self, inputs: Vec<Input>, done: Answered) {
+        if let Some(trouble) = &self.trouble {
+            return done(Err(Unavailable::Journal(trouble.clone())));
+        }
+        let answers: Vec<Answer> = inputs.into_iter().map(|input| self.take(input)).collect();
+        self.when_durable(Box::new(move |released| done(released.map(|()| answers))));
+    }
+
+    /// Decides and applies one input.
+    fn take(&mut self, input: Input) -> Answer {
+        let now = self.clock.now();
+        let receipt = matches!(input.kind, InputKind::Receipt { .. }).then(|| input.clone());
+        let (answer, commit) = self.core.take(now, input);
+        if let Some(commit) = commit {
+            if let Some(receipt) = receipt {
+                self.unsaved.insert(commit.seq, receipt);
+            }
+            self.unwritten.push(commit);
+        }
+        answer
+    }
+
+    /// Calls back when everything applied so far is durable.
+    fn when_durable(&mut self, call: Box<dyn FnOnce(Result<(), Unavailable>) + Send>) {
+        let seq = self.core.state().meta.seq;
+        if seq <= self.durable.0 { call(Ok(())) } else { self.waiting.push_back((seq, call)) }
+    }
+
+    fn look(&mut self, look: Look) {
+        let view = View {
+            state: self.core.state(),
+            org: self.core.org(),
+            now: self.clock.now(),
+            durable: (self.durable.0, &self.durable.1),
+            trouble: self.trouble.as_deref().or_else(|| self.shelf.trouble()),
+        };
+        let release = look(&view);
+        self.when_durable(release);
+    }
+
+    fn told(&mut self, tell: Tell) {
+        match tell {
+            Tell::Written(Written::Durable { seq, hash, commits }) => self.durable(seq, hash, &commits),
+            Tell::Written(Written::Failed { reason }) => self.lost(reason),
+            Tell::Written(Written::Mended) => self.mended(),
+            Tell::Receipt(delivery, outcome) => self.receipt(delivery, outcome),
+            Tell::Loaded(inputs, done) => self.decide(inputs, done),
+            Tell::Reload(org) => {
+                let hash = org.hash.as_str().into();
+                self.core.set_org(org);
+                self.own(InputKind::ConfigLoaded { hash }, "config");
+            }
+            Tell::Input(input) => {
+                if self.trouble.is_none() {
+                    self.take(*input);
+                } else {
+                    tracing::error!("dropped while the journal cannot be written: {:?}", input.by);
+                }
+            }
+            Tell::Skip(span, done) => self.skip = Some((self.clock.now().after(span), done)),
+            Tell::Stop(done) => self.stop = Some((self.clock.now().after(STOP_WITHIN), done)),
+        }
+    }
+
+    /// Takes an input of Opsbell's own.
+    fn own(&mut self, kind: InputKind, part: &str) {
+        if self.trouble.is_none() {
+            self.take(Input { by: By::timer(part), idempotency: None, kind, closed: Vec::new() });
+        }
+    }
+
+    fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
+        self.core.ended(&delivery);
+        let by = By::timer("lane");
+        let input = Input { by, idempotency: None, kind: InputKind::Receipt { delivery, outcome }, closed: Vec::new() };
+        if self.trouble.is_some() {
+            self.parked.push(input);
+        } else {
+            self.take(input);
+        }
+    }
+
+    fn durable(&mut self, seq: u64, hash: String, commits: &[Commit]) {
+        self.writing = false;
+        self.durable = (seq, hash);
+        self.unsaved = self.unsaved.split_off(&(seq + 1));
+        for commit in commits {
+            self.core.durable(commit);
+        }
+        while self.waiting.front().is_some_and(|(wanted, _)| *wanted <= seq) {
+            if let Some((_, call)) = self.waiting.pop_front() {
+                call(Ok(()));
+            }
+        }
+        self.shelf.durable(seq, &self.durable.1);
+    }
+
+    /// A batch was lost: State goes back to what is durable, those who wait are told, pages already owed go on, and
+    /// the operators are told by every method, past the journal.
+    fn lost(&mut self, reason: String) {
+        tracing::error!(%reason, durable = self.durable.0, "the journal could not be written");
+        self.writing = false;
+        self.unwritten.clear();
+        self.parked.extend(std::mem::take(&mut self.unsaved).into_values());
+        self.shelf.forget_pending();
+        for (_, call) in std::mem::take(&mut self.waiting) {
+            call(Err(Unavailable::Journal(reason.clone())));
+        }
+        match (self.restore)(self.durable.0) {
+            Ok(state) => self.core.rebuild(state),
+            Err(error) => {
+                // Without its own past the engine must not go on deciding; a restart recovers from the journal.
+                tracing::error!(%error, "the durable state could not be read back; stopping");
+                std::process::abort();
+            }
+        }
+        self.trouble = Some(reason.clone());
+        self.alarm(&format!(
+            "Opsbell cannot write its journal ({reason}). New commands are refused; pages already owed go on."
+        ));
+    }
+
+    /// Tells the operators without the journal, which cannot be written.
+    fn alarm(&mut self, text: &str) {
+        let org = Arc::clone(self.core.org());
+        for to in operators(&org) {
+            self.alarms = self.alarms.wrapping_add(1);
+            let install = self.core.state().meta.install.clone();
+            self.dispatch.start(
+                Grant {
+                    id: DeliveryId { install, seq: self.durable.0, n: u16::MAX - self.alarms % 1_000 },
+                    to,
+                    priority: Priority::Notice,
+                    incident: None,
+                    page: None,
+                    content: Content::Notice { text: text.to_owned() },
+                    attempt: 1,
+                    possible_repeat: false,
+                    owed_at: self.clock.now(),
+                },
+                &org,
+            );
+        }
+    }
+
+    fn mended(&mut self) {
+        let Some(reason) = self.trouble.take() else { return };
+        tracing::warn!("the journal can be written again");
+        for receipt in std::mem::take(&mut self.parked) {
+            self.take(receipt);
+        }
+        let text =
+            format!("Opsbell writes its journal again after: {reason}. What was refused meanwhile was answered so.");
+        self.own(InputKind::TellOperators { text }, "journal");
+    }
+
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        if now < self.next_tick && self.next_tick.since(now) <= TICK {
+            return;
+        }
+        if let Some(by) = self.clock.stepped() {
+            tracing::warn!(by_ms = by.0, "the wall clock was stepped");
+            self.own(InputKind::ClockStepped { by }, "clock");
+        }
+        self.next_tick = self.clock.now().after(TICK);
+        self.shelf.tick();
+    }
+
+    /// Moments that have come, one at a time. While the journal cannot be written they wait.
+    fn moments(&mut self) {
+        if self.trouble.is_some() || self.stop.is_some() {
+            return;
+        }
+        for _ in 0..ROUND {
+            let Some(input) = self.core.due(self.clock.now()) else { break };
+            let before = self.core.state().meta.seq;
+            self.take(input);
+            if self.core.state().meta.seq == before {
+                // A moment that changes nothing would come again at once; no such moment is known.
+                tracing::error!("a moment changed nothing; looking again later");
+                break;
+            }
+        }
+    }
+
+    fn grants(&mut self) {
+        if self.stop.is_some() {
+            return;
+        }
+        let now = self.clock.now();
+        while let Some(grant) = self.core.grant(now) {
+            let org = Arc::clone(self.core.org());
+            self.dispatch.start(grant, &org);
+        }
+    }
+
+    /// Hands what was applied to the writer, when it is free. At this moment State is what the last commit made it.
+    fn hand_over(&mut self) {
+        if self.writing || self.unwritten.is_empty() || self.trouble.is_some() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.unwritten);
+        let seq = self.core.state().meta.seq;
+        self.shelf.gather(seq, self.core.state_mut(), self.clock.now());
+        self.writing = true;
+        if let Some(writer) = &self.writer
+            && !writer.write(batch)
+        {
+            tracing::error!("the writer has ended; stopping");
+            std::process::abort();
+        }
+    }
+
+    /// Moves a virtual clock on: to the next moment once all that was due has happened and arrived.
+    fn skip_on(&mut self) {
+        let Some((target, _)) = self.skip else { return };
+        if !self.quiet() || !self.unwritten.is_empty() || !self.queues.tells.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        match self.core.next_wakeup().filter(|next| *next <= target) {
+            Some(next) if next > now => self.clock.skip_to(next),
+            Some(_) => {}
+            None if target > now => self.clock.skip_to(target),
+            None => {
+                if let Some((_, done)) = self.skip.take() {
+                    self.when_durable(Box::new(move |_| done()));
+                }
+            }
+        }
+    }
+}

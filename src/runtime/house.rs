@@ -1,0 +1,339 @@
+//! The house: puts the rooms together and takes them apart again in order. Everything it starts is stopped by `stop`,
+//! within ten seconds.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::clock::{Clock, stopwatch};
+use super::core::Core;
+use super::data::{self, Data};
+use super::engine::{self, Parts, Restore};
+use super::handle::{Handle, Tell};
+use super::lanes::TokioLanes;
+use super::shelf::Shelf;
+use super::writer::Writer;
+use super::{recover, watch};
+use crate::catalog::{Config, Tls, missing_secrets, not_built};
+use crate::domain::actor::By;
+use crate::domain::delivery::Method;
+use crate::domain::id::{IntegrationId, PersonId};
+use crate::domain::input::{Input, InputKind};
+use crate::domain::oncall;
+use crate::domain::org::Org;
+use crate::domain::paging::look;
+use crate::domain::time::Timestamp;
+use crate::http::{self, Http, Keys, Limits, ReadError, ReadOutcome};
+use crate::journal::{self, Disk, JournalReader, RealDisk};
+use crate::notify::{Notifiers, Timeouts, email, webhook};
+use crate::source;
+
+/// How a house is started.
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration directory to watch; `None` for an embedded one.
+    pub watch: Option<PathBuf>,
+    /// The demo: integrations get keys of their own, what is not built is simulated.
+    pub demo: bool,
+    /// The file layer under the journal; tests put a failing one here.
+    pub disk: Arc<dyn Disk>,
+    /// Told (commits done, in all) while records are rebuilt.
+    pub progress: Box<dyn FnMut(u64, u64)>,
+}
+
+impl Options {
+    /// The usual ones.
+    pub fn new(data: PathBuf, listen: SocketAddr, clock: Arc<dyn Clock>) -> Self {
+        Self { data, listen, clock, watch: None, demo: false, disk: Arc::new(RealDisk), progress: Box::new(|_, _| {}) }
+    }
+}
+
+/// What a new configuration is wired to.
+pub struct Wiring {
+    /// The engine.
+    pub engine: Handle,
+    keys: Arc<Keys>,
+    notifiers: Arc<RwLock<Arc<Notifiers>>>,
+    /// The organisation in force, for what is rendered outside the engine.
+    org: Arc<RwLock<Arc<Org>>>,
+    clock: Arc<dyn Clock>,
+    data: Data,
+    /// What stays whatever the configuration says: chat, and the demo's simulation.
+    own: Notifiers,
+    admin: String,
+    demo: bool,
+}
+
+impl Wiring {
+    /// Puts a configuration in force, as a whole.
+    ///
+    /// # Errors
+    /// It names what is not built or lacks a secret; the old one stays. One line for each finding.
+    pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
+        if !self.demo {
+            let refused = not_built(&config).into_iter().chain(missing_secrets(&config));
+            let refused: Vec<String> = refused.map(|finding| finding.brief()).collect();
+            if !refused.is_empty() {
+                return Err(refused);
+            }
+        }
+        let notifiers = self.notifiers_of(&config).map_err(|error| vec![format!("{error:#}")])?;
+        if let Err(error) = self.data.keep_config(&config.org.hash, &config.files) {
+            tracing::warn!(error = format!("{error:#}"), "the configuration could not be copied");
+        }
+        self.keys.replace(&config.org, self.ingest_keys(&config));
+        let org = Arc::new(config.org);
+        *self.notifiers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(notifiers);
+        *self.org.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&org);
+        self.engine.tell(Tell::Reload(org));
+        Ok(())
+    }
+
+    fn ingest_keys(&self, config: &Config) -> BTreeMap<IntegrationId, Vec<u8>> {
+        let mut keys: BTreeMap<IntegrationId, Vec<u8>> = BTreeMap::new();
+        if self.demo {
+            for id in config.org.integrations.keys() {
+                keys.insert(id.clone(), data::demo_key(&self.admin, id.as_str()).into_bytes());
+            }
+        }
+        for (id, secret) in &config.secrets.ingest {
+            keys.insert(id.clone(), secret.expose().as_bytes().to_vec());
+        }
+        keys
+    }
+
+    fn notifiers_of(&self, config: &Config) -> Result<Notifiers> {
+        let mut secrets = BTreeMap::new();
+        for (id, secret) in &config.secrets.signing {
+            let parsed = webhook::Secret::parse(secret.expose());
+            secrets.insert(id.clone(), parsed.with_context(|| format!("the signing secret of webhook {id}"))?);
+        }
+        let clock = Arc::clone(&self.clock);
+        let now: webhook::Clock = Arc::new(move || clock.now());
+        let mut notifiers = self.own.clone();
+        // In the demo nothing leaves the machine: what the demo has no stand-in for is reported as not configured.
+        if self.demo {
+            return Ok(notifiers);
+        }
+        let webhooks = webhook::Webhooks::new(secrets, now, Timeouts::WEBHOOK)?;
+        notifiers = notifiers.with(Method::Webhook, Arc::new(webhooks));
+        if let Some(mail) = &config.mail {
+            let tls = match mail.tls {
+                Tls::StartTls => email::MailTls::StartTls,
+                Tls::Tls => email::MailTls::Tls,
+                Tls::None => email::MailTls::None,
+            };
+            let mail = email::MailConfig {
+                host: mail.host.clone(),
+                port: mail.port,
+                tls,
+                from: mail.from.clone(),
+                username: mail.username.clone(),
+                password: config.secrets.mail_password.as_ref().map(|secret| secret.expose().to_owned()),
+            };
+            let mails = email::Mails::new(mail, Timeouts::EMAIL).context("[mail]")?;
+            notifiers = notifiers.with(Method::Email, Arc::new(mails));
+        }
+        Ok(notifiers)
+    }
+}
+
+/// A running house.
+pub struct House {
+    /// The engine.
+    pub engine: Handle,
+    wiring: Arc<Wiring>,
+    address: SocketAddr,
+    tokio: Option<tokio::runtime::Runtime>,
+    stop_http: Option<tokio::sync::oneshot::Sender<()>>,
+    http: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    engine_thread: Option<JoinHandle<()>>,
+}
+
+impl House {
+    /// Opens the data, starts the threads, listens. `own` are the chats (and the demo's stand-ins).
+    ///
+    /// # Errors
+    /// The configuration cannot be served, the data directory is in use or damaged, the address is taken.
+    pub fn start(config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+        let data = Data::take(&options.data)?;
+        let admin = data.admin_token()?;
+        let install = data::random_install()?;
+        let opened = recover::open(options.disk, data.dir(), &install, &mut *options.progress)?;
+        let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("adapters").build()?;
+        let (engine, queues) = engine::queues();
+
+        let wiring = Arc::new(Wiring {
+            engine: engine.clone(),
+            keys: Arc::new(Keys::new()),
+            notifiers: Arc::new(RwLock::new(Arc::new(Notifiers::default()))),
+            org: Arc::new(RwLock::new(Arc::new(Org::default()))),
+            clock: Arc::clone(&options.clock),
+            data,
+            own,
+            admin: admin.clone(),
+            demo: options.demo,
+        });
+        let (source_org, reader) = (config.org.clone(), opened.journal.reader());
+        // The configuration before the engine's first round: what is owed from before is sent by it.
+        wiring.replace(config).map_err(|refused| anyhow!(refused.join("\n")))?;
+
+        let durable = (opened.found.last_seq, opened.found.last_hash.clone());
+        let records_dir = wiring.data.dir().join("records");
+        let named = (opened.found.install.clone(), reader.clone());
+        let shelf = Shelf::new(records_dir, named, opened.records.clone(), durable.0, engine.clone())?;
+        let tell = engine.clone();
+        let writer = Writer::start(opened.journal, move |written| tell.tell(Tell::Written(written)))?;
+        let lanes = TokioLanes {
+            tokio: tokio.handle().clone(),
+            notifiers: Arc::clone(&wiring.notifiers),
+            engine: engine.clone(),
+        };
+        let parts = Parts {
+            core: Core::new(opened.state, Arc::new(source_org)),
+            durable,
+            clock: Arc::clone(&options.clock),
+            shelf,
+            restore: restore(opened.records, reader.clone(), opened.found.install.clone()),
+        };
+        let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
+        let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
+        engine.tell(Tell::Input(Box::new(Input {
+            by: By::timer("start"),
+            idempotency: None,
+            kind: started,
+            closed: Vec::new(),
+        })));
+
+        let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
+            format!("cannot listen on {}; is it taken? choose another with --listen", options.listen)
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let router = http::router(face(&wiring, &admin))?;
+        let (stop_http, stopped) = tokio::sync::oneshot::channel();
+        let http = tokio.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            http::serve(listener, router, async move {
+                let _ = stopped.await;
+            })
+            .await
+        });
+        if let Some(dir) = options.watch {
+            tokio.spawn(watch::configuration(dir, Arc::clone(&wiring)));
+        }
+        tokio.spawn(watch::auditor(engine.clone()));
+        wiring.data.tell_address(address)?;
+        Ok(Self {
+            engine,
+            wiring,
+            address,
+            tokio: Some(tokio),
+            stop_http: Some(stop_http),
+            http: Some(http),
+            engine_thread: Some(engine_thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key of an integration in the demo.
+    pub fn ingest_key(&self, integration: &IntegrationId) -> String {
+        data::demo_key(&self.wiring.admin, integration.as_str())
+    }
+
+    /// Where adapters run.
+    pub fn tokio(&self) -> Option<&tokio::runtime::Handle> {
+        self.tokio.as_ref().map(tokio::runtime::Runtime::handle)
+    }
+
+    /// Stops taking requests, lets what is under way end, closes the journal and the records.
+    pub fn stop(mut self) {
+        if let Some(stop) = self.stop_http.take() {
+            let _ = stop.send(());
+        }
+        if let (Some(tokio), Some(http)) = (&self.tokio, self.http.take()) {
+            let _ = tokio.block_on(http);
+        }
+        let (stopped, when_stopped) = crossbeam_channel::bounded(1);
+        self.engine.tell(Tell::Stop(Box::new(move || {
+            let _ = stopped.send(());
+        })));
+        let _ = when_stopped.recv();
+        if let Some(thread) = self.engine_thread.take() {
+            let _ = thread.join();
+        }
+        self.wiring.data.forget_address();
+        if let Some(tokio) = self.tokio.take() {
+            tokio.shutdown_background();
+        }
+    }
+}
+
+fn restore(records: crate::records::Records, reader: JournalReader, install: String) -> Restore {
+    Box::new(move |seq| recover::state_at(&records, &reader, &install, seq).map_err(|error| format!("{error:#}")))
+}
+
+/// What the HTTP face needs from the other rooms.
+fn face(wiring: &Arc<Wiring>, admin: &str) -> Http {
+    let (engine, journal_dir) = (wiring.engine.clone(), wiring.data.dir().join("journal"));
+    let (org, clock) = (Arc::clone(&wiring.org), Arc::clone(&wiring.clock));
+    let render = Arc::new(move |text: &str, person: Option<&PersonId>| {
+        let org = Arc::clone(&org.read().unwrap_or_else(PoisonError::into_inner));
+        look::times(text, org.zone(person), clock.now())
+    });
+    Http {
+        desk: Arc::new(wiring.engine.clone()),
+        keys: Arc::clone(&wiring.keys),
+        admin: http::Secret::of(admin.as_bytes()),
+        sources: source::SOURCES.iter().map(|source| source.name).collect(),
+        read: Arc::new(read),
+        render,
+        oncall: Arc::new(|org: &Org, now: Timestamp| oncall::show::json(org, now)),
+        journal: Arc::new(move |after, limit| lines(&engine, &journal_dir, after, limit)),
+        stopwatch: Arc::new(stopwatch()),
+        starting: Arc::new(AtomicBool::new(false)),
+        limits: Limits::default(),
+    }
+}
+
+fn read(name: &str, body: &[u8], mapping: Option<&crate::domain::org::Mapping>) -> Result<ReadOutcome, ReadError> {
+    let unknown = |error: source::UnknownSource| ReadError { path: None, message: error.to_string(), hint: None };
+    let source = source::find(name).map_err(unknown)?;
+    let none = crate::domain::org::Mapping::default();
+    match (source.read)(body, mapping.unwrap_or(&none)) {
+        Ok(reading) => Ok(ReadOutcome {
+            signals: reading.signals,
+            ignored: reading.ignored,
+            rejected: reading.rejected.into_iter().map(|rejected| (rejected.path, rejected.reason)).collect(),
+        }),
+        Err(error) => Err(ReadError {
+            path: error.path,
+            message: error.message,
+            hint: Some(error.hint).filter(|hint| !hint.is_empty()),
+        }),
+    }
+}
+
+/// Exact lines of the journal after a commit, as far as they are durable.
+fn lines(engine: &Handle, dir: &Path, after: u64, limit: usize) -> Result<Vec<(u64, String)>, String> {
+    let durable = engine.look(|view| view.durable.0).map_err(|error| error.to_string())?;
+    let to = after.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX)).min(durable);
+    let mut bytes = Vec::new();
+    journal::export(&RealDisk, dir, after + 1, to, &mut bytes).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+    Ok((after + 1..).zip(text.lines().map(str::to_owned)).collect())
+}

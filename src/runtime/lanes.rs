@@ -1,0 +1,74 @@
+//! Lanes at work: performs what the engine grants. Each send runs as a task of its own with a hard deadline, so that
+//! an adapter that panics or hangs costs one attempt and stops nothing else.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::handle::{Handle, Tell};
+use crate::domain::delivery::{Grant, Outcome};
+use crate::domain::desk::Sender;
+use crate::domain::id::DeliveryId;
+use crate::domain::org::Org;
+use crate::notify::Notifiers;
+
+/// No attempt takes longer, whatever its adapter does; adapters have shorter deadlines of their own.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Performs grants.
+pub trait Dispatch: Send {
+    /// Starts one attempt and returns at once; its receipt goes to the engine.
+    fn start(&self, grant: Grant, org: &Arc<Org>);
+}
+
+/// Lanes on tokio.
+pub struct TokioLanes {
+    /// Where the tasks run.
+    pub tokio: tokio::runtime::Handle,
+    /// Who sends; replaced as a whole when a configuration is.
+    pub notifiers: Arc<RwLock<Arc<Notifiers>>>,
+    /// Where receipts go.
+    pub engine: Handle,
+}
+
+impl Dispatch for TokioLanes {
+    fn start(&self, grant: Grant, org: &Arc<Org>) {
+        let notifiers = Arc::clone(&self.notifiers.read().unwrap_or_else(PoisonError::into_inner));
+        let receipt = Receipt { engine: self.engine.clone(), delivery: Some(grant.id.clone()) };
+        let org = Arc::clone(org);
+        self.tokio.spawn(async move {
+            let outcome = tokio::time::timeout(DEADLINE, notifiers.send(&grant, &org)).await;
+            receipt.give(outcome.unwrap_or_else(|_| Outcome::Retryable {
+                reason: format!("no answer within {} s", DEADLINE.as_secs()),
+                after: None,
+                unknown: true,
+            }));
+        });
+    }
+}
+
+/// Makes sure that every start has exactly one receipt: dropped without one (a panic), it says so.
+struct Receipt {
+    engine: Handle,
+    delivery: Option<DeliveryId>,
+}
+
+impl Receipt {
+    fn give(mut self, outcome: Outcome) {
+        if let Some(delivery) = self.delivery.take() {
+            self.engine.tell(Tell::Receipt(delivery, outcome));
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            let outcome = Outcome::Retryable {
+                reason: "the adapter stopped in the middle (a bug; see the log)".to_owned(),
+                after: None,
+                unknown: true,
+            };
+            self.engine.tell(Tell::Receipt(delivery, outcome));
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! The shelf: the engine's side of the records room. It gathers what is dirty with each batch and passes it on once
+//! that is durable, finds closed records, and has the records rebuilt when they fail. It never waits for sled.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crossbeam_channel::{Sender, TrySendError, bounded};
+
+use super::handle::{Handle, Tell};
+use super::recover;
+use crate::domain::alert::Alert;
+use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery};
+use crate::domain::id::{AlertId, IncidentId};
+use crate::domain::incident::Incident;
+use crate::domain::input::{Input, InputKind, Unavailable};
+use crate::domain::state::State;
+use crate::domain::time::{Span, Timestamp};
+use crate::journal::JournalReader;
+use crate::records::{NotTaken, Records, Snapshot, snapshot};
+
+/// Records are passed on when so many are dirty …
+const DIRTY_MAX: usize = 2_048;
+/// … or so much time has passed, so that what changes often is written seldom.
+const GATHER_EVERY: Span = Span::secs(1);
+/// Closed records that one submission may name; more are not looked up.
+const NAMED_MAX: usize = 8;
+/// Look-ups that may wait for the records; beyond it: 503.
+const LOOKUPS: usize = 256;
+
+/// What was gathered with a batch and waits for it to be durable.
+struct Gathered {
+    seq: u64,
+    snapshot: Snapshot,
+    incidents: BTreeMap<IncidentId, Incident>,
+    alerts: BTreeMap<AlertId, Alert>,
+}
+
+enum Store {
+    Open(Records),
+    /// To be rebuilt once this commit is durable.
+    Failed(u64),
+    /// A thread rebuilds them; it leaves the result here.
+    Rebuilding(Arc<Mutex<Option<Result<Records, String>>>>),
+}
+
+/// The engine's side of the records room.
+pub struct Shelf {
+    dir: PathBuf,
+    reader: JournalReader,
+    install: String,
+    store: Store,
+    gathered: Option<Gathered>,
+    last_gather: Timestamp,
+    durable: u64,
+    trouble: Option<String>,
+    lookups: Sender<Box<dyn FnOnce() + Send>>,
+    engine: Handle,
+}
+
+impl Shelf {
+    /// A shelf over opened records. `dir` is `DATA/records`.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn new(
+        dir: PathBuf,
+        (install, reader): (String, JournalReader),
+        records: Records,
+        durable: u64,
+        engine: Handle,
+    ) -> std::io::Result<Self> {
+        let (lookups, jobs) = bounded::<Box<dyn FnOnce() + Send>>(LOOKUPS);
+        std::thread::Builder::new().name("lookups".into()).spawn(move || {
+            while let Ok(job) = jobs.recv() {
+                job();
+            }
+        })?;
+        let store = Store::Open(records);
+        let last_gather = Timestamp::default();
+        Ok(Self { dir, reader, install, store, gathered: None, last_gather, durable, trouble: None, lookups, engine })
+    }
+
+    /// Why the records cannot be used just now.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Gathers what is dirty, at a moment when State is what commit `seq` made it.
+    pub fn gather(&mut self, seq: u64, state: &mut State, now: Timestamp) {
+        let Store::Open(records) = &self.store else { return };
+        let late = now.since(self.last_gather) >= GATHER_EVERY || now < self.last_gather;
+        if self.gathered.is_some() || !(late || state.dirty_count() >= DIRTY_MAX) || !records.ready() {
+            return;
+        }
+        self.last_gather = now;
+        let dirty = state.take_dirty();
+        match snapshot(state, &dirty, "") {
+            Ok(snapshot) => {
+                let (incidents, alerts) = (dirty.closed_incidents, dirty.closed_alerts);
+                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts });
+            }
+            Err(error) => self.fail(seq, &format!("a record cannot be written: {error}")),
+        }
+    }
+
+    /// A batch is durable; what was gathered with it goes to the records.
+    pub fn durable(&mut self, seq: u64, hash: &str) {
+        self.durable = seq;
+        if let Some(mut gathered) = self.gathered.take_if(|gathered| gathered.seq <= seq) {
+            debug_assert_eq!(gathered.seq, seq, "gathered with a batch, so durable with it");
+            hash.clone_into(&mut gathered.snapshot.applied.hash);
+            self.pass_on(gathered.seq, gathered.snapshot);
+        }
+        self.mend();
+    }
+
+    fn pass_on(&mut self, seq: u64, snapshot: Snapshot) {
+        let Store::Open(records) = &self.store else { return };
+        match records.write(snapshot) {
+            Ok(()) => {}
+            // There was room when it was gathered and nobody else writes, so this is trouble as well.
+            Err(NotTaken::Full) => self.fail(seq, "they do not keep up"),
+            Err(NotTaken::Trouble(trouble)) => self.fail(seq, &trouble.to_string()),
+        }
+    }
+
+    /// The batch that it was gathered with was lost, and so is State: it is dirty again from the durable records.
+    pub fn forget_pending(&mut self) {
+        if let Some(gathered) = self.gathered.take() {
+            // State is restored from the records and the journal's tail, which makes everything behind them dirty.
+            tracing::debug!(seq = gathered.seq, "what was gathered is forgotten");
+        }
+    }
+
+    fn fail(&mut self, seq: u64, why: &str) {
+        tracing::error!(%why, "the records cannot be used; rebuilding them from the journal");
+        self.trouble = Some(format!("the records are rebuilt from the journal ({why})"));
+        self.gathered = None;
+        self.store = Store::Failed(seq);
+        self.mend();
+    }
+
+    /// Goes on with a rebuild, where one is needed.
+    fn mend(&mut self) {
+        match &self.store {
+            Store::Open(_) => {}
+            Store::Failed(seq) if *seq > self.durable => {}
+            Store::Failed(_) => {
+                // What becomes dirty from here on stays dirty until the rebuilt records are back.
+                let place = Arc::new(Mutex::new(None));
+                let (result, dir, reader) = (Arc::clone(&place), self.dir.clone(), self.reader.clone());
+                let (install, upto) = (self.install.clone(), self.durable);
+                let rebuild = move || {
+                    let rebuilt = recover::rebuild(&dir, &reader, &install, upto, &mut |_, _| {});
+                    *result.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                        Some(rebuilt.map(|(records, _)| records).map_err(|error| format!("{error:#}")));
+                };
+                match std::thread::Builder::new().name("rebuild".into()).spawn(rebuild) {
+                    Ok(_) => self.store = Store::Rebuilding(place),
+                    Err(error) => tracing::error!(%error, "no thread to rebuild the records; trying again"),
+                }
+            }
+            Store::Rebuilding(place) => {
+                let done = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+                match done {
+                    None => {}
+                    Some(Ok(records)) => {
+                        tracing::warn!("the records are rebuilt");
+                        self.store = Store::Open(records);
+                        self.trouble = None;
+                    }
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "the records could not be rebuilt; trying again");
+                        self.store = Store::Failed(self.durable);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Once a second: looks for trouble that nobody asked about.
+    pub fn tick(&mut self) {
+        if let Store::Open(records) = &self.store
+            && let Some(trouble) = records.trouble()
+        {
+            let why = trouble.to_string();
+            self.fail(self.durable, &why);
+        }
+        self.mend();
+    }
+
+    /// Writes out what is dirty and lets go of the records.
+    pub fn close(&mut self) {
+        if let Store::Open(records) = &self.store
+            && let Err(trouble) = records.clone().close()
+        {
+            tracing::warn!(%trouble, "the records were not closed cleanly; they will be caught up at the next start");
+        }
+    }
+
+    /// Puts closed records that are still in memory into the inputs that name them; gives those to be loaded.
+    pub fn missing(&self, inputs: &mut [Input], state: &State) -> Option<Vec<IncidentId>> {
+        let mut wanted = Vec::new();
+        for input in inputs {
+            for id in named(&input.kind) {
+                if state.incidents.contains_key(&id) || id.0 == 0 || id.0 > state.meta.incidents {
+                    continue;
+                }
+                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
+                match state.closed_since(id).or(gathered) {
+                    Some(closed) => input.closed.push(closed.clone()),
+                    None => wanted.push(id),
+                }
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.truncate(NAMED_MAX);
+        (!wanted.is_empty()).then_some(wanted)
+    }
+
+    /// Loads closed records for inputs and gives them back to the engine.
+    pub fn load(&self, wanted: Vec<IncidentId>, mut inputs: Vec<Input>, done: Answered) {
+        let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
+        let (records, engine) = (records.clone(), self.engine.clone());
+        self.look_up(done, move |done| {
+            for id in wanted {
+                match records.get_incident(id) {
+                    Ok(None) => {}
+                    Ok(Some(incident)) => {
+                        for input in inputs.iter_mut().filter(|input| named(&input.kind).contains(&id)) {
+                            input.closed.push(incident.clone());
+                        }
+                    }
+                    Err(trouble) => return done(Err(Unavailable::Records(trouble.to_string()))),
+                }
+            }
+            engine.tell(Tell::Loaded(inputs, done));
+        });
+    }
+
+    fn look_up<D: FnOnceErr + Send + 'static>(&self, done: D, job: impl FnOnce(D) + Send + 'static) {
+        let place = Arc::new(Mutex::new(Some(done)));
+        let taken = Arc::clone(&place);
+        let job = Box::new(move || {
+            if let Some(done) = taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+                job(done);
+            }
+        });
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lookups.try_send(job)
+            && let Some(done) = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        {
+            done.unavailable(Unavailable::Busy);
+        }
+    }
+
+    fn unavailable(&self) -> Unavailable {
+        Unavailable::Records(self.trouble.clone().unwrap_or_else(|| "they are being rebuilt".to_owned()))
+    }
+
+    /// Lists records, newest first: open ones from State, closed ones from memory or the store.
+    pub fn list(&self, query: RecordQuery, state: &State, done: Listed) {
+        let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
+        let records = records.clone();
+        match query {
+            RecordQuery::Incident(id) => {
+                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
+                let known =
+                    state.incidents.get(&id).map(|open| &**open).or(state.closed_since(id)).or(gathered).cloned();
+                self.look_up(done, move |done| {
+                    let found = known.map_or_else(|| records.get_incident(id), |known| Ok(Some(known)));
+                    done(found.map(|found| RecordList::Incidents(found.into_iter().collect())).map_err(unreadable));
+                });
+            }
+            RecordQuery::Alert(id) => {
+                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.alerts.get(&id));
+                let known = state.alerts.get(&id).or(state.resolved_since(id)).or(gathered).cloned();
+                self.look_up(done, move |done| {
+                    let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
+                    done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
+                });
+            }
+            RecordQuery::Incidents { below, limit } => {
+                let range = ..IncidentId(below.unwrap_or(u64::MAX));
+                let mut known: BTreeMap<IncidentId, Incident> = BTreeMap::new();
+                if let Some(gathered) = &self.gathered {
+                    known.extend(gathered.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
+                }
+                known.extend(
+                    state.closed_incidents_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
+                );
+                known.extend(state.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
+                self.look_up(done, move |done| {
+                    let listed = records.list_incidents(below, limit).map(|closed| {
+                        // What is in memory is newer than what the store has.
+                        for incident in closed {
+                            known.entry(incident.id).or_insert(incident);
+                        }
+                        RecordList::Incidents(known.into_values().rev().take(limit).collect())
+                    });
+                    done(listed.map_err(unreadable));
+                });
+            }
+            RecordQuery::Alerts { below, limit } => {
+                let range = ..AlertId(below.unwrap_or(u64::MAX));
+                let mut known: BTreeMap<AlertId, Alert> = BTreeMap::new();
+                if let Some(gathered) = &self.gathered {
+                    known.extend(gathered.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
+                }
+                known.extend(
+                    state.resolved_alerts_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
+                );
+                known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
+                self.look_up(done, move |done| {
+                    let listed = records.list_alerts(below, limit).map(|resolved| {
+                        for alert in resolved {
+                            known.entry(alert.id).or_insert(alert);
+                        }
+                        RecordList::Alerts(known.into_values().rev().take(limit).collect())
+                    });
+                    done(listed.map_err(unreadable));
+                });
+            }
+        }
+    }
+}
+
+fn unreadable(trouble: crate::records::Trouble) -> Unavailable {
+    Unavailable::Records(trouble.to_string())
+}
+
+/// A call-back that can be told that there was no room.
+trait FnOnceErr {
+    fn unavailable(self, why: Unavailable);
+}
+
+impl FnOnceErr for Answered {
+    fn unavailable(self, why: Unavailable) {
+        self(Err(why));
+    }
+}
+
+impl FnOnceErr for Listed {
+    fn unavailable(self, why: Unavailable) {
+        self(Err(why));
+    }
+}
+
+/// The incidents that an input names. Text is searched for anything that could be an id: one too many costs a look-up.
+fn named(kind: &InputKind) -> Vec<IncidentId> {
+    let words = |text: &str| -> Vec<IncidentId> {
+        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        parts.filter(|part| !part.is_empty()).filter_map(|part| part.parse().ok()).take(NAMED_MAX).collect()
+    };
+    match kind {
+        InputKind::Text { text, .. } => words(text),
+        InputKind::Call { call, .. } => {
+            call.options.iter().flat_map(|(_, value)| words(value)).take(NAMED_MAX).collect()
+        }
+        InputKind::Press { incident, .. } => vec![*incident],
+        _ => Vec::new(),
+    }
+}

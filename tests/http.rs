@@ -1,0 +1,15 @@
+//! The HTTP face against a scripted engine: every status, every error body, and what reaches the engine.
+#![cfg(feature = "http")]
+// What is unwrapped is what the test is about.
+#![allow(clippy::unwrap_used)]
+
+#[path = "http/desk.rs"]
+mod desk;
+#[path = "http/ingest.rs"]
+mod ingest;
+#[path = "http/reads.rs"]
+mod reads;
+#[path = "http/say.rs"]
+mod say;
+#[path = "http/served.rs"]
+mod served;

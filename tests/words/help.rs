@@ -1,0 +1,135 @@
+//! Help shows what a person may do, and nothing else.
+
+use opsbell::catalog::words::builtin;
+use opsbell::domain::command::help::help;
+use opsbell::domain::command::spec::Permission;
+use opsbell::domain::reject::RejectCode;
+
+fn anything(_: Permission) -> bool {
+    true
+}
+
+fn readers(permission: Permission) -> bool {
+    permission == Permission::Read
+}
+
+#[test]
+fn all_of_it() {
+    insta::assert_snapshot!(help(None, &builtin(), &anything).expect("help"), @r#"
+/incident declare   Declare an incident and page whoever is on call for it
+/incident list      Show the open incidents
+/incident show      Show one incident: state, people, what happened last
+/incident ack       Take an incident: you lead it, and nobody else is paged
+/incident note      Write a line into the timeline, for those who work on it
+/incident update    Tell everybody how an incident stands
+/incident severity  Set how bad an incident is
+/incident role      Give a role in an incident to somebody, or take it
+/incident escalate  Page the next step of the escalation now
+/incident mitigate  Say that the impact is over, while work goes on
+/incident resolve   Say that an incident is over, and how it ended
+/incident reopen    Open a resolved or closed incident again
+/incident close     Say that the record of a resolved incident is complete
+/incident timeline  Show all that happened in an incident
+/incident pages     Show who was paged for an incident: when, how and why
+
+/oncall who         Show who is on call now
+/oncall next        Show who is on call next, and from when
+
+/alert list         Show the alerts that fire
+/alert show         Show one alert
+
+/page               Page a person, a team or whoever is on call for a service
+/ack                Take an incident: you lead it, and nobody else is paged
+/resolve            Say that an incident is over, and how it ended
+/snooze             Hold back an incident's pages for a while
+/status             Show how everything stands: open incidents, alerts, Opsbell itself
+/whoami             Show who you are to Opsbell, and what you may do
+/help               Show what you can say
+
+`/help incident declare` tells more about one of them, with examples.
+"#);
+}
+
+#[test]
+fn a_reader_sees_what_a_reader_may_do() {
+    insta::assert_snapshot!(help(None, &builtin(), &readers).expect("help"), @r#"
+/incident list      Show the open incidents
+/incident show      Show one incident: state, people, what happened last
+/incident timeline  Show all that happened in an incident
+/incident pages     Show who was paged for an incident: when, how and why
+
+/oncall who         Show who is on call now
+/oncall next        Show who is on call next, and from when
+
+/alert list         Show the alerts that fire
+/alert show         Show one alert
+
+/status             Show how everything stands: open incidents, alerts, Opsbell itself
+/whoami             Show who you are to Opsbell, and what you may do
+/help               Show what you can say
+
+`/help incident list` tells more about one of them, with examples.
+"#);
+    insta::assert_snapshot!(help(Some("incident"), &builtin(), &readers).expect("help"), @r#"
+/incident list
+    Show the open incidents
+/incident show [incident:INC-n]
+    Show one incident: state, people, what happened last
+/incident timeline [incident:INC-n]
+    Show all that happened in an incident
+/incident pages [incident:INC-n]
+    Show who was paged for an incident: when, how and why
+
+`/help incident list` tells more about one of them, with examples.
+"#);
+    let nothing = help(None, &builtin(), &|_| false).expect("help");
+    assert_eq!(nothing, "There is nothing that you may do here. An administrator can give you a role.");
+}
+
+#[test]
+fn one_command() {
+    insta::assert_snapshot!(help(Some("/Incident  declare"), &builtin(), &anything).expect("help"), @r#"
+/incident declare title:TEXT [service:SERVICE] [severity:sev1|sev2|sev3|sev4]
+Declare an incident and page whoever is on call for it
+
+Options
+  title     What is wrong, in a few words (needed)
+  service   What is broken; its owners are paged
+  severity  How bad: sev1 is worst, sev4 pages nobody
+
+Examples
+  /incident declare "API answers 500" service:payments-api severity:sev2
+  /incident declare checkout is slow
+
+Also: /incident open, /incident new
+"#);
+    assert_eq!(help(Some("inc open"), &builtin(), &anything), help(Some("incident declare"), &builtin(), &anything));
+    insta::assert_snapshot!(help(Some("status"), &builtin(), &anything).expect("help"), @r#"
+/status
+Show how everything stands: open incidents, alerts, Opsbell itself
+
+Examples
+  /status
+"#);
+}
+
+#[test]
+fn what_one_may_not_do_is_not_explained() {
+    for about in ["ack", "incident declare"] {
+        let reject = help(Some(about), &builtin(), &readers).expect_err(about);
+        assert_eq!(reject.code, RejectCode::NotAllowed, "{about}");
+    }
+    assert_eq!(help(Some("incident"), &builtin(), &|_| false).expect_err("none").code, RejectCode::NotAllowed);
+}
+
+#[test]
+fn an_unknown_word_is_answered_with_what_was_meant() {
+    let said = |about: &str| help(Some(about), &builtin(), &anything).expect_err(about).to_string();
+    assert_eq!(said("incdent"), "there is no command `/incdent`\ndid you mean `/help incident`?");
+    assert_eq!(
+        said("incident declar"),
+        "there is no command `/incident declar`\ndid you mean `/help incident declare`?"
+    );
+    assert_eq!(said("xyzzy"), "there is no command `/xyzzy`\n`/help` lists what you can say");
+    assert!(help(Some("  / "), &builtin(), &anything).is_ok());
+}
