@@ -1,5 +1,5 @@
-//! From paths to a rehearsal: which configuration a story plays in, its own words laid over Opsbell's, the story's own
-//! directory. The only place of this room that touches files.
+//! From paths to a rehearsal: which configuration a story plays in, and the story's own directory. The only place of
+//! this room that touches files.
 
 use std::path::{Path, PathBuf};
 
