@@ -130,6 +130,7 @@ impl Source {
                 if !line.trim().is_empty() {
                     // Nobody sees what comes through a pipe; with it the output reads as a conversation.
                     let shown: String = line.trim().chars().take(500).collect();
+                    terminal.screen.hold();
                     terminal.print(&format!("{}> {shown}", terminal.who()))?;
                 }
                 Ok(Typed::Line(line))
