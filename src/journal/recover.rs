@@ -8,7 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::disk::{Disk, DiskFile};
-use super::error::JournalError;
+use super::error::{Damage, JournalError};
 use super::file::Journal;
 use super::line::Hash;
 use super::scan::{Ending, Scan, Tip, Torn, Walk, start_near};
@@ -52,7 +52,7 @@ impl Journal {
     /// installation: 1 to 8 characters of a-z and 0-9. `known` is a commit (number and hash) that the caller has
     /// already applied; then only what comes after it is read, otherwise only the last file.
     ///
-    /// A torn write at the end is cut off and reported. Anything else that is not as it was written is an error, and
+    /// A torn write at the end is cut off and reported, unless it begins before the `known` commit. Anything else that is not as it was written is an error, and
     /// nothing is changed. When this returns, every commit that can be read is durable. The caller holds the lock of
     /// the data directory.
     pub fn open(
@@ -171,18 +171,25 @@ fn read_tail(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    if let Ending::Torn(Torn { file, line, reason, .. }) = &ending
+        && tip.as_ref().map_or(0, |tip| tip.seq) < known_seq
+    {
+        let what = format!("{reason}, and commit {known_seq} was durable: this is no torn write");
+        return Err(Damage { file: file.clone(), line: *line, what }.into());
+    }
     let path = layout.path(segment);
     let mut file = disk.open_write(&path).map_err(JournalError::io("open", &path))?;
     let mut size = match ending {
         Ending::Torn(torn) => {
             let offset = torn.offset;
-            file.truncate(offset).map_err(JournalError::io("cut", &path))?;
             cut.push(torn);
             offset
         }
         Ending::End(size) => size,
         Ending::Stopped => file.size().map_err(JournalError::io("read", &path))?,
     };
+    // Also when there is nothing to cut: an earlier start may have cut and then failed to sync.
+    file.truncate(size).map_err(JournalError::io("cut", &path))?;
     // After a failed sync the system may show bytes that are not on the disk and that it will never write, since it
     // holds them for clean. Only the last batch can be so. Written again, in place and unchanged, it is dirty and the
     // sync below means something; where it was durable already, old and new bytes are the same.

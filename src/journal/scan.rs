@@ -311,7 +311,7 @@ pub(super) struct Line<'a> {
 
 impl Lines {
     pub fn new(file: Box<dyn DiskFile>, path: &Path, offset: u64) -> Self {
-        let reader = BufReader::with_capacity(256 * 1024, At { file, offset });
+        let reader = BufReader::with_capacity(64 * 1024, At { file, offset });
         Self { reader, path: path.to_owned(), offset, buffer: Vec::new() }
     }
 

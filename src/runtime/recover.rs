@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::domain::state::State;
 use crate::journal::{Disk, Journal, JournalReader, Known, Recovered};
@@ -55,17 +55,26 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
             records_dir.display()
         );
     }
-    if let (Ok((records, Some((applied, open)))), Known::Confirmed) = (loaded, &found.known) {
-        let mut state = State::assemble(open);
-        reader.replay(applied.seq + 1, |commit, _| {
-            state.apply(&commit);
-            ControlFlow::Continue(())
-        })?;
-        if state.meta.seq == found.last_seq {
+    match loaded {
+        Ok((records, None)) if found.last_seq == 0 => {
+            let state = State::new(&found.install);
             return Ok(Opened { journal, found, state, records });
         }
-        tracing::warn!(records = applied.seq, journal = found.last_seq, "the records do not fit the journal");
-        records.close().map_err(|trouble| anyhow!(trouble))?;
+        Ok((records, Some((applied, open)))) if found.known == Known::Confirmed => {
+            let mut state = State::assemble(open);
+            reader.replay(applied.seq + 1, |commit, _| {
+                state.apply(&commit);
+                ControlFlow::Continue(())
+            })?;
+            return Ok(Opened { journal, found, state, records });
+        }
+        Ok((records, behind)) => {
+            let behind = behind.map_or(0, |(applied, _)| applied.seq);
+            tracing::warn!(records = behind, journal = found.last_seq, "the records do not fit the journal");
+            // They are moved away below, whether or not they let go.
+            let _ = records.close();
+        }
+        Err(_) => {}
     }
     let (records, state) = rebuild(&records_dir, &reader, &found.install, found.last_seq, progress)?;
     Ok(Opened { journal, found, state, records })

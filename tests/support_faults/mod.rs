@@ -5,6 +5,7 @@
 //! length between the durable and the visible one; names made or removed without `sync_dir` stay or vanish. After a
 //! failed sync the same happens at once, new bytes may be garbage, and no later sync writes those bytes again although
 //! they stay visible (as Linux does it): only a new write can make them durable.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -57,6 +58,7 @@ struct Content {
 struct Inner {
     dice: Dice,
     fail_one_in: u64,
+    fail_syncs: bool,
     failed: bool,
     files: Vec<Content>,
     /// Name to file, as it would be after a crash without luck.
@@ -73,6 +75,7 @@ impl FaultDisk {
         Self(Arc::new(Mutex::new(Inner {
             dice: Dice::new(seed),
             fail_one_in: 0,
+            fail_syncs: false,
             failed: false,
             files: Vec::new(),
             durable: BTreeMap::new(),
@@ -89,6 +92,11 @@ impl FaultDisk {
         let mut inner = self.lock();
         inner.fail_one_in = n;
         inner.failed = false;
+    }
+
+    /// From now on every `sync_data` fails, or none by this.
+    pub fn fail_syncs(&self, fail: bool) {
+        self.lock().fail_syncs = fail;
     }
 
     /// Whether a call has failed since `fail_one_in`.
@@ -275,7 +283,7 @@ impl DiskFile for FaultFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         let mut inner = self.disk.lock();
-        let failure = inner.may_fail();
+        let failure = if inner.fail_syncs { Err(io::ErrorKind::StorageFull.into()) } else { inner.may_fail() };
         let Inner { dice, files, .. } = &mut *inner;
         let file = &mut files[self.file];
         if failure.is_err() {

@@ -89,9 +89,14 @@ pub fn acknowledge(draft: &mut Draft<'_>, id: IncidentId, snooze: Option<Span>) 
     let expires_after = expires_after.or_else(|| escalate::policy_of(draft.org, incident).ack_expires);
     let expires: Option<Timestamp> = snooze.or(expires_after).map(|span| draft.now.after(span));
     draft.emit(Event::IncidentAcknowledged { incident: id, expires, snoozed: snooze.is_some() });
-    let reason = format!("acknowledged by {}", draft.actor());
+    let (reason, until) = match snooze {
+        Some(span) => {
+            (format!("snoozed by {}", draft.actor()), format!(" until <t:{}:t>", draft.now.after(span).unix_secs()))
+        }
+        None => (format!("acknowledged by {}", draft.actor()), String::new()),
+    };
     escalate::stop(draft, id, PageState::Acknowledged, &reason);
-    draft.post(id, format!("{id}: {reason}."));
+    draft.post(id, format!("{id}: {reason}{until}."));
 }
 
 /// `/ack`, and its button.
@@ -137,7 +142,13 @@ fn unresolved<'d>(draft: &'d Draft<'_>, id: IncidentId) -> Result<&'d Incident, 
 
 /// `/snooze`: hold back its pages for a while.
 pub fn snooze(draft: &mut Draft<'_>, id: IncidentId, span: Span) -> Result<Reply, Reject> {
-    unresolved(draft, id)?;
+    if unresolved(draft, id)?.state == IncidentState::Mitigated {
+        return Err(Reject::new(
+            RejectCode::Conflict,
+            format!("{id} is mitigated: it pages nobody, so there is nothing to snooze."),
+        )
+        .hint(format!("When the cause is gone: /resolve {id}. If it is not over: /incident escalate {id}")));
+    }
     acknowledge(draft, id, Some(span));
     let until = draft.now.after(span).unix_secs();
     Ok(Reply::done(format!("{id} is snoozed: it pages again <t:{until}:R> unless it is resolved. /resolve {id}"))
@@ -240,14 +251,14 @@ pub fn mitigate(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> 
 pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Option<&str>) {
     let closes = draft.now.after(draft.org.defaults.close_after);
     draft.emit(Event::IncidentResolved { incident: id, resolution: how, text: text.map(CompactString::from), closes });
-    let by = if how == Resolution::Recovered && draft.person().is_none() {
-        "all alerts have recovered".to_owned()
+    let (why, told) = if how == Resolution::Recovered && draft.person().is_none() {
+        ("all alerts have recovered".to_owned(), "all alerts have recovered, so it is resolved".to_owned())
     } else {
-        format!("resolved by {}", draft.actor())
+        (format!("resolved by {}", draft.actor()), format!("resolved as {how} by {}", draft.actor()))
     };
-    escalate::stop(draft, id, PageState::Cancelled, &by);
-    let said = text.map(|text| format!(" {text}")).unwrap_or_default();
-    draft.post(id, format!("{id}: resolved as {how}, {by}.{said}"));
+    escalate::stop(draft, id, PageState::Cancelled, &why);
+    let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
+    draft.post(id, format!("{id}: {told}{said}"));
 }
 
 /// `/resolve`, and its button.
