@@ -27,7 +27,7 @@ pub struct State {
     pub alerts: BTreeMap<AlertId, Alert>,
     /// Incidents that are not closed.
     pub incidents: BTreeMap<IncidentId, Box<Incident>>,
-    /// Deliveries that belong to no incident and are still owed.
+    /// Deliveries that belong to no incident in State and are still owed.
     pub notices: BTreeMap<DeliveryId, Delivery>,
     /// Answers kept for clients that repeat themselves.
     pub answers: BTreeMap<CompactString, KeptAnswer>,
