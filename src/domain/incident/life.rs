@@ -251,14 +251,14 @@ pub fn mitigate(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> 
 pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Option<&str>) {
     let closes = draft.now.after(draft.org.defaults.close_after);
     draft.emit(Event::IncidentResolved { incident: id, resolution: how, text: text.map(CompactString::from), closes });
-    let by = if how == Resolution::Recovered && draft.person().is_none() {
-        "all alerts have recovered".to_owned()
+    let (why, told) = if how == Resolution::Recovered && draft.person().is_none() {
+        ("all alerts have recovered".to_owned(), "all alerts have recovered, so it is resolved".to_owned())
     } else {
-        format!("resolved by {}", draft.actor())
+        (format!("resolved by {}", draft.actor()), format!("resolved as {how} by {}", draft.actor()))
     };
-    escalate::stop(draft, id, PageState::Cancelled, &by);
-    let said = text.map(|text| format!(" {text}")).unwrap_or_default();
-    draft.post(id, format!("{id}: resolved as {how}, {by}.{said}"));
+    escalate::stop(draft, id, PageState::Cancelled, &why);
+    let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
+    draft.post(id, format!("{id}: {told}{said}"));
 }
 
 /// `/resolve`, and its button.
