@@ -191,8 +191,10 @@ impl Outbox {
             let queue = self.lanes.get_mut(&lane)?;
             Self::shut(&mut self.open, &lane, queue);
             let Some(rank) = queue.ready.pop_first() else { continue };
-            let Some((incident, delivery)) = state.owed_delivery(&rank.1) else {
-                // Acknowledged, cancelled or settled meanwhile: it does not start.
+            let stays = self.busy.contains_key(&rank.1) || self.held.contains(&rank.1);
+            let Some((incident, delivery)) = state.owed_delivery(&rank.1).filter(|_| !stays) else {
+                // Acknowledged, cancelled or settled meanwhile: it does not start. One that is under way starts again
+                // only by its own receipt.
                 Self::reopen(&mut self.open, lane, queue);
                 continue;
             };
