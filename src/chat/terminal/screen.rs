@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Messages that may wait for the screen.
@@ -38,8 +38,8 @@ struct State {
     answers: VecDeque<(String, Ack)>,
     /// Messages, in the order in which they came.
     messages: VecDeque<(String, Ack)>,
-    /// Given to the line editor, not yet written.
-    fed: Vec<Ack>,
+    /// Given to the line editor, perhaps not yet written.
+    fed: Vec<(String, Ack)>,
     writing: bool,
     closed: bool,
 }
@@ -141,27 +141,31 @@ impl Screen {
             let mut state = self.0.lock();
             let written = std::mem::take(&mut state.fed);
             while let Some((text, ack)) = state.messages.pop_front() {
-                match editor.try_send(text) {
-                    Ok(()) => state.fed.push(ack),
-                    Err(TrySendError::Full(text) | TrySendError::Disconnected(text)) => {
-                        state.messages.push_front((text, ack));
-                        break;
-                    }
+                if editor.try_send(text.clone()).is_err() {
+                    state.messages.push_front((text, ack));
+                    break;
                 }
+                state.fed.push((text, ack));
             }
             written
         };
-        written.into_iter().for_each(|ack| ack(true));
+        written.into_iter().for_each(|(_, ack)| ack(true));
     }
 
-    /// Takes the screen back from the line editor; messages wait until `free`. `written`: it wrote what it was given.
+    /// Takes the screen back from the line editor; messages wait until `free`. Unless it has `written` what it was given,
+    /// that waits again.
     pub fn take_back(&self, written: bool) {
         let fed = {
             let mut state = self.0.lock();
             state.floor = Floor::Held;
-            std::mem::take(&mut state.fed)
+            let fed = std::mem::take(&mut state.fed);
+            if !written {
+                fed.into_iter().rev().for_each(|message| state.messages.push_front(message));
+                return;
+            }
+            fed
         };
-        fed.into_iter().for_each(|ack| ack(written));
+        fed.into_iter().for_each(|(_, ack)| ack(true));
     }
 }
 

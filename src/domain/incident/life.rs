@@ -113,8 +113,10 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             .about(id))
         }
         IncidentState::Acknowledged | IncidentState::Mitigated => {
-            let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-            let at = incident.acknowledged_at.map(|at| format!(" <t:{}:R>", at.unix_secs())).unwrap_or_default();
+            let (whose, at) = match &incident.holder {
+                Some(holder) => (holder.actor.to_string(), format!(" <t:{}:R>", holder.since.unix_secs())),
+                None => ("somebody".to_owned(), String::new()),
+            };
             Ok(Reply::done(format!("{id} is already {} by {whose}{at}. Nothing changed.", word(incident.state)))
                 .about(id))
         }
@@ -229,8 +231,12 @@ fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
 /// An acknowledgement has run out.
 pub fn ack_expired(draft: &mut Draft<'_>, id: IncidentId) {
     let Some(incident) = draft.incident(id) else { return };
-    let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-    restart(draft, id, format_compact!("the acknowledgement of {whose} expired"));
+    let reason = match &incident.holder {
+        Some(holder) if holder.snoozed => format_compact!("the snooze of {} is over", holder.actor),
+        Some(holder) => format_compact!("the acknowledgement of {} expired", holder.actor),
+        None => "the acknowledgement expired".into(),
+    };
+    restart(draft, id, reason);
 }
 
 /// `/incident mitigate`.
