@@ -17,7 +17,7 @@ fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
         (r"\bDelivery \S+", "Delivery ID"),
         (r"(\w+)-primary \w+", "$1-primary NAME"),
     ]
-    .map(|(pattern, instead)| (Regex::new(pattern).unwrap(), instead));
+    .map(|(pattern, instead)| (Regex::new(pattern).expect("a pattern"), instead));
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         if let Some(words) = line.strip_prefix("bas> ") {
