@@ -318,7 +318,7 @@ fn the_demo_from_alert_to_timeline() {
         "bas> /demo skip 5m\n",
         "[sms to bas, simulated] SEV1 payments-api: ",
         "[page to cleo] 🔴 SEV1 payments-api: ",
-        "Why: step 2 of payments\n",
+        "Why: step 2 of payments, nobody has acknowledged\n",
         "5m later: ",
         "bas> /ack\nINC-1 acknowledged",
         "#payments-ops INC-1: acknowledged by bas.\n",

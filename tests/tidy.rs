@@ -15,7 +15,7 @@ fn walk(dir: &str, end: &str) -> Vec<PathBuf> {
     let (mut open, mut found) = (vec![PathBuf::from(dir)], Vec::new());
     while let Some(dir) = open.pop() {
         for entry in fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
-            let path = entry.expect("an entry").path();
+            let path = entry.expect("an entry of the tree").path();
             if path.is_dir() {
                 open.push(path);
             } else if path.to_string_lossy().ends_with(end) {

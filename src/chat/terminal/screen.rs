@@ -9,6 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// Messages that may wait for the screen.
 const WAITING_MAX: usize = 1_024;
 
+/// Erases from the cursor to the end of the screen (ECMA-48 ED).
+const CLEAR_BELOW: &str = "\u{1b}[J";
+
 /// Told once whether the text was written.
 pub type Ack = Box<dyn FnOnce(bool) + Send>;
 
@@ -141,7 +144,8 @@ impl Screen {
             let mut state = self.0.lock();
             let written = std::mem::take(&mut state.fed);
             while let Some((text, ack)) = state.messages.pop_front() {
-                if editor.try_send(text.clone()).is_err() {
+                // What the editor has drawn below (its menu) goes first, or would show behind lines that wrap.
+                if editor.try_send(format!("{CLEAR_BELOW}{text}")).is_err() {
                     state.messages.push_front((text, ack));
                     break;
                 }
@@ -217,5 +221,57 @@ impl Inner {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+
+    fn noted(name: &'static str, acks: &crossbeam_channel::Sender<(&'static str, bool)>) -> (String, Ack) {
+        let acks = acks.clone();
+        let ack: Ack = Box::new(move |written| {
+            let _ = acks.send((name, written));
+        });
+        (name.to_owned(), ack)
+    }
+
+    #[test]
+    fn what_the_editor_was_given_is_acknowledged_once_it_was_written_and_else_waits_again() {
+        let screen = Screen::new(Box::new(io::sink())).expect("a thread");
+        let (acks, acked) = crossbeam_channel::unbounded();
+        let (editor, given) = sync_channel(2);
+        screen.lend();
+        for name in ["one", "two", "three"] {
+            let (text, ack) = noted(name, &acks);
+            screen.put(text, ack).expect("room");
+        }
+        // The editor has room for two, and says nothing before it comes again.
+        screen.feed(&editor);
+        assert_eq!(acked.try_iter().count(), 0);
+        assert_eq!(given.try_iter().collect::<Vec<_>>(), ["\u{1b}[Jone", "\u{1b}[Jtwo"]);
+        screen.feed(&editor);
+        assert_eq!(acked.try_iter().collect::<Vec<_>>(), [("one", true), ("two", true)]);
+        // It is stopped with the third: the screen writes it itself, as soon as it may.
+        screen.take_back(false);
+        assert_eq!(acked.try_iter().count(), 0);
+        screen.answer("an answer goes first".to_owned()).expect("written");
+        assert_eq!(acked.try_iter().count(), 0);
+        screen.free();
+        assert_eq!(acked.recv().expect("told"), ("three", true));
+    }
+
+    #[test]
+    fn more_than_can_wait_is_not_taken() {
+        let screen = Screen::new(Box::new(io::sink())).expect("a thread");
+        let (acks, _acked) = crossbeam_channel::unbounded();
+        screen.hold();
+        for _ in 0..WAITING_MAX {
+            let (text, ack) = noted("waits", &acks);
+            screen.put(text, ack).expect("room");
+        }
+        let (text, ack) = noted("one too many", &acks);
+        assert_eq!(screen.put(text, ack), Err(NotTaken::Busy));
     }
 }

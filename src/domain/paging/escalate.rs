@@ -135,7 +135,11 @@ fn reason(target: &Target, policy: &Policy, step: u8, cycle: u8, asked: Option<&
         return format!("paged by {asker}{again}");
     }
     let again = if cycle > 0 { format!(", repeat {cycle} of {}", policy.repeat) } else { String::new() };
-    let asked = asked.map(|asked| format!(" ({asked})")).unwrap_or_default();
+    let asked = match asked {
+        Some(asked) => format!(" ({asked})"),
+        None if step > 0 || cycle > 0 => ", nobody has acknowledged".to_owned(),
+        None => String::new(),
+    };
     format!("{who}step {} of {}{again}{asked}", u16::from(step) + 1, policy.id)
 }
 
