@@ -58,7 +58,11 @@ fn every_source_file_says_what_lives_in_it() {
 fn no_source_file_is_too_long() {
     let sized = walk("src", ".rs").into_iter().map(|path| (read(&path).lines().count(), path));
     let long = sized.filter(|(lines, _)| *lines > LINES_MAX);
-    none(&long.map(|(lines, path)| format!("{}: {lines} lines, at most {LINES_MAX}", path.display())).collect::<Vec<_>>());
+    none(
+        &long
+            .map(|(lines, path)| format!("{}: {lines} lines, at most {LINES_MAX}", path.display()))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -194,7 +198,8 @@ fn changelog_lines_have_their_form() {
     let form = Regex::new(r"^\[(FEATURE|CHANGE|BUGFIX|REMOVAL)\] [a-z][a-z -]*: [A-Z`].*\.$").unwrap();
     let text = read("CHANGELOG.md");
     let entries = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let odd: Vec<String> = entries.filter(|line| !form.is_match(line)).map(|line| format!("CHANGELOG.md: {line}")).collect();
+    let odd: Vec<String> =
+        entries.filter(|line| !form.is_match(line)).map(|line| format!("CHANGELOG.md: {line}")).collect();
     none(&odd);
 }
 
