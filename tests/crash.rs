@@ -2,6 +2,8 @@
 //! was answered 202 has to be there, every page has to stand in the receiver's own ledger, every repeat has to say so.
 //! `OPSBELL_CRASH_POINTS` (20) says how often, `OPSBELL_CRASH_SEED` repeats a run's plan (not its thread timing).
 
+#![cfg(feature = "cli")]
+
 #[path = "crash/check.rs"]
 mod check;
 #[path = "crash/load.rs"]
@@ -75,8 +77,8 @@ fn whenever_it_is_killed_no_accepted_alert_and_no_page_is_lost() {
     }
     tell(&format!(
         "crash: {points} points, seed {seed}: {} alerts accepted, {} pages in {} requests, {} repeats, all marked, {} \
-         acknowledged or resolved; 0 alerts lost, 0 pages missed",
-        sum.alerts, sum.pages, sum.requests, sum.repeats, sum.answered
+         acknowledged or resolved; {} writes were torn; 0 alerts lost, 0 pages missed",
+        sum.alerts, sum.pages, sum.requests, sum.repeats, sum.answered, sum.torn
     ));
 }
 
@@ -87,7 +89,15 @@ fn house(seed: u64, points: u64) -> Summary {
     let receiver = Arc::new(Receiver::start());
     receiver.always_by(behaviours(seed));
     let (load, threads) = Load::start(seed, SENDERS, &receiver);
-    let mut house = House { data: dir.path().join("data"), dir: dir.path().to_owned(), receiver, load, life: 0, head: None };
+    let mut house = House {
+        data: dir.path().join("data"),
+        dir: dir.path().to_owned(),
+        receiver,
+        load,
+        life: 0,
+        head: None,
+        torn: 0,
+    };
     for _ in 0..points {
         house.load.more(random.between(4, 14));
         let moment = Moment::random(&mut random);
@@ -113,6 +123,8 @@ struct House {
     life: u32,
     /// What `journal verify` said last.
     head: Option<(u64, String)>,
+    /// Deaths in the middle of a write, as it saw them.
+    torn: u64,
 }
 
 impl House {
@@ -148,8 +160,11 @@ impl House {
                 Moment::Waiting => self.load.wait_until_sent(),
                 Moment::Starting(_) | Moment::Listening | Moment::Stopping(_) => {}
             }
-            if !matches!(moment, Moment::Stopping(_)) {
-                thread::sleep(then);
+            match moment {
+                Moment::Stopping(_) => {}
+                // Somewhere between the steps of what was paged.
+                Moment::Waiting => thread::sleep(then * 300),
+                _ => thread::sleep(then),
             }
         }
         self.load.doom();
@@ -182,6 +197,7 @@ impl House {
         let seq = report["last_seq"].as_u64().expect("a number");
         let answered = self.load.found().answered.iter().map(|answered| answered.seq).max().unwrap_or(0);
         assert!(seq >= answered, "life {}: commit {answered} was answered, the journal ends at {seq}", self.life);
+        self.torn += report["torn"].as_u64().unwrap_or(0);
         self.head = Some((seq, report["last_hash"].as_str().expect("a hash").to_owned()));
     }
 
@@ -196,16 +212,17 @@ impl House {
             let ledger = self.receiver.ledger().all();
             let owed = client.get("/metrics").expect("an answer").text();
             let owed = !owed.lines().any(|line| line == "opsbell_deliveries_owed 0");
-            let still = !owed && self.load.read() == self.receiver.ledger().len();
+            let still = !owed && self.load.answered_all_of(self.receiver.ledger().len());
             (still && check::waits(&mut client, &ledger).is_empty()).then_some(())
         });
         self.load.end();
         let (accepted, found) = (self.load.accepted(), self.load.found());
-        let summary = check::check(&mut client, &accepted, &found, &self.receiver.ledger().all());
+        let mut summary = check::check(&mut client, &accepted, &found, &self.receiver.ledger().all());
         drop(client);
         let status = server.stop();
         assert!(status.success(), "stopped by SIGTERM: {status}");
         self.verify(Moment::Waiting);
+        summary.torn = self.torn;
         summary
     }
 }

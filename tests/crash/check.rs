@@ -16,6 +16,7 @@ pub struct Summary {
     pub pages: usize,
     pub requests: usize,
     pub repeats: usize,
+    pub torn: u64,
 }
 
 impl std::ops::AddAssign for Summary {
@@ -25,6 +26,7 @@ impl std::ops::AddAssign for Summary {
         self.pages += more.pages;
         self.requests += more.requests;
         self.repeats += more.repeats;
+        self.torn += more.torn;
     }
 }
 
@@ -93,7 +95,8 @@ pub fn waits(client: &mut Client, ledger: &[Received]) -> Vec<String> {
     }
     let paged = |id: &str, person: &str| reached.get(id).is_some_and(|people| people.contains(person));
     let open = all(client, "incidents");
-    let open = open.iter().filter(|incident| text(incident, "state") == "triggered").map(|incident| text(incident, "id"));
+    let open =
+        open.iter().filter(|incident| text(incident, "state") == "triggered").map(|incident| text(incident, "id"));
     open.filter(|id| !paged(id, "bas") || !paged(id, "cleo")).map(str::to_owned).collect()
 }
 
@@ -143,7 +146,8 @@ pub fn check(client: &mut Client, accepted: &BTreeSet<String>, found: &Found, le
     for id in incidents.keys() {
         let answer = client.get(&format!("/v1/incidents/{id}")).expect("an answer");
         let record = answer.json();
-        let deliveries = record["pages"].as_array().into_iter().flatten().filter_map(|page| page["deliveries"].as_array());
+        let deliveries =
+            record["pages"].as_array().into_iter().flatten().filter_map(|page| page["deliveries"].as_array());
         for delivery in deliveries.flatten() {
             let (status, delivery_id) = (text(delivery, "status"), text(delivery, "id"));
             let arrived = said.contains_key(delivery_id);
@@ -161,7 +165,9 @@ pub fn check(client: &mut Client, accepted: &BTreeSet<String>, found: &Found, le
         assert_ne!(text(record, "state"), "triggered", "its answer was durable: {answered:?}");
         let of_incident = by_incident.get(answered.incident.as_str()).into_iter().flatten();
         let late: Vec<_> = of_incident
-            .filter(|arrival| arrival.life > answered.life || (arrival.life == answered.life && arrival.n >= answered.received))
+            .filter(|arrival| {
+                arrival.life > answered.life || (arrival.life == answered.life && arrival.n >= answered.received)
+            })
             .collect();
         for arrival in &late {
             assert!(arrival.life == answered.life, "{} was sent again, lives after {answered:?}", arrival.id);
@@ -180,5 +186,6 @@ pub fn check(client: &mut Client, accepted: &BTreeSet<String>, found: &Found, le
         pages: said.len(),
         requests: arrivals.len(),
         repeats,
+        torn: 0,
     }
 }

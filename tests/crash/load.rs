@@ -1,7 +1,7 @@
 //! The load: senders post alerts that nobody has sent before, people acknowledge and resolve some of what they are
 //! paged for. They go on over every death of the server, and write down what was answered, in which life.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -57,8 +57,9 @@ struct State {
     under_way: usize,
     accepted: BTreeSet<String>,
     over: bool,
-    /// How far the people have read what they were paged for.
+    /// How far the people have read what they were paged for, and how much of it they still want to answer.
     read: usize,
+    unsaid: usize,
     found: Found,
 }
 
@@ -152,9 +153,10 @@ impl Load {
         lock(&self.state).accepted.len()
     }
 
-    /// How much of the receiver's ledger people have read (and answered).
-    pub fn read(&self) -> usize {
-        lock(&self.state).read
+    /// Whether people have read so much of the receiver's ledger and answered what they wanted to.
+    pub fn answered_all_of(&self, received: usize) -> bool {
+        let state = lock(&self.state);
+        state.read >= received && state.unsaid == 0
     }
 
     /// What was seen so far.
@@ -230,47 +232,54 @@ impl Load {
         Some((life, Body { key: format!("body-{n}"), names: (0..alerts).map(|i| format!("alert-{n}-{i}")).collect() }))
     }
 
-    /// People: a third of what pages `bas` is acknowledged, a tenth resolved at once.
+    /// People: a third of what pages `bas` is acknowledged, a tenth resolved, as soon as somebody serves.
     fn answer(&self, receiver: &Receiver) {
         let mut client: Option<(u32, Client)> = None;
-        let mut seen: BTreeMap<String, ()> = BTreeMap::new();
-        let mut read = 0;
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut unsaid: VecDeque<(&str, String)> = VecDeque::new();
+        let (mut read, mut shunned) = (0, 0);
         while !lock(&self.state).over {
-            let arrived = receiver.ledger().after(read);
-            if arrived.is_empty() {
-                thread::sleep(Duration::from_millis(3));
-                continue;
-            }
-            for page in arrived {
+            for page in receiver.ledger().after(read) {
+                read += 1;
                 let incident = page.json()["incident"].as_str().unwrap_or_default().to_owned();
-                if page.request_line.contains("/bas ") && seen.insert(incident.clone(), ()).is_none() {
-                    let word = match Random::new(self.seed, &incident).below(10) {
-                        0..=2 => "ack",
-                        3 => "resolve",
-                        _ => "",
-                    };
-                    if !word.is_empty() {
-                        self.say(&mut client, receiver, word, &incident);
+                if page.request_line.contains("/bas ") && seen.insert(incident.clone()) {
+                    match Random::new(self.seed, &incident).below(10) {
+                        0..=2 => unsaid.push_back(("ack", incident)),
+                        3 => unsaid.push_back(("resolve", incident)),
+                        _ => {}
                     }
                 }
-                read += 1;
-                lock(&self.state).read = read;
+            }
+            let life = {
+                let mut state = lock(&self.state);
+                (state.read, state.unsaid) = (read, unsaid.len());
+                state.life.clone().filter(|life| life.number != shunned)
+            };
+            let Some((life, (word, incident))) = life.and_then(|life| Some((life, unsaid.pop_front()?))) else {
+                thread::sleep(Duration::from_millis(2));
+                continue;
+            };
+            if client.as_ref().is_none_or(|(number, _)| *number != life.number) {
+                client = Some((life.number, Client::new(life.address, &life.token)));
+            }
+            let Some((_, client)) = &mut client else { continue };
+            match self.say(client, &life, receiver, word, &incident) {
+                Said::Done => {}
+                Said::Later => unsaid.push_back((word, incident)),
+                Said::Lost => {
+                    unsaid.push_back((word, incident));
+                    shunned = life.number;
+                }
             }
         }
     }
 
-    fn say(&self, client: &mut Option<(u32, Client)>, receiver: &Receiver, word: &str, incident: &str) {
-        // While nobody serves nobody can answer; this one is then left to the escalation.
-        let Some(life) = lock(&self.state).life.clone() else { return };
-        if client.as_ref().is_none_or(|(number, _)| *number != life.number) {
-            *client = Some((life.number, Client::new(life.address, &life.token)));
-        }
-        let Some((_, client)) = client else { return };
+    fn say(&self, client: &mut Client, life: &Life, receiver: &Receiver, word: &str, incident: &str) -> Said {
         let said = json!({"as": "bas", "text": format!("/{word} {incident}")}).to_string();
         let answer = client.post("/v1/say", &[], said.as_bytes());
         let received = receiver.ledger().len();
-        let head = answer.as_ref().ok().and_then(|answer| answer.json()["seq"].as_u64());
-        let head = head.and_then(|seq| {
+        // The line of the last commit that this answer waited for: a head that somebody has seen.
+        let head = answer.as_ref().ok().and_then(|answer| answer.json()["seq"].as_u64()).and_then(|seq| {
             let cursor = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("journal:{}", seq - 1));
             let told = client.get(&format!("/v1/journal?limit=1&cursor={cursor}")).ok()?.json();
             let line = &told["items"][0];
@@ -283,12 +292,29 @@ impl Load {
                 let seq = answer.json()["seq"].as_u64().unwrap_or(u64::MAX);
                 let incident = incident.to_owned();
                 state.found.answered.push(Answered { incident, life: life.number, seq, received });
+                Said::Done
             }
-            Ok(answer) if answer.status == 503 => {}
-            Ok(answer) => state.found.complaints.push(format!("/{word} {incident}: {}", answer.text())),
-            Err(error) => state.lost(&life, &format!("/{word} {incident}: {error}")),
+            Ok(answer) if answer.status == 503 => Said::Later,
+            Ok(answer) => {
+                state.found.complaints.push(format!("/{word} {incident}: {}", answer.text()));
+                Said::Done
+            }
+            Err(error) => {
+                state.lost(life, &format!("/{word} {incident}: {error}"));
+                Said::Lost
+            }
         }
     }
+}
+
+/// What came of saying something.
+enum Said {
+    /// It was answered.
+    Done,
+    /// Not now.
+    Later,
+    /// The server is gone.
+    Lost,
 }
 
 impl State {
