@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use super::clock::{Clock, stopwatch};
 use super::core::Core;
 use super::data::{self, Data};
-use super::engine::{self, Parts, Restore};
+use super::engine::{self, Parts};
 use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
@@ -29,7 +29,7 @@ use crate::domain::org::Org;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
 use crate::http::{self, Http, Keys, Limits, ReadError, ReadOutcome};
-use crate::journal::{self, Disk, JournalReader, RealDisk};
+use crate::journal::{self, Disk, RealDisk};
 use crate::notify::{Notifiers, Timeouts, email, webhook};
 use crate::source;
 
@@ -191,6 +191,7 @@ impl House {
             demo: options.demo,
         });
         let (source_org, reader) = (config.org.clone(), opened.journal.reader());
+        let hash = source_org.hash.clone();
         // The configuration before the engine's first round: what is owed from before is sent by it.
         wiring.replace(config).map_err(|refused| anyhow!(refused.join("\n")))?;
 
@@ -210,7 +211,6 @@ impl House {
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
-            restore: restore(opened.records, reader.clone(), opened.found.install.clone()),
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
@@ -231,7 +231,7 @@ impl House {
             .await
         });
         if let Some(dir) = options.watch {
-            tokio.spawn(watch::configuration(dir, Arc::clone(&wiring)));
+            tokio.spawn(watch::configuration(dir, hash, Arc::clone(&wiring)));
         }
         tokio.spawn(watch::auditor(engine.clone()));
         wiring.data.tell_address(address)?;
@@ -263,6 +263,8 @@ impl House {
 
     /// Stops taking requests, lets what is under way end, closes the journal and the records.
     pub fn stop(mut self) {
+        let over = Arc::new(AtomicBool::new(false));
+        force_the_end(Arc::clone(&over));
         if let Some(stop) = self.stop_http.take() {
             let _ = stop.send(());
         }
@@ -281,11 +283,24 @@ impl House {
         if let Some(tokio) = self.tokio.take() {
             tokio.shutdown_background();
         }
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
-fn restore(records: crate::records::Records, reader: JournalReader, install: String) -> Restore {
-    Box::new(move |seq| recover::state_at(&records, &reader, &install, seq).map_err(|error| format!("{error:#}")))
+/// Ends the process when stopping takes longer than whoever asked for it waits. Nothing is lost by it: what is durable
+/// is on the disk, and what is owed is sent at the next start.
+fn force_the_end(over: Arc<AtomicBool>) {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_millis(9_500);
+    let wait = move || {
+        std::thread::sleep(PATIENCE);
+        if !over.load(std::sync::atomic::Ordering::SeqCst) {
+            tracing::warn!("something does not end; leaving it behind");
+            std::process::exit(0);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("end".into()).spawn(wait) {
+        tracing::warn!(%error, "nobody watches the end");
+    }
 }
 
 /// What the HTTP face needs from the other rooms.

@@ -30,10 +30,10 @@ pub fn tell_operators(engine: &Handle, part: &str, text: String) {
     })));
 }
 
-/// Reloads the configuration when it changes or when SIGHUP comes. An invalid one keeps the old in force and is told to
+/// Reloads the configuration when it changes (`hash` is the one that is in force) or when SIGHUP comes. An invalid one keeps the old in force and is told to
 /// the operators, once for each change.
-pub async fn configuration(dir: PathBuf, wiring: Arc<Wiring>) {
-    let mut seen = catalog::reload::hash_dir(&dir).ok();
+pub async fn configuration(dir: PathBuf, hash: String, wiring: Arc<Wiring>) {
+    let mut seen = Some(hash);
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let mut hangup = match hangup {
         Ok(hangup) => Some(hangup),
@@ -105,7 +105,10 @@ pub async fn auditor(engine: Handle) {
             })
         }));
         let found = match asked {
-            Ok(()) => heard.await.unwrap_or_default(),
+            Ok(()) => match tokio::time::timeout(AUDIT_EVERY, heard).await {
+                Ok(found) => found.unwrap_or_default(),
+                Err(_) => vec![format!("the engine or its disk has not answered for {} s", AUDIT_EVERY.as_secs())],
+            },
             Err(error) => vec![format!("the engine does not take a look: {error}")],
         };
         if found.is_empty() {
