@@ -113,17 +113,43 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             .about(id))
         }
         IncidentState::Acknowledged | IncidentState::Mitigated => {
-            let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-            let at = incident.acknowledged_at.map(|at| format!(" <t:{}:R>", at.unix_secs())).unwrap_or_default();
-            Ok(Reply::done(format!("{id} is already {} by {whose}{at}. Nothing changed.", word(incident.state)))
-                .about(id))
+            let has_it = has_it(incident);
+            if end_own_pages(draft, id, PageState::Acknowledged, &format!("acknowledged by {}", draft.actor())) {
+                return Ok(Reply::done(format!(
+                    "{id} no longer pages you; it is {has_it}.\nRead on: /incident show {id}"
+                ))
+                .about(id));
+            }
+            Ok(Reply::done(format!("{id} is already {has_it}. Nothing changed.")).about(id))
         }
         IncidentState::Resolved | IncidentState::Closed => Err(already_over(incident)),
     }
 }
 
-fn word(state: IncidentState) -> &'static str {
-    if state == IncidentState::Mitigated { "mitigated" } else { "acknowledged" }
+/// `acknowledged by cleo 1m ago`, `mitigated 5m ago, cleo has it`.
+fn has_it(incident: &Incident) -> String {
+    let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
+    let at = |at: Option<Timestamp>| at.map(|at| format!(" <t:{}:R>", at.unix_secs())).unwrap_or_default();
+    if incident.state == IncidentState::Mitigated {
+        format!("mitigated{}, {whose} has it", at(incident.mitigated_at))
+    } else {
+        format!("acknowledged by {whose}{}", at(incident.taken_at()))
+    }
+}
+
+/// Ends the pages of whoever asks; whether there were any.
+fn end_own_pages(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &str) -> bool {
+    let (Some(person), Some(incident)) = (draft.person(), draft.incident(id)) else { return false };
+    let own: Vec<_> = incident
+        .pages
+        .iter()
+        .filter(|page| page.person == *person && page.state.running())
+        .map(|page| page.id(id))
+        .collect();
+    for page in &own {
+        draft.emit(Event::PageEnded { page: *page, state, reason: reason.into() });
+    }
+    !own.is_empty()
 }
 
 fn already_over(incident: &Incident) -> Reject {
@@ -157,22 +183,29 @@ pub fn snooze(draft: &mut Draft<'_>, id: IncidentId, span: Span) -> Result<Reply
 
 /// The button "Can't": the next step is paged at once.
 pub fn cant(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
-    let incident = unresolved(draft, id)?;
-    if incident.state != IncidentState::Triggered {
+    let triggered = unresolved(draft, id)?.state == IncidentState::Triggered;
+    let reason = format!("{} can't", draft.actor());
+    if !triggered {
+        // Somebody has it; whoever was asked to help need not.
+        if end_own_pages(draft, id, PageState::Cancelled, &reason) {
+            return Ok(Reply::done(format!("Understood: {id} no longer pages you.")).about(id));
+        }
         return ack(draft, id);
     }
-    let Some(person) = draft.person().cloned() else { return escalate(draft, id) };
-    let mine: Vec<_> = incident
-        .pages
-        .iter()
-        .filter(|page| page.person == person && page.state.running())
-        .map(|page| page.id(id))
-        .collect();
-    let reason = format_compact!("{person} can't");
-    for page in mine {
-        draft.emit(Event::PageEnded { page, state: PageState::Cancelled, reason: reason.clone() });
+    if !end_own_pages(draft, id, PageState::Cancelled, &reason) {
+        // Also the second tap: the first one has paged the next step already.
+        return Ok(Reply::done(format!(
+            "{id} does not page you. Nothing changed. {}\nTo page the next step now: /incident escalate {id}",
+            paged_now(draft, id)
+        ))
+        .about(id));
     }
-    escalate::advance(draft, id, Some(&reason));
+    let incident = draft.open(id)?;
+    if incident.escalation.is_some() {
+        escalate::advance(draft, id, Some(&reason));
+    } else if incident.severity.pages() {
+        return escalate(draft, id);
+    }
     Ok(Reply::done(format!("Understood. {}", paged_now(draft, id))).about(id))
 }
 

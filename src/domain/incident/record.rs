@@ -328,4 +328,13 @@ impl Incident {
             self.timeline_folded += 1;
         }
     }
+
+    /// When whoever has it took it: the first acknowledgement, or, after it was handed back, a later one.
+    pub fn taken_at(&self) -> Option<Timestamp> {
+        let whose = self.acknowledged_by.as_ref()?;
+        let took = |entry: &&Entry| {
+            entry.by == *whose && (entry.text == "acknowledged" || entry.text.starts_with("snoozed until "))
+        };
+        self.timeline.iter().rev().find(took).map(|entry| entry.at).or(self.acknowledged_at)
+    }
 }
