@@ -14,9 +14,10 @@ use crate::support::webhook::Behaviour;
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).expect("a directory");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "opsbell-test"]).arg(at).output();
+        let option = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "opsbell-test"]).arg(at).output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self(at.to_owned())),
             _ => None,
@@ -48,7 +49,17 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_refuses_what_is_new_loses_nothing_and_mends_itself() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.data.join("journal")) else {
+    fills_up(&place, SmallDisk::mount(&place.data.join("journal"), "1m"));
+}
+
+#[test]
+fn so_it_does_when_the_records_find_no_room_either() {
+    let place = Place::new();
+    fills_up(&place, SmallDisk::mount(&place.data, "16m"));
+}
+
+fn fills_up(place: &Place, disk: Option<SmallDisk>) {
+    let Some(disk) = disk else {
         eprintln!("not checked: a full disk (mounting one needs root)");
         return;
     };
@@ -112,7 +123,7 @@ fn a_full_disk_refuses_what_is_new_loses_nothing_and_mends_itself() {
 #[test]
 fn a_page_that_is_owed_while_the_disk_is_full_is_sent() {
     let place = Place::new();
-    let Some(disk) = SmallDisk::mount(&place.data.join("journal")) else {
+    let Some(disk) = SmallDisk::mount(&place.data.join("journal"), "1m") else {
         eprintln!("not checked: a full disk (mounting one needs root)");
         return;
     };
