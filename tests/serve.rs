@@ -5,6 +5,8 @@
 
 #[path = "serve/disk.rs"]
 mod disk;
+#[path = "serve/durable.rs"]
+mod durable;
 #[path = "serve/mail.rs"]
 mod mail;
 #[path = "serve/place.rs"]
