@@ -224,7 +224,10 @@ impl Engine {
         match ask {
             Ask::Submit(inputs, done) => self.submit(inputs, done),
             Ask::View(look) => self.look(look),
-            Ask::List(query, done) => self.shelf.list(query, self.core.state(), done),
+            Ask::List(query, done) => {
+                let release = self.shelf.list(query, self.core.state(), done);
+                self.when_durable(release);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::recover;
 use crate::domain::alert::Alert;
 use crate::domain::command::spec::{Lexicon, OptionKind};
 use crate::domain::command::{Call, grammar};
-use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery};
+use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
 use crate::domain::id::{AlertId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Input, InputKind, Unavailable};
@@ -32,6 +32,9 @@ const ALIVE_EVERY: u32 = 15;
 const ALIVE_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// Look-ups that may wait for the records; beyond it: 503.
 const LOOKUPS: usize = 256;
+
+/// A look-up, for the thread that waits for sled.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What was gathered with a batch and waits for it to be durable.
 struct Gathered {
@@ -60,7 +63,7 @@ pub struct Shelf {
     durable: u64,
     trouble: Option<String>,
     ticks: u32,
-    lookups: Sender<Box<dyn FnOnce() + Send>>,
+    lookups: Sender<Job>,
     engine: Handle,
 }
 
@@ -76,7 +79,7 @@ impl Shelf {
         durable: u64,
         engine: Handle,
     ) -> std::io::Result<Self> {
-        let (lookups, jobs) = bounded::<Box<dyn FnOnce() + Send>>(LOOKUPS);
+        let (lookups, jobs) = bounded::<Job>(LOOKUPS);
         std::thread::Builder::new().name("lookups".into()).spawn(move || {
             while let Ok(job) = jobs.recv() {
                 job();
@@ -267,7 +270,7 @@ impl Shelf {
     pub fn load(&self, wanted: Vec<IncidentId>, mut inputs: Vec<Input>, done: Answered) {
         let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
         let (records, engine) = (records.clone(), self.engine.clone());
-        self.look_up(done, move |done| {
+        look_up(&self.lookups, done, move |done| {
             for id in wanted {
                 match records.get_incident(id) {
                     Ok(None) => {}
@@ -284,46 +287,35 @@ impl Shelf {
         });
     }
 
-    fn look_up<D: FnOnceErr + Send + 'static>(&self, done: D, job: impl FnOnce(D) + Send + 'static) {
-        let place = Arc::new(Mutex::new(Some(done)));
-        let taken = Arc::clone(&place);
-        let job = Box::new(move || {
-            if let Some(done) = taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
-                job(done);
-            }
-        });
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lookups.try_send(job)
-            && let Some(done) = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-        {
-            done.unavailable(Unavailable::Busy);
-        }
-    }
-
     fn unavailable(&self) -> Unavailable {
         Unavailable::Records(self.trouble.clone().unwrap_or_else(|| "they are being rebuilt".to_owned()))
     }
 
-    /// Lists records, newest first: open ones from State, closed ones from memory or the store.
-    pub fn list(&self, query: RecordQuery, state: &State, done: Listed) {
-        let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
+    /// Lists records, newest first: open ones from State, closed ones from memory or the store. What it gives back is
+    /// to be called when all that State holds now is durable; before that nothing of it may be told.
+    pub fn list(&self, query: RecordQuery, state: &State, done: Listed) -> Release {
+        let Store::Open(records) = &self.store else {
+            let why = self.unavailable();
+            return Box::new(move |_| done(Err(why)));
+        };
         let records = records.clone();
-        match query {
+        let job: Box<dyn FnOnce(Listed) + Send> = match query {
             RecordQuery::Incident(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
                 let known =
                     state.incidents.get(&id).map(|open| &**open).or(state.closed_since(id)).or(gathered).cloned();
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_incident(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Incidents(found.into_iter().collect())).map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Alert(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.alerts.get(&id));
                 let known = state.alerts.get(&id).or(state.resolved_since(id)).or(gathered).cloned();
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Incidents { below, limit } => {
                 let range = ..IncidentId(below.unwrap_or(u64::MAX));
@@ -335,7 +327,7 @@ impl Shelf {
                     state.closed_incidents_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
                 );
                 known.extend(state.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let listed = records.list_incidents(below, limit).map(|closed| {
                         // What is in memory is newer than what the store has.
                         for incident in closed {
@@ -344,7 +336,7 @@ impl Shelf {
                         RecordList::Incidents(known.into_values().rev().take(limit).collect())
                     });
                     done(listed.map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Alerts { below, limit } => {
                 let range = ..AlertId(below.unwrap_or(u64::MAX));
@@ -356,7 +348,7 @@ impl Shelf {
                     state.resolved_alerts_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
                 );
                 known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let listed = records.list_alerts(below, limit).map(|resolved| {
                         for alert in resolved {
                             known.entry(alert.id).or_insert(alert);
@@ -364,9 +356,30 @@ impl Shelf {
                         RecordList::Alerts(known.into_values().rev().take(limit).collect())
                     });
                     done(listed.map_err(unreadable));
-                });
+                })
             }
+        };
+        let lookups = self.lookups.clone();
+        Box::new(move |released| match released {
+            Ok(()) => look_up(&lookups, done, job),
+            Err(why) => done(Err(why)),
+        })
+    }
+}
+
+/// Has the thread of the records do a job, or says that it has too many.
+fn look_up<D: FnOnceErr + Send + 'static>(lookups: &Sender<Job>, done: D, job: impl FnOnce(D) + Send + 'static) {
+    let place = Arc::new(Mutex::new(Some(done)));
+    let taken = Arc::clone(&place);
+    let job = Box::new(move || {
+        if let Some(done) = taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+            job(done);
         }
+    });
+    if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lookups.try_send(job)
+        && let Some(done) = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    {
+        done.unavailable(Unavailable::Busy);
     }
 }
 
