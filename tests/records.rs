@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use opsbell::domain::actor::Actor;
-use opsbell::domain::alert::Alert;
+use opsbell::domain::alert::{Alert, Labels};
 use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination, Method, Priority};
 use opsbell::domain::id::{AlertId, DeliveryId, IncidentId};
 use opsbell::domain::incident::{Entry, Incident, IncidentState, Roles, Severity};
@@ -46,6 +46,8 @@ fn incident(n: u64, title: &str) -> Incident {
         roles: Roles::default(),
         alerts_firing: 1,
         alerts_total: 1,
+        last_step: Some(0),
+        exhausted_at: None,
         escalation: Some(Escalation {
             policy: Arc::new(Policy { id: "payments".into(), steps: Vec::new(), repeat: 2, ack_expires: None }),
             step: 1,
@@ -72,7 +74,7 @@ fn alert(n: u64) -> Alert {
         severity: AlertSeverity::Critical,
         summary: None,
         environment: None,
-        labels: BTreeMap::from([("alertname".into(), "ReplicationLag".into())]),
+        labels: Labels::from(&BTreeMap::from([("alertname".to_owned(), "ReplicationLag".to_owned())])),
         link: None,
         opened_at: Timestamp(1_800_000_000_000),
         started_at: None,
@@ -108,11 +110,11 @@ impl Engine {
 
     fn put(&mut self, incident: Incident) {
         self.dirty.touched.insert(RecordKey::Incident(incident.id));
-        self.state.incidents.insert(incident.id, incident);
+        self.state.incidents.insert(incident.id, Box::new(incident));
     }
 
     fn close(&mut self, n: u64) -> Incident {
-        let mut incident = self.state.incidents.remove(&IncidentId(n)).expect("it is open");
+        let mut incident = *self.state.incidents.remove(&IncidentId(n)).expect("it is open");
         incident.state = IncidentState::Closed;
         incident.escalation = None;
         self.dirty.touched.insert(RecordKey::Incident(incident.id));
@@ -135,7 +137,7 @@ impl Engine {
         OpenRecords {
             meta: state.meta.clone(),
             alerts: state.alerts.values().cloned().collect(),
-            incidents: state.incidents.values().cloned().collect(),
+            incidents: state.incidents.values().map(|incident| (**incident).clone()).collect(),
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),

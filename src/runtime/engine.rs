@@ -272,7 +272,7 @@ impl Engine {
             }
             Tell::Input(input) => {
                 if self.trouble.is_none() {
-                    self.take(input);
+                    self.take(*input);
                 } else {
                     tracing::error!("dropped while the journal cannot be written: {:?}", input.by);
                 }

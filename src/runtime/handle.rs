@@ -36,7 +36,7 @@ pub enum Tell {
     /// Another organisation is in force.
     Reload(Arc<Org>),
     /// Decide this; nobody waits for the answer.
-    Input(Input),
+    Input(Box<Input>),
     /// Move the virtual clock forward, moment by moment; called back when all that was due has happened.
     Skip(Span, Box<dyn FnOnce() + Send>),
     /// End after what is under way; called back at the end.

@@ -208,12 +208,12 @@ impl House {
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
-        engine.tell(Tell::Input(Input {
+        engine.tell(Tell::Input(Box::new(Input {
             by: By::timer("start"),
             idempotency: None,
             kind: started,
             closed: Vec::new(),
-        }));
+        })));
 
         let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
             format!("cannot listen on {}; is it taken? choose another with --listen", options.listen)

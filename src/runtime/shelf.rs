@@ -240,10 +240,7 @@ impl Shelf {
         });
     }
 
-    fn look_up<D: Send + 'static>(&self, done: D, job: impl FnOnce(D) + Send + 'static)
-    where
-        D: FnOnceErr,
-    {
+    fn look_up<D: FnOnceErr + Send + 'static>(&self, done: D, job: impl FnOnce(D) + Send + 'static) {
         let place = Arc::new(Mutex::new(Some(done)));
         let taken = Arc::clone(&place);
         let job = Box::new(move || {

@@ -22,12 +22,12 @@ const AUDIT_AGAIN: u32 = 20;
 
 /// Tells the operators.
 pub fn tell_operators(engine: &Handle, part: &str, text: String) {
-    engine.tell(Tell::Input(Input {
+    engine.tell(Tell::Input(Box::new(Input {
         by: By::timer(part),
         idempotency: None,
         kind: InputKind::TellOperators { text },
         closed: Vec::new(),
-    }));
+    })));
 }
 
 /// Reloads the configuration when it changes or when SIGHUP comes. An invalid one keeps the old in force and is told to

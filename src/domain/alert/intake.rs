@@ -8,7 +8,7 @@ use crate::domain::actor::Actor;
 use crate::domain::draft::Draft;
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
-use crate::domain::incident::{Resolution, Severity, life};
+use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
 use crate::domain::reject::{Reject, RejectCode};
@@ -119,10 +119,16 @@ fn acknowledge(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> 
     };
     let (alert, incident) = (alert.id, alert.incident);
     debug_assert!(matches!(draft.actor(), Actor::Integration(_)));
-    if sender.may_acknowledge {
+    let reply = |text: String| Reply::done(text).about(incident).about(alert);
+    // What a person has taken, mitigated or snoozed is not taken from them.
+    let triggered = draft.incident(incident).is_some_and(|incident| incident.state == IncidentState::Triggered);
+    if !sender.may_acknowledge {
+        return reply(format!("{} may not acknowledge: {incident} goes on", sender.id));
+    }
+    if triggered {
         life::acknowledge(draft, incident, None);
     }
-    Reply::done(format!("{alert} acknowledged by {}", sender.id)).about(incident).about(alert)
+    reply(format!("{alert} acknowledged by {}", sender.id))
 }
 
 /// Where a signal goes.

@@ -101,7 +101,11 @@ impl Incident {
             Event::IncidentAcknowledged { expires, snoozed, .. } => self.acknowledge(stamp, *expires, *snoozed),
             Event::IncidentUnacknowledged { reason, .. } => {
                 self.state = IncidentState::Triggered;
-                self.acknowledged_by = None;
+                // Whoever led because they had it leads no longer; a lead named by somebody else stays.
+                let had = self.acknowledged_by.take();
+                if self.roles.lead.as_ref().is_some_and(|lead| had.as_ref().and_then(Actor::person) == Some(lead)) {
+                    self.roles.lead = None;
+                }
                 self.ack_expires = None;
                 self.say(stamp, reason.clone());
             }

@@ -89,9 +89,14 @@ pub fn acknowledge(draft: &mut Draft<'_>, id: IncidentId, snooze: Option<Span>) 
     let expires_after = expires_after.or_else(|| escalate::policy_of(draft.org, incident).ack_expires);
     let expires: Option<Timestamp> = snooze.or(expires_after).map(|span| draft.now.after(span));
     draft.emit(Event::IncidentAcknowledged { incident: id, expires, snoozed: snooze.is_some() });
-    let reason = format!("acknowledged by {}", draft.actor());
+    let (reason, until) = match snooze {
+        Some(span) => {
+            (format!("snoozed by {}", draft.actor()), format!(" until <t:{}:t>", draft.now.after(span).unix_secs()))
+        }
+        None => (format!("acknowledged by {}", draft.actor()), String::new()),
+    };
     escalate::stop(draft, id, PageState::Acknowledged, &reason);
-    draft.post(id, format!("{id}: {reason}."));
+    draft.post(id, format!("{id}: {reason}{until}."));
 }
 
 /// `/ack`, and its button.
@@ -137,7 +142,13 @@ fn unresolved<'d>(draft: &'d Draft<'_>, id: IncidentId) -> Result<&'d Incident, 
 
 /// `/snooze`: hold back its pages for a while.
 pub fn snooze(draft: &mut Draft<'_>, id: IncidentId, span: Span) -> Result<Reply, Reject> {
-    unresolved(draft, id)?;
+    if unresolved(draft, id)?.state == IncidentState::Mitigated {
+        return Err(Reject::new(
+            RejectCode::Conflict,
+            format!("{id} is mitigated: it pages nobody, so there is nothing to snooze."),
+        )
+        .hint(format!("When the cause is gone: /resolve {id}. If it is not over: /incident escalate {id}")));
+    }
     acknowledge(draft, id, Some(span));
     let until = draft.now.after(span).unix_secs();
     Ok(Reply::done(format!("{id} is snoozed: it pages again <t:{until}:R> unless it is resolved. /resolve {id}"))

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::record::{Incident, IncidentState};
-use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::delivery::{Delivery, DeliveryStatus, Destination};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -14,21 +14,28 @@ pub fn headline(incident: &Incident) -> String {
     format!("{} {} {}: {mark}{}", incident.id, incident.severity, incident.service, incident.title)
 }
 
-/// Who is being paged, and what comes next; empty where nobody is.
+/// Who is being paged, and what comes next. Channels and webhooks have no page of their own that ends: they are told
+/// of as long as they were paged together with somebody who still is, or last of all.
 pub fn who_is_paged(incident: &Incident) -> String {
-    let mut people: Vec<&str> =
-        incident.pages.iter().filter(|page| page.state.running()).map(|page| page.person.as_str()).collect();
-    people.dedup();
-    let others: Vec<String> = incident
-        .deliveries
-        .iter()
-        .filter(|delivery| delivery.page.is_none() && delivery.is_page())
-        .map(|delivery| delivery.to.to_string())
-        .collect();
-    let mut names: Vec<String> = people.into_iter().map(str::to_owned).collect();
-    for other in others {
-        if !names.contains(&other) {
-            names.push(other);
+    if incident.state != IncidentState::Triggered {
+        return "Nobody is paged.".to_owned();
+    }
+    let running = || incident.pages.iter().filter(|page| page.state.running());
+    let loose = || {
+        incident.deliveries.iter().filter(|delivery| {
+            let told = matches!(delivery.status, DeliveryStatus::Owed { .. } | DeliveryStatus::Accepted { .. });
+            delivery.page.is_none() && delivery.is_page() && told
+        })
+    };
+    let since = running().map(|page| page.opened_at).min().or_else(|| loose().map(|delivery| delivery.owed_at).max());
+    let mut names: Vec<String> = Vec::new();
+    let others = loose().filter(|delivery| Some(delivery.owed_at) >= since).map(|delivery| match &delivery.to {
+        Destination::Person { person, .. } => person.to_string(),
+        other => other.to_string(),
+    });
+    for name in running().map(|page| page.person.to_string()).chain(others) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
     let paged = if names.is_empty() { "Nobody is paged.".to_owned() } else { format!("Paged: {}.", names.join(", ")) };

@@ -145,12 +145,10 @@ pub fn next_paged(org: &Org, incident: Option<&Incident>, now: Timestamp) -> Opt
     for target in &step.page {
         match target {
             Target::Person(person) => names.push(person.to_string()),
-            Target::Schedule(schedule) => match org.schedules.get(schedule) {
-                Some(known) => {
-                    names.extend(oncall::holders(known, at).into_iter().flatten().map(|s| s.person.to_string()))
-                }
-                None => {}
-            },
+            Target::Schedule(schedule) => {
+                let holders = org.schedules.get(schedule).map(|known| oncall::holders(known, at)).unwrap_or_default();
+                names.extend(holders.into_iter().flatten().map(|shift| shift.person.to_string()));
+            }
             Target::Channel(channel) => names.push(format!("#{}", org.channel(channel).name)),
             Target::Webhook(webhook) => names.push(webhook.to_string()),
         }

@@ -37,7 +37,7 @@ impl State {
 
     fn index_incident(&mut self, incident: &Incident) {
         if !incident.group.is_empty() && incident.state.open() {
-            self.index.groups.insert(incident.group.clone(), incident.id);
+            self.index.groups.insert((incident.group.clone(), incident.id));
         }
         for wakeup in wakeups(incident) {
             self.index.wakeups.insert(wakeup);
@@ -48,8 +48,8 @@ impl State {
     }
 
     fn unindex_incident(&mut self, incident: &Incident) {
-        if self.index.groups.get(&incident.group) == Some(&incident.id) {
-            self.index.groups.remove(&incident.group);
+        if !incident.group.is_empty() {
+            self.index.groups.remove(&(incident.group.clone(), incident.id));
         }
         for wakeup in wakeups(incident) {
             self.index.wakeups.remove(&wakeup);

@@ -82,7 +82,8 @@ pub struct Token {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     pub(in crate::domain) by_key: BTreeMap<(IntegrationId, CompactString), AlertId>,
-    pub(in crate::domain) groups: BTreeMap<CompactString, IncidentId>,
+    /// A reopened incident can stand beside a newer one of its group.
+    pub(in crate::domain) groups: BTreeSet<(CompactString, IncidentId)>,
     pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
@@ -188,9 +189,12 @@ impl State {
         self.alerts.get(self.index.by_key.get(&(integration.clone(), key.into()))?)
     }
 
-    /// The open incident that alerts of a group join.
+    /// The open incident that alerts of a group join: the newest, where an older one was reopened beside it.
     pub fn grouped(&self, group: &str) -> Option<&Incident> {
-        self.incidents.get(self.index.groups.get(group)?).map(|incident| &**incident)
+        let group = CompactString::from(group);
+        let range = (group.clone(), IncidentId(0))..=(group, IncidentId(u64::MAX));
+        let (_, newest) = self.index.groups.range(range).next_back()?;
+        self.incidents.get(newest).map(|incident| &**incident)
     }
 
     /// The alerts of an incident that fire.

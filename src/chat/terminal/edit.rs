@@ -1,0 +1,266 @@
+//! The line editor: history, completion of everything that can be said, hints. What can be said comes from the
+//! command data and the State of the moment; the drawing is reedline's.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use reedline::{
+    Color, ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter, FileBackedHistory, Hinter,
+    History, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent,
+    ReedlineMenu, Signal, Span, Suggestion, default_emacs_keybindings,
+};
+
+use super::session::{Desked, Typed};
+use super::{Terminal, render};
+use crate::chat::Ended;
+use crate::domain::actor::Actor;
+use crate::domain::authorise::authorise;
+use crate::domain::command::complete::{self, Around, Completion};
+use crate::domain::command::help::usage;
+use crate::domain::command::spec::{CommandSpec, Lexicon};
+use crate::domain::desk::View;
+use crate::domain::id::PersonId;
+
+/// Lines of earlier sessions that are kept.
+const HISTORY_LINES: usize = 1_000;
+/// Messages that the editor takes at once.
+const PRINTER_LINES: usize = 256;
+/// How often the editor looks for messages; also how late one may appear.
+const POLL: Duration = Duration::from_millis(50);
+/// A completion that takes longer is none.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Incidents and alerts that are looked at for completion.
+const RECORDS: usize = 200;
+
+const MENU: &str = "words";
+
+/// What the parts of the editor share.
+struct Shared {
+    desk: Desked,
+    own: Vec<CommandSpec>,
+    who: RwLock<PersonId>,
+    /// The words as they were when the line began, for hints at every key.
+    lexicon: RwLock<Arc<Lexicon>>,
+}
+
+/// The line editor of one conversation.
+pub(super) struct Editor {
+    line: Reedline,
+    shared: Arc<Shared>,
+}
+
+impl Editor {
+    pub fn new(terminal: &Terminal, desk: &Desked, history: Option<PathBuf>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            desk: desk.clone(),
+            own: terminal.own.commands().to_vec(),
+            who: RwLock::new(terminal.who()),
+            lexicon: RwLock::default(),
+        });
+        let mut keys = default_emacs_keybindings();
+        let next = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext]);
+        keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, next);
+        keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+        // One column, so that each word has its meaning beside it.
+        let menu = ColumnarMenu::default().with_name(MENU).with_columns(1).with_marker("");
+        let printer = ExternalPrinter::new(PRINTER_LINES);
+        let (screen, feed) = (terminal.screen.clone(), printer.sender());
+        let line = Reedline::create()
+            .with_edit_mode(Box::new(Emacs::new(keys)))
+            .with_ansi_colors(terminal.paint.colour)
+            .with_completer(Box::new(Words(Arc::clone(&shared))))
+            .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+            .with_quick_completions(true)
+            .with_partial_completions(true)
+            .with_hinter(Box::new(Hints { shared: Arc::clone(&shared), past: past(), usage: String::new() }))
+            .with_external_printer(printer)
+            .with_idle_callback(Box::new(move || screen.feed(&feed)))
+            .with_poll_interval(POLL)
+            .with_break_signal(Arc::clone(&terminal.stop));
+        let line = match history.map(|file| FileBackedHistory::with_file(HISTORY_LINES, file)) {
+            Some(Ok(history)) => line.with_history(Box::new(history)),
+            Some(Err(error)) => {
+                terminal.print(&format!("(lines are not kept for the next time: {error})"))?;
+                line
+            }
+            None => line,
+        };
+        Ok(Self { line, shared })
+    }
+
+    /// Reads one line; messages appear above it meanwhile.
+    pub fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+        let who = terminal.who();
+        if let Ok(org) = desk.look(PATIENCE, |view| Arc::clone(view.org)) {
+            let lexicon = with_own(&org.lexicon, &self.shared.own);
+            *self.shared.lexicon.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lexicon);
+        }
+        *self.shared.who.write().unwrap_or_else(PoisonError::into_inner) = who.clone();
+        terminal.screen.lend();
+        let signal = self.line.read_line(&Who(who.to_string()));
+        let written = matches!(&signal, Ok(signal) if !matches!(signal, Signal::ExternalBreak(_)));
+        terminal.screen.take_back(written);
+        match signal? {
+            Signal::Success(line) => Ok(Typed::Line(line)),
+            Signal::CtrlD => Ok(Typed::End(Ended::Quit)),
+            Signal::ExternalBreak(_) => Ok(Typed::End(Ended::Stopped)),
+            // Ctrl-C clears the line.
+            _ => Ok(Typed::Nothing),
+        }
+    }
+}
+
+fn with_own(lexicon: &Lexicon, own: &[CommandSpec]) -> Lexicon {
+    let mut lexicon = lexicon.clone();
+    lexicon.commands.extend_from_slice(own);
+    lexicon
+}
+
+/// Completion over the State of the moment.
+struct Words(Arc<Shared>);
+
+impl Completer for Words {
+    fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
+        let text = line.get(..pos).unwrap_or(line).to_owned();
+        let shared = Arc::clone(&self.0);
+        let who = shared.who.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let around = self.0.desk.look(PATIENCE, move |view| Offered::of(view, &who));
+        let Ok(offered) = around else { return CompletionResult::fresh(Vec::new()) };
+        let found: Vec<Suggestion> =
+            offered.complete(&text, &self.0.own).into_iter().map(|found| suggestion(found, text.len())).collect();
+        CompletionResult::fresh(found)
+    }
+}
+
+fn suggestion(found: Completion, end: usize) -> Suggestion {
+    Suggestion {
+        append_whitespace: !found.text.ends_with(':'),
+        value: found.text,
+        description: (!found.description.is_empty()).then(|| render::inert(&found.description)),
+        span: Span::new(found.replace_from.min(end), end),
+        ..Suggestion::default()
+    }
+}
+
+/// What can be offered at one moment.
+pub(super) struct Offered {
+    org: Arc<crate::domain::org::Org>,
+    who: PersonId,
+    incidents: Vec<(crate::domain::id::IncidentId, String)>,
+    alerts: Vec<(crate::domain::id::AlertId, String)>,
+}
+
+impl Offered {
+    /// What a person can mean; their own incidents first.
+    pub fn of(view: &View<'_>, who: &PersonId) -> Self {
+        let state = view.state;
+        let title = |id| state.incidents.get(&id).map(|incident| (id, incident.title.to_string()));
+        let mut incidents: Vec<_> = state.meant_by(Some(who)).into_iter().filter_map(title).collect();
+        for incident in state.open_incidents().take(RECORDS) {
+            if !incidents.iter().any(|(id, _)| *id == incident.id) {
+                incidents.push((incident.id, incident.title.to_string()));
+            }
+        }
+        let alerts =
+            state.alerts.values().rev().take(RECORDS).map(|alert| (alert.id, alert.name.to_string())).collect();
+        Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts }
+    }
+
+    /// What could stand at the end of `text`.
+    pub fn complete(&self, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
+        let lexicon = with_own(&self.org.lexicon, own);
+        let actor = Actor::Person(self.who.clone());
+        let around = Around {
+            org: &self.org,
+            incidents: &self.incidents,
+            alerts: &self.alerts,
+            may: &|permission| authorise(&self.org, &actor, permission, None).is_ok(),
+        };
+        complete::complete(text, &lexicon, &around)
+    }
+}
+
+fn past() -> DefaultHinter {
+    DefaultHinter::default().with_style(Color::DarkGray.normal()).with_min_chars(2)
+}
+
+/// Behind the cursor, in grey: the rest of an earlier line, else what the command takes.
+struct Hints {
+    shared: Arc<Shared>,
+    past: DefaultHinter,
+    usage: String,
+}
+
+impl Hinter for Hints {
+    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colour: bool, cwd: &str) -> String {
+        let past = self.past.handle(line, pos, history, colour, cwd);
+        // Without colour a hint cannot be told from what was typed.
+        if !past.is_empty() || pos < line.len() || !colour {
+            return if colour { past } else { String::new() };
+        }
+        let lexicon = Arc::clone(&self.shared.lexicon.read().unwrap_or_else(PoisonError::into_inner));
+        self.usage = takes(line, &lexicon).unwrap_or_default();
+        Color::DarkGray.normal().paint(&self.usage).to_string()
+    }
+
+    /// Only earlier lines can be taken over; what a command takes is for reading.
+    fn complete_hint(&self) -> String {
+        self.past.complete_hint()
+    }
+
+    fn next_hint_token(&self) -> String {
+        self.past.next_hint_token()
+    }
+}
+
+/// The rest of a command's usage, when its words stand there and nothing else yet.
+fn takes(line: &str, lexicon: &Lexicon) -> Option<String> {
+    let words = line.strip_prefix('/')?;
+    let name = words.strip_suffix(' ')?;
+    let spec = lexicon.commands.iter().find(|spec| spec.name == name)?;
+    Some(usage(spec).strip_prefix(&format!("/{name}"))?.trim_start().to_owned())
+}
+
+/// `bas> `
+struct Who(String);
+
+impl Prompt for Who {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0)
+    }
+
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed("> ")
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        Cow::Borrowed("… ")
+    }
+
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        Cow::Owned(format!(" (earlier line with `{}`) ", search.term))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::words::builtin;
+
+    #[test]
+    fn a_hint_tells_what_a_command_takes_once_its_words_stand_there() {
+        let lexicon = builtin();
+        assert_eq!(takes("/incident update ", &lexicon).as_deref(), Some("text:TEXT [incident:INC-n]"));
+        assert_eq!(takes("/ack ", &lexicon).as_deref(), Some("[incident:INC-n]"));
+        for nothing in ["", "/", "/ack", "/ack INC-1 ", "/xyzzy ", "ack "] {
+            assert_eq!(takes(nothing, &lexicon), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A conversation: lines in, answers out, one after the other. Words without a slash are not sent anywhere; they are
+//! answered with what was probably meant.
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::edit::Editor;
+use super::{Lines, Terminal, render};
+use crate::chat::Ended;
+use crate::domain::actor::{Actor, By};
+use crate::domain::command::grammar;
+use crate::domain::desk::{Desk, View};
+use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
+use crate::domain::org::Org;
+use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::time::Timestamp;
+
+/// After this time a person is told that the engine does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Of a line that is longer, only the beginning is read; the words' own limit is far below.
+const LINE_MAX: usize = 64 * 1024;
+
+/// A desk, asked by a thread that may wait.
+#[derive(Clone)]
+pub struct Desked(pub Arc<dyn Desk>);
+
+impl Desked {
+    /// Looks at State and waits for what it may tell.
+    ///
+    /// # Errors
+    /// The engine is too busy, ending, or does not answer within `patience`.
+    pub fn look<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let (tell, told) = crossbeam_channel::bounded(1);
+        self.0.view(Box::new(move |view| {
+            let seen = look(view);
+            Box::new(move |released| {
+                let _ = tell.send(released.map(|()| seen));
+            })
+        }))?;
+        told.recv_timeout(patience).unwrap_or(Err(Unavailable::Busy))
+    }
+
+    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    ///
+    /// # Errors
+    /// Nothing happened.
+    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+        let (tell, told) = crossbeam_channel::bounded(1);
+        self.0.submit(
+            vec![input],
+            Box::new(move |answers| {
+                let _ = tell.send(answers);
+            }),
+        );
+        match told.recv_timeout(PATIENCE) {
+            Ok(answers) => answers.map(|mut answers| answers.pop()),
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(None),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Err(Unavailable::ShuttingDown),
+        }
+    }
+}
+
+/// What came from the keyboard.
+pub(super) enum Typed {
+    /// A line.
+    Line(String),
+    /// Nothing to answer: the line was cleared.
+    Nothing,
+    /// It is over.
+    End(Ended),
+}
+
+/// Reads and answers until it is over.
+pub(super) fn converse(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
+    let mut source = match lines {
+        Lines::Plain(lines) => Source::Plain(lines),
+        Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, desk, history)?)),
+    };
+    loop {
+        if terminal.stop.load(Ordering::Relaxed) {
+            return Ok(Ended::Stopped);
+        }
+        let line = match source.next(terminal, desk)? {
+            Typed::Line(line) => line,
+            Typed::Nothing => continue,
+            Typed::End(ended) => return Ok(ended),
+        };
+        let line = line.trim();
+        if line.is_empty() {
+            terminal.screen.free();
+            continue;
+        }
+        if matches!(line, "/quit" | "/exit") {
+            terminal.screen.free();
+            return Ok(Ended::Quit);
+        }
+        let answer = answer(terminal, desk, line);
+        let told = terminal.screen.answer(answer);
+        terminal.screen.free();
+        told?;
+        terminal.own.settle();
+    }
+}
+
+enum Source {
+    Plain(Box<dyn BufRead + Send>),
+    Editor(Box<Editor>),
+}
+
+impl Source {
+    fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+        match self {
+            Self::Editor(editor) => editor.next(terminal, desk),
+            Self::Plain(lines) => {
+                let Some(line) = read_line(lines)? else { return Ok(Typed::End(Ended::EndOfInput)) };
+                if !line.trim().is_empty() {
+                    // Nobody sees what comes through a pipe; with it the output reads as a conversation.
+                    let shown: String = line.trim().chars().take(500).collect();
+                    terminal.print(&format!("{}> {shown}", terminal.who()))?;
+                }
+                Ok(Typed::Line(line))
+            }
+        }
+    }
+}
+
+/// Reads a line, of an overlong one the beginning; `None` at the end. What is no UTF-8 is replaced.
+fn read_line(lines: &mut dyn BufRead) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let mut any = false;
+    loop {
+        let piece = match lines.fill_buf() {
+            Ok(piece) => piece,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if piece.is_empty() {
+            break;
+        }
+        any = true;
+        let end = piece.iter().position(|byte| *byte == b'\n');
+        let text = &piece[..end.unwrap_or(piece.len())];
+        line.extend_from_slice(&text[..text.len().min(LINE_MAX.saturating_sub(line.len()))]);
+        let used = end.map_or(piece.len(), |end| end + 1);
+        lines.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    Ok(any.then(|| String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// What a line is answered with; messages wait meanwhile, unless the house's own words let them through.
+fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
+    if let Some(said) = terminal.own.said(terminal, line) {
+        return match said {
+            Ok(text) => render::inert(&text),
+            Err(reject) => render::refusal(&reject, terminal.paint),
+        };
+    }
+    if !line.starts_with('/') {
+        return render::refusal(&no_command(terminal, desk, line), terminal.paint);
+    }
+    let by = By::new(Actor::Person(terminal.who()), super::CAPABILITIES.chat);
+    let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
+    let kind = InputKind::Text { place, text: line.to_owned() };
+    terminal.screen.hold();
+    let answer = desk.ask(Input { by, idempotency: None, kind, closed: Vec::new() });
+    match answer {
+        Ok(Some(Answer { reply: Ok(reply), .. })) => {
+            let (zone, now) = reader(terminal, desk);
+            render::reply(&reply, zone, now, terminal.paint)
+        }
+        Ok(Some(Answer { reply: Err(reject), .. })) => render::refusal(&reject, terminal.paint),
+        Ok(None) => {
+            let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
+            render::refusal(&reject.hint("look how things are: /status"), terminal.paint)
+        }
+        Err(why) => render::refusal(&Reject::new(RejectCode::Conflict, why.to_string()), terminal.paint),
+    }
+}
+
+/// A hint for words without a slash.
+fn no_command(terminal: &Terminal, desk: &Desked, line: &str) -> Reject {
+    if let Some(hint) = terminal.own.hint(line) {
+        return Reject::new(RejectCode::UnknownWord, "that is no command").hint(hint);
+    }
+    let org = desk.look(PATIENCE, |view| Arc::clone(view.org));
+    let lexicon = org.map(|org| org.lexicon.clone()).unwrap_or_default();
+    let plain = Reject::new(RejectCode::UnknownWord, "commands start with /").hint("`/help` lists what you can say");
+    grammar::parse(line, &lexicon).err().unwrap_or(plain)
+}
+
+/// The reader's zone, and the engine's now.
+fn reader(terminal: &Terminal, desk: &Desked) -> (Tz, Timestamp) {
+    let who = terminal.who();
+    let seen = desk.look(PATIENCE, move |view| (zone(view.org, &who), view.now));
+    seen.unwrap_or((Tz::UTC, Timestamp::default()))
+}
+
+fn zone(org: &Org, who: &crate::domain::id::PersonId) -> Tz {
+    org.zone(Some(who))
+}

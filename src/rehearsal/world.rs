@@ -1,0 +1,377 @@
+//! A world around the core: a clock that only a story moves, a journal that is a list in memory, and senders that only
+//! pretend. Every commit is durable at once, and whatever may start is sent and answered at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::story::Fault;
+use crate::domain::actor::{Actor, By};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
+use crate::domain::event::{Commit, Event};
+use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PersonId};
+use crate::domain::incident::Incident;
+use crate::domain::input::{Button, Input, InputKind, Place, Reply};
+use crate::domain::org::{Integration, Org};
+use crate::domain::reject::Reject;
+use crate::domain::signal::Signal;
+use crate::domain::state::State;
+use crate::domain::time::Timestamp;
+use crate::runtime::Core;
+
+/// The integration that a story's own alerts come from. It is added to every organisation that a story uses.
+pub const STORY: &str = "story";
+/// The name of a story's data directory in delivery ids.
+const INSTALL: &str = "story";
+
+/// A world in which a story plays.
+pub struct World {
+    core: Core,
+    now: Timestamp,
+    journal: Vec<Kept>,
+    closed: BTreeMap<IncidentId, Incident>,
+    faults: BTreeSet<Fault>,
+    /// Sent, and never answered: what hangs while `hold` is on.
+    hanging: bool,
+    log: Vec<Happening>,
+}
+
+/// One commit as the journal would keep it: who and what as JSON text.
+struct Kept {
+    seq: u64,
+    at: Timestamp,
+    line: String,
+}
+
+/// What the text of a kept commit holds.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    by: By,
+    events: Vec<Event>,
+}
+
+/// Something that could be seen from outside, or that explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Somebody was told something.
+    Sent {
+        /// Its id; the same for a repeat.
+        delivery: DeliveryId,
+        /// To whom or where.
+        to: Destination,
+        /// What was said.
+        content: Content,
+        /// About which incident.
+        incident: Option<IncidentId>,
+        /// Whether it says that it may be a repeat.
+        possible_repeat: bool,
+    },
+    /// Somebody could not be told something.
+    NotSent {
+        /// To whom or where.
+        to: Destination,
+        /// Why.
+        reason: String,
+    },
+    /// A person was answered.
+    Replied {
+        /// Who.
+        person: PersonId,
+        /// What, or why not.
+        reply: Result<Reply, Reject>,
+    },
+    /// A signal was taken.
+    Signalled(Result<Reply, Reject>),
+    /// A record changed.
+    Noted(String),
+}
+
+impl World {
+    /// A new world. Opsbell starts in it with this organisation.
+    pub fn new(org: Org, now: Timestamp) -> Self {
+        let core = Core::new(State::new(INSTALL), Arc::new(with_story(org)));
+        let mut world = Self {
+            core,
+            now,
+            journal: Vec::new(),
+            closed: BTreeMap::new(),
+            faults: BTreeSet::new(),
+            hanging: false,
+            log: Vec::new(),
+        };
+        world.started();
+        world
+    }
+
+    /// The time in this world.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the commits so far add up to.
+    pub fn state(&self) -> &State {
+        self.core.state()
+    }
+
+    /// The organisation in force.
+    pub fn org(&self) -> &Arc<Org> {
+        self.core.org()
+    }
+
+    /// Everything that has happened, in order.
+    pub fn log(&self) -> &[Happening] {
+        &self.log
+    }
+
+    /// An incident, open or closed.
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.state().incidents.get(&id).map(|incident| &**incident).or_else(|| self.closed.get(&id))
+    }
+
+    /// Goes forward to an instant: every moment on the way is taken at its own time, those due at the end as well.
+    /// Errors: a moment that comes again and again without anything following from it.
+    pub fn go_to(&mut self, until: Timestamp) -> Result<(), String> {
+        let mut idle = 0;
+        while let Some(next) = self.core.next_wakeup().filter(|next| *next <= until) {
+            self.now = self.now.max(next);
+            let before = self.journal.len();
+            if let Some(input) = self.core.due(self.now) {
+                self.take(input).ok();
+            }
+            self.deliver();
+            idle = if self.journal.len() == before { idle + 1 } else { 0 };
+            if idle > 1_000 {
+                return Err(format!("the moment {next} comes again and again, and nothing follows from it"));
+            }
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    /// Takes one signal of an integration.
+    pub fn signal(&mut self, integration: &IntegrationId, via: &str, signal: Signal) -> Result<Reply, Reject> {
+        let by = By::new(Actor::Integration(integration.clone()), via);
+        let kind = InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) };
+        let reply = self.take(Input { by, idempotency: None, kind, closed: Vec::new() });
+        self.deliver();
+        reply
+    }
+
+    /// A person says something, perhaps in a channel.
+    pub fn say(&mut self, person: &PersonId, channel: Option<&str>, text: &str) -> Result<Reply, Reject> {
+        let place = place(channel);
+        self.by_person(person, InputKind::Text { place, text: text.to_owned() })
+    }
+
+    /// A person presses a button.
+    pub fn press(&mut self, person: &PersonId, button: Button, incident: IncidentId) -> Result<Reply, Reject> {
+        self.by_person(person, InputKind::Press { place: place(None), button, incident })
+    }
+
+    fn by_person(&mut self, person: &PersonId, kind: InputKind) -> Result<Reply, Reject> {
+        let by = By::new(Actor::Person(person.clone()), STORY);
+        // A story has few records, so all closed ones are at hand; production loads those that are named.
+        let closed = self.closed.values().cloned().collect();
+        let reply = self.take(Input { by, idempotency: None, kind, closed });
+        self.deliver();
+        reply
+    }
+
+    /// From now on a method does not work.
+    pub fn fail(&mut self, fault: Fault) {
+        self.faults.insert(fault);
+    }
+
+    /// A method works again; without a person for everybody, whatever was broken before.
+    pub fn restore(&mut self, fault: &Fault) {
+        self.faults.retain(|known| known != fault && (fault.person.is_some() || known.method != fault.method));
+    }
+
+    /// Whether sends hang: they arrive, but no receipt comes back, as when the process is killed in between.
+    pub fn hold(&mut self, hanging: bool) {
+        self.hanging = hanging;
+    }
+
+    /// Another organisation comes into force.
+    pub fn configure(&mut self, org: Org) {
+        self.core.set_org(Arc::new(with_story(org)));
+        self.config_loaded();
+        self.deliver();
+    }
+
+    /// The process ends and starts again: State is replayed from the journal, and what is still owed is sent again.
+    /// Errors: the replayed State is not the one that lived (a bug).
+    pub fn restart(&mut self) -> Result<(), String> {
+        let state = self.replayed()?;
+        if state != *self.core.state() || state.disassemble() != self.core.state().disassemble() {
+            return Err(format!("after {} commits the replayed state differs from the live one", self.journal.len()));
+        }
+        self.core = Core::new(state, self.core.org().clone());
+        self.started();
+        Ok(())
+    }
+
+    fn replayed(&self) -> Result<State, String> {
+        let mut state = State::new(INSTALL);
+        for kept in &self.journal {
+            let said: Said = serde_json::from_str(&kept.line)
+                .map_err(|wrong| format!("commit {} cannot be read back: {wrong}", kept.seq))?;
+            state.apply(&Commit { seq: kept.seq, at: kept.at, by: said.by, events: said.events });
+        }
+        Ok(state)
+    }
+
+    fn started(&mut self) {
+        let kind = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
+        self.take(Input { by: By::timer("engine"), idempotency: None, kind, closed: Vec::new() }).ok();
+        self.config_loaded();
+        self.deliver();
+    }
+
+    fn config_loaded(&mut self) {
+        let kind = InputKind::ConfigLoaded { hash: self.core.org().hash.as_str().into() };
+        self.take(Input { by: By::timer("catalog"), idempotency: None, kind, closed: Vec::new() }).ok();
+    }
+
+    /// Decides one input; its commit is kept, and is durable at once.
+    fn take(&mut self, input: Input) -> Result<Reply, Reject> {
+        let (by, asks) = (input.by.clone(), matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. }));
+        let signals = matches!(input.kind, InputKind::Signal { .. });
+        let (answer, commit) = self.core.take(self.now, input);
+        if let Some(commit) = &commit {
+            self.keep(commit);
+            self.core.durable(commit);
+        }
+        match by.actor {
+            Actor::Person(person) if asks => self.happened(What::Replied { person, reply: answer.reply.clone() }),
+            _ if signals => self.happened(What::Signalled(answer.reply.clone())),
+            _ => {}
+        }
+        answer.reply
+    }
+
+    fn keep(&mut self, commit: &Commit) {
+        let said = Said { by: commit.by.clone(), events: commit.events.clone() };
+        // An event that cannot be written makes the replay fail at this line, which is where it is told.
+        let line = serde_json::to_string(&said).unwrap_or_else(|wrong| format!("not written: {wrong}"));
+        self.journal.push(Kept { seq: commit.seq, at: commit.at, line });
+        for event in &commit.events {
+            if let Event::IncidentReopened { incident, .. } = event {
+                self.closed.remove(incident);
+            }
+            if let Some(text) = noted(event, &commit.by.actor) {
+                self.happened(What::Noted(text));
+            }
+        }
+        self.closed.extend(self.core.state_mut().take_dirty().closed_incidents);
+    }
+
+    /// Sends whatever may start, and takes its receipts, until nothing may start any more.
+    fn deliver(&mut self) {
+        while let Some(grant) = self.core.grant(self.now) {
+            let outcome = self.pretend(&grant);
+            self.happened(match &outcome {
+                Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
+                    What::NotSent { to: grant.to.clone(), reason: reason.clone() }
+                }
+                Outcome::Accepted => What::Sent {
+                    delivery: grant.id.clone(),
+                    to: grant.to,
+                    content: grant.content,
+                    incident: grant.incident,
+                    possible_repeat: grant.possible_repeat,
+                },
+            });
+            if self.hanging {
+                continue;
+            }
+            self.core.ended(&grant.id);
+            let kind = InputKind::Receipt { delivery: grant.id, outcome };
+            self.take(Input { by: By::timer("lane"), idempotency: None, kind, closed: Vec::new() }).ok();
+        }
+    }
+
+    /// How an attempt ends here. A method that fails does so for good, so that the person's next rule starts at once;
+    /// so does one whose owner or webhook is no longer configured.
+    fn pretend(&self, grant: &Grant) -> Outcome {
+        let org = self.core.org();
+        let (method, whose, known) = match &grant.to {
+            Destination::Person { person, method } => {
+                (*method, Some(person.to_string()), org.people.contains_key(person))
+            }
+            Destination::Webhook(id) => (Method::Webhook, Some(format!("webhook:{id}")), org.webhooks.contains_key(id)),
+            Destination::Channel(_) => (Method::Chat, None, true),
+        };
+        let broken = |fault: &Fault| fault.method == method && (fault.person.is_none() || fault.person == whose);
+        if self.faults.iter().any(broken) {
+            Outcome::Permanent { reason: format!("{method} fails (simulated)") }
+        } else if !known {
+            Outcome::Permanent { reason: format!("{} is no longer configured", whose.unwrap_or_default()) }
+        } else {
+            Outcome::Accepted
+        }
+    }
+
+    fn happened(&mut self, what: What) {
+        self.log.push(Happening { at: self.now, what });
+    }
+}
+
+/// The organisation with the integration of stories in it.
+fn with_story(mut org: Org) -> Org {
+    let id = IntegrationId::from(STORY);
+    let story = Integration {
+        id: id.clone(),
+        source: "generic".into(),
+        service: None,
+        group_by: vec!["alertname".into()],
+        may_acknowledge: false,
+        mapping: None,
+    };
+    org.integrations.insert(id, story);
+    org
+}
+
+fn place(channel: Option<&str>) -> Place {
+    let channel = ChannelRef::parse(channel.unwrap_or_default().trim_start_matches('#'));
+    Place { chat: channel.chat.unwrap_or_else(|| STORY.into()), channel: channel.name, ..Place::default() }
+}
+
+/// What a transcript tells of an event beside what is sent.
+fn noted(event: &Event, by: &Actor) -> Option<String> {
+    Some(match event {
+        Event::ConfigLoaded { hash } if !hash.is_empty() => {
+            format!("configuration {} in force", hash.chars().take(8).collect::<String>())
+        }
+        Event::AttemptRefused { command, permission, .. } => {
+            format!("recorded: {by} was refused /{command}, which needs the permission {permission}")
+        }
+        Event::IncidentOpened(opened) => {
+            let mark = if opened.unrouted { " [unrouted]" } else { "" };
+            format!("{} opened: {} {}{mark}: {}", opened.incident, opened.severity, opened.service, opened.title)
+        }
+        Event::IncidentAcknowledged { incident, .. } => format!("{incident} acknowledged by {by}"),
+        Event::IncidentUnacknowledged { incident, reason } => format!("{incident} triggered again: {reason}"),
+        Event::IncidentMitigated { incident } => format!("{incident} mitigated by {by}"),
+        Event::IncidentResolved { incident, resolution, .. } => format!("{incident} resolved as {resolution} by {by}"),
+        Event::IncidentReopened { incident, .. } => format!("{incident} reopened by {by}"),
+        Event::IncidentClosed { incident } => format!("{incident} closed by {by}"),
+        Event::IncidentSeveritySet { incident, severity, .. } => format!("{incident} is {severity} now"),
+        Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),
+        Event::EscalationStarted { incident, policy, reason, .. } => {
+            format!("{incident} escalates by {}: {reason}", policy.id)
+        }
+        Event::EscalationExhausted { incident } => format!("{incident}: last resort"),
+        _ => return None,
+    })
+}
