@@ -1,12 +1,12 @@
-//! From paths to a rehearsal: which configuration a story plays in, its own words laid over Opsbell's, the story's own
-//! directory. The only place of this room that touches files.
+//! From paths to a rehearsal: which configuration a story plays in, and the story's own directory. The only place of
+//! this room that touches files.
 
 use std::path::{Path, PathBuf};
 
 use super::report::Outcome;
 use super::run::{Surroundings, run};
 use super::story::{Story, SyntaxError};
-use crate::catalog::{self, words};
+use crate::catalog;
 use crate::domain::org::Org;
 
 /// The file that makes a directory a configuration.
@@ -60,7 +60,7 @@ pub fn nearest(file: &Path) -> Option<PathBuf> {
     Some(found.to_path_buf())
 }
 
-/// The organisation that a configuration directory declares, with its words. Secrets are not looked for, and what this
+/// The organisation that a configuration directory declares. Secrets are not looked for, and what this
 /// release cannot send is simulated. Errors: all findings that are errors, as text.
 pub fn organisation(dir: &Path) -> Result<Org, String> {
     let loaded = catalog::load_dir(dir, &|_| None).map_err(|wrong| wrong.to_string())?;
@@ -74,14 +74,7 @@ pub fn organisation(dir: &Path) -> Result<Org, String> {
             .collect();
         return Err(told.join("\n"));
     };
-    let mut lexicon = words::builtin();
-    for (path, text) in config.words() {
-        words::overlay(&mut lexicon, path, text)
-            .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    }
-    let mut org = config.org;
-    org.lexicon = lexicon;
-    Ok(org)
+    Ok(config.org)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {

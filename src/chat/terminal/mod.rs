@@ -145,6 +145,11 @@ impl Terminal {
         self.screen.answer(render::inert(text))
     }
 
+    /// Lets messages through before the answer to what was said: for words that wait for messages.
+    pub fn let_through(&self) {
+        self.screen.free();
+    }
+
     /// Lets what is said now be answered, and ends the conversation. A plain read that waits for input ends only with
     /// the process.
     pub fn stop(&self) {

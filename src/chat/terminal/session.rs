@@ -161,6 +161,7 @@ fn read_line(lines: &mut dyn BufRead) -> io::Result<Option<String>> {
 
 /// What a line is answered with; messages wait meanwhile, unless the house's own words let them through.
 fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
+    terminal.screen.hold();
     if let Some(said) = terminal.own.said(terminal, line) {
         return match said {
             Ok(text) => render::inert(&text),
@@ -173,7 +174,6 @@ fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
     let by = By::new(Actor::Person(terminal.who()), super::CAPABILITIES.chat);
     let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
     let kind = InputKind::Text { place, text: line.to_owned() };
-    terminal.screen.hold();
     let answer = desk.ask(Input { by, idempotency: None, kind, closed: Vec::new() });
     match answer {
         Ok(Some(Answer { reply: Ok(reply), .. })) => {

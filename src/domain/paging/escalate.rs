@@ -165,11 +165,13 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
     let policy = &escalation.policy.id;
     let why = format!("last resort: nobody acknowledged through {policy}");
     let team = draft.incident(id).and_then(|incident| draft.org.teams.get(&incident.team));
-    if let Some(channel) = team.and_then(|team| team.channel.clone()) {
-        page::send(draft, id, None, &Destination::Channel(channel), &why, None);
-    }
-    for to in operators(draft.org) {
-        page::send(draft, id, None, &to, &why, None);
+    let channel = team.and_then(|team| team.channel.clone()).map(Destination::Channel);
+    let mut told = Vec::new();
+    for to in channel.into_iter().chain(operators(draft.org)) {
+        if !told.contains(&to) {
+            page::send(draft, id, None, &to, &why, None);
+            told.push(to);
+        }
     }
     let org = draft.org;
     let fallback = org.defaults.fallback.as_ref().filter(|fallback| *fallback != policy);
