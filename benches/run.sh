@@ -42,7 +42,7 @@ fail() {
 value() { tr ' ' '\n' <<<"$2" | sed -n "s/^$1=//p" | head -1; }
 # The median of some numbers.
 median() { printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", b > 0 ? a / b : 0 }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b > 0 ? a / b : 0) }'; }
 # Seconds of processor time that a process has used, in user and system mode.
 cpu() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"; }
 mib() { awk -v name="$1:" '$1 == name { printf "%.1f", $2 / 1024 }' "/proc/$2/status"; }
@@ -137,6 +137,7 @@ measure() {
     stop_server
     local load paged
     load=$(grep '^load' <<<"$told") paged=$(grep '^pages' <<<"$told" || true)
+    paged=${paged:-pages per_second=- missing=0}
     echo "$(value per_second "$load") $(value per_second "$paged") $(awk -v a="$before" -v b="$after" \
         -v n="$(value accepted "$load")" 'BEGIN { printf "%.0f", (b - a) * 1e6 / (n > 0 ? n : 1) }')" \
         "$(value refused "$load")" "$(value missing "$paged")"
