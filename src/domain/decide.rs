@@ -242,15 +242,15 @@ fn page_somebody(
             let policy = draft.org.teams.get(&team).and_then(|team| draft.org.policies.get(&team.escalation)).cloned();
             (owned, policy)
         }
-        PageTarget::Person(person) => (None, Some(only(person))),
+        PageTarget::Person(person) => (None, Some(only(person, &asks))),
     };
     Ok(declared(draft, life::Declaration { title: &title, service, severity: None, place, policy }))
 }
 
 /// A policy that pages one person, twice, before the last resort.
-fn only(person: PersonId) -> Policy {
+fn only(person: PersonId, asks: &str) -> Policy {
     let step = Step { page: vec![Target::Person(person)], escalate_after: escalate::AD_HOC_WAIT };
-    Policy { id: "page".into(), steps: vec![step], repeat: 1, ack_expires: None }
+    Policy { id: format!("{}{asks}", escalate::AD_HOC).into(), steps: vec![step], repeat: 1, ack_expires: None }
 }
 
 fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {

@@ -19,6 +19,8 @@ pub struct Core {
     state: State,
     org: Arc<Org>,
     outbox: Outbox,
+    /// The last commit that is durable.
+    durable: u64,
 }
 
 impl Core {
@@ -26,7 +28,8 @@ impl Core {
     /// again, marked as a possible repeat.
     pub fn new(state: State, org: Arc<Org>) -> Self {
         let outbox = Outbox::recover(&state, &org);
-        Self { state, org, outbox }
+        let durable = state.meta.seq;
+        Self { state, org, outbox, durable }
     }
 
     /// The applied state.
@@ -49,9 +52,11 @@ impl Core {
         self.org = org;
     }
 
-    /// Starts over from the durable state after commits were lost; deliveries under way stay so.
+    /// Starts over from the durable state after commits were lost; deliveries under way stay so. What came back and is
+    /// not durable (or rested on what is not) does not start again before its receipt is given to `take` once more.
     pub fn rebuild(&mut self, state: State) {
-        self.outbox.rebuild(&state, &self.org);
+        self.durable = state.meta.seq;
+        self.outbox.lost(&state, &self.org);
         self.state = state;
     }
 
@@ -60,7 +65,7 @@ impl Core {
     pub fn take(&mut self, now: Timestamp, input: Input) -> (Answer, Option<Commit>) {
         let decision = decide(&self.state, &self.org, now, &input);
         if let (InputKind::Receipt { delivery, .. }, true) = (&input.kind, decision.events.is_empty()) {
-            self.outbox.release(delivery);
+            self.outbox.release(delivery, self.state.meta.seq, self.durable);
         }
         let commit = (!decision.events.is_empty()).then(|| Commit {
             seq: self.state.meta.seq + 1,
@@ -94,9 +99,10 @@ impl Core {
 
     /// React: a commit is durable, so what it owes may start.
     pub fn durable(&mut self, commit: &Commit) {
+        self.durable = commit.seq;
         self.outbox.react(commit, &self.org);
         if commit.events.iter().any(|event| matches!(event, Event::ClockStepped { .. })) {
-            self.outbox.rebuild(&self.state, &self.org);
+            self.outbox.rebuild(&self.state, &self.org, commit.seq);
         }
     }
 
@@ -109,6 +115,11 @@ impl Core {
     /// The attempt has come back: its place in the lane is free. Give its receipt to `take` as well.
     pub fn ended(&mut self, id: &DeliveryId) {
         self.outbox.ended(id);
+    }
+
+    /// Whether nothing is kept for any delivery: none is ready, waits, is under way or held.
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_idle()
     }
 
     /// How many deliveries are under way.

@@ -117,8 +117,8 @@ struct Engine {
     writing: bool,
     /// Released when their commit is durable; in order.
     waiting: VecDeque<Waiting>,
-    /// Receipts whose commit is not durable.
-    unsaved: BTreeMap<u64, Input>,
+    /// Receipts of which what they led to, or rest on, is not durable.
+    unsaved: BTreeMap<u64, Vec<Input>>,
     /// Receipts that wait for a journal that can be written.
     parked: Vec<Input>,
     /// Why the journal cannot be written.
@@ -231,11 +231,10 @@ impl Engine {
         let now = self.clock.now();
         let receipt = matches!(input.kind, InputKind::Receipt { .. }).then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
-        if let Some(commit) = commit {
-            if let Some(receipt) = receipt {
-                self.unsaved.insert(commit.seq, receipt);
-            }
-            self.unwritten.push(commit);
+        self.unwritten.extend(commit);
+        // One that changed nothing rests on what made it so: its delivery was cancelled by a commit that may be lost.
+        if let Some(receipt) = receipt.filter(|_| answer.seq > self.durable.0) {
+            self.unsaved.entry(answer.seq).or_default().push(receipt);
         }
         answer
     }
@@ -321,7 +320,7 @@ impl Engine {
         tracing::error!(%reason, durable = self.durable.0, "the journal could not be written");
         self.writing = false;
         self.unwritten.clear();
-        self.parked.extend(std::mem::take(&mut self.unsaved).into_values());
+        self.parked.extend(std::mem::take(&mut self.unsaved).into_values().flatten());
         self.shelf.forget_pending();
         for (_, call) in std::mem::take(&mut self.waiting) {
             call(Err(Unavailable::Journal(reason.clone())));

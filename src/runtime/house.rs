@@ -167,6 +167,12 @@ impl House {
     /// The configuration cannot be served, the data directory is in use or damaged, the address is taken.
     pub fn start(config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
         let data = Data::take(&options.data)?;
+        // Before anything is written: a taken address must leave no trace.
+        let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
+            format!("cannot listen on {}; is it taken? choose another with --listen", options.listen)
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
         let admin = data.admin_token()?;
         let install = data::random_install()?;
         let opened = recover::open(options.disk, data.dir(), &install, &mut *options.progress)?;
@@ -215,11 +221,6 @@ impl House {
             closed: Vec::new(),
         })));
 
-        let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
-            format!("cannot listen on {}; is it taken? choose another with --listen", options.listen)
-        })?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let router = http::router(face(&wiring, &admin))?;
         let (stop_http, stopped) = tokio::sync::oneshot::channel();
         let http = tokio.spawn(async move {

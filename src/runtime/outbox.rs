@@ -75,6 +75,8 @@ pub struct Outbox {
     behind: BTreeMap<(Lane, IncidentId), BTreeSet<Rank>>,
     /// Came back, but the receipt is not durable yet: not to be started again.
     held: BTreeSet<DeliveryId>,
+    /// Held until this commit is durable: their receipts changed nothing because of it.
+    leaving: BTreeSet<(u64, DeliveryId)>,
     /// Everything owed up to this commit was owed before this process began.
     recovered: u64,
 }
@@ -83,23 +85,29 @@ impl Outbox {
     /// The outbox of a fresh process.
     pub fn recover(state: &State, org: &Org) -> Self {
         let mut outbox = Self { recovered: state.meta.seq, ..Self::default() };
-        outbox.fill(state, org);
+        outbox.fill(state, org, state.meta.seq);
         outbox
     }
 
-    /// Starts over from a state that has lost commits; what is under way stays so.
-    pub fn rebuild(&mut self, state: &State, org: &Org) {
+    /// Starts over from a state that has lost commits; what is under way stays so, and what came back is held.
+    pub fn lost(&mut self, state: &State, org: &Org) {
+        self.leaving.clear();
+        self.rebuild(state, org, state.meta.seq);
+    }
+
+    /// Files anew what was owed up to `durable`; what is under way stays so.
+    pub fn rebuild(&mut self, state: &State, org: &Org, durable: u64) {
         for queue in self.lanes.values_mut() {
             queue.ready.clear();
         }
         self.open.clear();
         self.later.clear();
         self.behind.values_mut().for_each(BTreeSet::clear);
-        self.fill(state, org);
+        self.fill(state, org, durable);
     }
 
-    fn fill(&mut self, state: &State, org: &Org) {
-        for (incident, delivery) in state.owed() {
+    fn fill(&mut self, state: &State, org: &Org, durable: u64) {
+        for (incident, delivery) in state.owed().take_while(|(_, delivery)| delivery.id.seq <= durable) {
             if self.busy.contains_key(&delivery.id) || self.held.contains(&delivery.id) {
                 continue;
             }
@@ -114,6 +122,12 @@ impl Outbox {
 
     /// A commit is durable: what it owes may start.
     pub fn react(&mut self, commit: &Commit, org: &Org) {
+        while let Some((seq, _)) = self.leaving.first()
+            && *seq <= commit.seq
+        {
+            let Some((_, id)) = self.leaving.pop_first() else { break };
+            self.held.remove(&id);
+        }
         for event in &commit.events {
             match event {
                 Event::DeliveryOwed(owed) => {
@@ -177,8 +191,10 @@ impl Outbox {
             let queue = self.lanes.get_mut(&lane)?;
             Self::shut(&mut self.open, &lane, queue);
             let Some(rank) = queue.ready.pop_first() else { continue };
-            let Some((incident, delivery)) = state.owed_delivery(&rank.1) else {
-                // Acknowledged, cancelled or settled meanwhile: it does not start.
+            let stays = self.busy.contains_key(&rank.1) || self.held.contains(&rank.1);
+            let Some((incident, delivery)) = state.owed_delivery(&rank.1).filter(|_| !stays) else {
+                // Acknowledged, cancelled or settled meanwhile: it does not start. One that is under way starts again
+                // only by its own receipt.
                 Self::reopen(&mut self.open, lane, queue);
                 continue;
             };
@@ -244,11 +260,25 @@ impl Outbox {
             Self::reopen(&mut self.open, lane, queue);
         }
     }
-}
 
-impl Outbox {
-    /// Its receipt changed nothing (the delivery was cancelled while under way), so that nothing durable will come.
-    pub fn release(&mut self, id: &DeliveryId) {
-        self.held.remove(id);
+    /// Its receipt changed nothing at the state of commit `seq` (the delivery was cancelled while under way). It is held
+    /// until that is durable: if the cancellation is lost, the receipt has to be heard again.
+    pub fn release(&mut self, id: &DeliveryId, seq: u64, durable: u64) {
+        if seq <= durable {
+            self.held.remove(id);
+        } else if self.held.contains(id) {
+            self.leaving.insert((seq, id.clone()));
+        }
+    }
+
+    /// Whether nothing is kept for any delivery.
+    pub fn is_idle(&self) -> bool {
+        self.lanes.values().all(|queue| queue.ready.is_empty() && queue.under_way == 0)
+            && self.open.is_empty()
+            && self.later.is_empty()
+            && self.busy.is_empty()
+            && self.behind.is_empty()
+            && self.held.is_empty()
+            && self.leaving.is_empty()
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use super::record::{Incident, IncidentState, RoleName, Roles};
+use super::record::{Holder, Incident, IncidentState, RoleName, Roles};
 use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{AlertId, DeliveryId, PersonId};
+use crate::domain::paging::escalate::AD_HOC;
 use crate::domain::paging::{Escalation, Page, PageState};
 use crate::domain::time::{Span, Timestamp};
 
@@ -42,7 +43,8 @@ impl Incident {
             opened_by: stamp.by.actor.clone(),
             opened_at: stamp.at,
             acknowledged_at: None,
-            acknowledged_by: None,
+            holder: None,
+            own_policy: None,
             ack_expires: None,
             mitigated_at: None,
             resolved_at: None,
@@ -102,7 +104,7 @@ impl Incident {
             Event::IncidentUnacknowledged { reason, .. } => {
                 self.state = IncidentState::Triggered;
                 // Whoever led because they had it leads no longer; a lead named by somebody else stays.
-                let had = self.acknowledged_by.take();
+                let had = self.holder.take().map(|holder| holder.actor);
                 if self.roles.lead.as_ref().is_some_and(|lead| had.as_ref().and_then(Actor::person) == Some(lead)) {
                     self.roles.lead = None;
                 }
@@ -138,7 +140,7 @@ impl Incident {
                 self.resolution = None;
                 self.closes = None;
                 self.closed_at = None;
-                self.acknowledged_by = None;
+                self.holder = None;
                 self.exhausted_at = None;
                 self.took_part(stamp);
                 self.say(stamp, "reopened".into());
@@ -181,13 +183,12 @@ impl Incident {
             Event::EscalationStarted { policy, step, reason, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
                 self.exhausted_at = None;
-                self.escalation = Some(Escalation {
-                    policy: Arc::new((**policy).clone()),
-                    step: *step,
-                    cycle: 0,
-                    due: stamp.at,
-                    reason: reason.clone(),
-                });
+                let policy = Arc::new((**policy).clone());
+                if policy.id.as_str().starts_with(AD_HOC) {
+                    self.own_policy = Some(Arc::clone(&policy));
+                }
+                self.escalation =
+                    Some(Escalation { policy, step: *step, cycle: 0, due: stamp.at, reason: reason.clone() });
             }
             Event::EscalationStepped { step, cycle, next, .. } => {
                 self.last_step = Some(*step);
@@ -271,7 +272,7 @@ impl Incident {
     fn acknowledge(&mut self, stamp: &Stamp<'_>, expires: Option<Timestamp>, snoozed: bool) {
         self.state = IncidentState::Acknowledged;
         self.acknowledged_at.get_or_insert(stamp.at);
-        self.acknowledged_by = Some(stamp.by.actor.clone());
+        self.holder = Some(Holder { actor: stamp.by.actor.clone(), since: stamp.at, snoozed });
         self.ack_expires = expires;
         self.took_part(stamp);
         if let (None, Actor::Person(person)) = (&self.roles.lead, &stamp.by.actor) {

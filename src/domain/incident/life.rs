@@ -113,8 +113,10 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             .about(id))
         }
         IncidentState::Acknowledged | IncidentState::Mitigated => {
-            let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-            let at = incident.acknowledged_at.map(|at| format!(" <t:{}:R>", at.unix_secs())).unwrap_or_default();
+            let (whose, at) = match &incident.holder {
+                Some(holder) => (holder.actor.to_string(), format!(" <t:{}:R>", holder.since.unix_secs())),
+                None => ("somebody".to_owned(), String::new()),
+            };
             Ok(Reply::done(format!("{id} is already {} by {whose}{at}. Nothing changed.", word(incident.state)))
                 .about(id))
         }
@@ -229,8 +231,12 @@ fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
 /// An acknowledgement has run out.
 pub fn ack_expired(draft: &mut Draft<'_>, id: IncidentId) {
     let Some(incident) = draft.incident(id) else { return };
-    let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-    restart(draft, id, format_compact!("the acknowledgement of {whose} expired"));
+    let reason = match &incident.holder {
+        Some(holder) if holder.snoozed => format_compact!("the snooze of {} is over", holder.actor),
+        Some(holder) => format_compact!("the acknowledgement of {} expired", holder.actor),
+        None => "the acknowledgement expired".into(),
+    };
+    restart(draft, id, reason);
 }
 
 /// `/incident mitigate`.
@@ -251,14 +257,14 @@ pub fn mitigate(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> 
 pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Option<&str>) {
     let closes = draft.now.after(draft.org.defaults.close_after);
     draft.emit(Event::IncidentResolved { incident: id, resolution: how, text: text.map(CompactString::from), closes });
-    let by = if how == Resolution::Recovered && draft.person().is_none() {
-        "all alerts have recovered".to_owned()
+    let (why, told) = if how == Resolution::Recovered && draft.person().is_none() {
+        ("all alerts have recovered".to_owned(), "all alerts have recovered, so it is resolved".to_owned())
     } else {
-        format!("resolved by {}", draft.actor())
+        (format!("resolved by {}", draft.actor()), format!("resolved as {how} by {}", draft.actor()))
     };
-    escalate::stop(draft, id, PageState::Cancelled, &by);
-    let said = text.map(|text| format!(" {text}")).unwrap_or_default();
-    draft.post(id, format!("{id}: resolved as {how}, {by}.{said}"));
+    escalate::stop(draft, id, PageState::Cancelled, &why);
+    let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
+    draft.post(id, format!("{id}: {told}{said}"));
 }
 
 /// `/resolve`, and its button.

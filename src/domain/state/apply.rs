@@ -87,7 +87,8 @@ impl State {
             }
             Event::IncidentClosed { incident } => {
                 self.change(*incident, |incident| incident.apply(stamp, event));
-                if let Some(record) = self.remove(*incident) {
+                if let Some(mut record) = self.remove(*incident) {
+                    self.keep_owed(&mut record);
                     self.dirty.closed_incidents.insert(*incident, record);
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                 }
@@ -143,6 +144,18 @@ impl State {
         self.index.owed.insert(delivery.id.clone(), None);
         self.dirty.touched.insert(RecordKey::Notice(delivery.id.clone()));
         self.notices.insert(delivery.id.clone(), delivery);
+    }
+
+    /// What a closing incident still owes (a post that has not arrived) is owed as a notice from now on: State keeps no
+    /// closed record, and what is owed has to be sent.
+    fn keep_owed(&mut self, record: &mut Incident) {
+        let (owed, settled): (Vec<_>, _) = std::mem::take(&mut record.deliveries).into_iter().partition(Delivery::owed);
+        record.deliveries = settled;
+        for delivery in owed {
+            self.index.owed.insert(delivery.id.clone(), None);
+            self.dirty.touched.insert(RecordKey::Notice(delivery.id.clone()));
+            self.notices.insert(delivery.id.clone(), delivery);
+        }
     }
 
     /// A notice is kept only while it is owed; its ledger is the journal.

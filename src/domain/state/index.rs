@@ -95,13 +95,13 @@ impl super::Index {
     /// Replaces a policy by the equal one that is already held.
     pub(super) fn share(&mut self, policy: &mut Arc<Policy>) {
         let held = PolicyRef(policy.clone());
-        if let Some(known) = self.policies.get(&held) {
+        if let Some(known) = self.policies.0.get(&held) {
             *policy = known.0.clone();
             return;
         }
         // Policies that nothing escalates by any more go when a new one comes, so that edits do not pile up.
-        self.policies.retain(|known| Arc::strong_count(&known.0) > 1);
-        self.policies.insert(held);
+        self.policies.0.retain(|known| Arc::strong_count(&known.0) > 1);
+        self.policies.0.insert(held);
     }
 }
 

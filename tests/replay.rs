@@ -1,0 +1,65 @@
+//! Replay equals live state (DESIGN §9, 2): random inputs through the core; afterwards the journal, written and read
+//! back as bytes, gives the same State with its look-ups, byte for byte; so do its records, kept up by what was dirty,
+//! and any of its snapshots plus the journal's tail.
+
+#[path = "support_faults/mod.rs"]
+mod support_faults;
+mod support_paging;
+
+#[path = "replay/live.rs"]
+mod live;
+#[path = "replay/ops.rs"]
+mod ops;
+
+use proptest::prelude::*;
+
+use live::Live;
+use opsbell::domain::state::State;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_replay_equals_the_live_state(
+        ops in prop::collection::vec(ops::one(), 1..140),
+        snapshot_at in any::<prop::sample::Index>(),
+        start_with_example in any::<bool>(),
+    ) {
+        let mut live = Live::new(start_with_example);
+        for op in &ops {
+            live.run(op);
+        }
+        let commits = live.through_the_journal();
+        prop_assert_eq!(&commits, &live.commits, "the journal gives back what was written");
+
+        let state = live.core.state();
+        let mut replayed = State::new(live::INSTALL);
+        let mut snapshot = State::new(live::INSTALL);
+        let at = snapshot_at.index(commits.len() + 1);
+        for (i, commit) in commits.iter().enumerate() {
+            if i == at {
+                snapshot = live::from_bytes(&live::bytes(&replayed.disassemble()));
+            }
+            replayed.apply(commit);
+        }
+        prop_assert_eq!(&replayed, state);
+        let wanted = live::bytes(&state.disassemble());
+        prop_assert!(wanted == live::bytes(&replayed.disassemble()), "byte for byte");
+
+        if at < commits.len() {
+            for commit in &commits[at..] {
+                snapshot.apply(commit);
+            }
+            prop_assert_eq!(&snapshot, state, "a snapshot after {} of {} commits and the tail", at, commits.len());
+            prop_assert!(wanted == live::bytes(&snapshot.disassemble()));
+        }
+        prop_assert_eq!(&State::assemble(state.disassemble()), state, "look-ups are derived right");
+        live.compare_records();
+    }
+}
+
+/// Thirty by default; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    let given = ProptestConfig::default().cases;
+    if given == 256 { 60 } else { given }
+}

@@ -1,0 +1,179 @@
+//! What can happen in a run, at random: few keys, services and people, so that they meet.
+
+use proptest::prelude::*;
+
+use opsbell::domain::delivery::Outcome;
+use opsbell::domain::input::Button;
+use opsbell::domain::signal::{AlertSeverity, SignalKind};
+use opsbell::domain::time::Span;
+
+#[derive(Debug, Clone)]
+pub enum Op {
+    Signal {
+        integration: usize,
+        kind: SignalKind,
+        service: usize,
+        key: u8,
+        severity: Option<AlertSeverity>,
+        environment: Option<u8>,
+        summary: Option<u8>,
+        label: Option<u8>,
+    },
+    Say {
+        who: usize,
+        words: usize,
+        incident: u64,
+        key: Option<u8>,
+    },
+    Press {
+        who: usize,
+        button: Button,
+        incident: u64,
+        key: Option<u8>,
+    },
+    /// Starts up to so many deliveries.
+    Grant(u8),
+    /// One that is under way ends; `again` tells it twice.
+    Receipt {
+        which: prop::sample::Index,
+        outcome: Outcome,
+        again: bool,
+    },
+    /// A receipt for something that is not under way.
+    Strange {
+        seq: u64,
+        n: u16,
+        outcome: Outcome,
+    },
+    Wait(i64),
+    Step(Span),
+    Switch,
+    AddToken {
+        who: usize,
+        token: u8,
+        person: usize,
+    },
+    RevokeToken {
+        who: usize,
+        token: u8,
+        of_person: bool,
+    },
+    Tell,
+    Restart,
+    /// Takes what is dirty to the records.
+    Gather,
+}
+
+fn kind() -> impl Strategy<Value = SignalKind> {
+    prop_oneof![
+        6 => Just(SignalKind::Alert),
+        3 => Just(SignalKind::Resolve),
+        1 => Just(SignalKind::Ack),
+        1 => prop::sample::select(vec![
+            SignalKind::Deploy, SignalKind::Ci, SignalKind::StatusUpdate, SignalKind::Confirm, SignalKind::Ignore,
+        ]),
+    ]
+}
+
+fn severity() -> impl Strategy<Value = Option<AlertSeverity>> {
+    prop::sample::select(vec![
+        None,
+        Some(AlertSeverity::Info),
+        Some(AlertSeverity::Warning),
+        Some(AlertSeverity::High),
+        Some(AlertSeverity::Critical),
+    ])
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let retryable = (any::<bool>(), prop::option::of(-5_000i64..2_000_000))
+        .prop_map(|(unknown, after)| Outcome::Retryable { reason: "busy".into(), after: after.map(Span), unknown });
+    prop_oneof![
+        3 => Just(Outcome::Accepted),
+        2 => retryable,
+        1 => Just(Outcome::Permanent { reason: "no such\n address".into() }),
+    ]
+}
+
+pub fn one() -> impl Strategy<Value = Op> {
+    let button = prop::sample::select(Button::ALL.to_vec());
+    let key = || prop::option::weighted(0.2, 0u8..3);
+    let option = |n: u8| prop::option::of(0..n);
+    prop_oneof![
+        8 => (0usize..5, kind(), 0usize..7, 0u8..4, severity(), option(2), option(2), option(2)).prop_map(
+            |(integration, kind, service, key, severity, environment, summary, label)| Op::Signal {
+                integration, kind, service, key, severity, environment, summary, label,
+            }
+        ),
+        10 => (0usize..9, 0usize..40, 0u64..7, key())
+            .prop_map(|(who, words, incident, key)| Op::Say { who, words, incident, key }),
+        3 => (0usize..9, button, 0u64..7, key())
+            .prop_map(|(who, button, incident, key)| Op::Press { who, button, incident, key }),
+        6 => (1u8..9).prop_map(Op::Grant),
+        6 => (any::<prop::sample::Index>(), outcome(), prop::bool::weighted(0.1))
+            .prop_map(|(which, outcome, again)| Op::Receipt { which, outcome, again }),
+        1 => (0u64..60, 0u16..4, outcome()).prop_map(|(seq, n, outcome)| Op::Strange { seq, n, outcome }),
+        5 => prop_oneof![0i64..2_000, 0i64..400_000, 0i64..8_000_000, 0i64..400_000_000].prop_map(Op::Wait),
+        1 => prop_oneof![-90_000_000i64..90_000_000, -4_000i64..4_000].prop_map(|ms| Op::Step(Span(ms))),
+        1 => Just(Op::Switch),
+        1 => (0usize..9, 0u8..3, 0usize..9).prop_map(|(who, token, person)| Op::AddToken { who, token, person }),
+        1 => (0usize..9, 0u8..3, any::<bool>())
+            .prop_map(|(who, token, of_person)| Op::RevokeToken { who, token, of_person }),
+        1 => Just(Op::Tell),
+        1 => Just(Op::Restart),
+        2 => Just(Op::Gather),
+    ]
+}
+
+/// What people say; `#` stands for an incident. Some of it is wrong.
+pub const WORDS: [&str; 40] = [
+    "/ack INC-#",
+    "/ack",
+    "/resolve INC-#",
+    "/resolve INC-# false-alarm \"a test\"",
+    "/incident declare \"it is slow\"",
+    "/incident declare \"it is down\" service:api severity:sev1",
+    "/incident declare \"it is down\" service:payments-api severity:sev3",
+    "/incident declare noted severity:sev4",
+    "/incident show INC-#",
+    "/incident list",
+    "/incident note INC-# \"looked\"",
+    "/incident update INC-# \"going on\"",
+    "/incident severity INC-# sev1",
+    "/incident severity INC-# sev2",
+    "/incident severity INC-# sev3",
+    "/incident severity INC-# sev4",
+    "/incident role INC-# commander",
+    "/incident role INC-# scribe cas",
+    "/incident escalate INC-#",
+    "/incident escalate INC-#",
+    "/incident mitigate INC-#",
+    "/incident reopen INC-#",
+    "/incident reopen INC-# \"it is back\"",
+    "/incident close INC-#",
+    "/incident close INC-#",
+    "/incident timeline INC-#",
+    "/incident pages INC-#",
+    "/snooze INC-# 30m",
+    "/page ann incident:INC-#",
+    "/page bas \"can you look\"",
+    "/page cas",
+    "/page team:core",
+    "/page service:cdn help",
+    "/page team:payments \"help\"",
+    "/oncall who",
+    "/status",
+    "/whoami",
+    "/alert list",
+    "/alert show ALR-#",
+    "/inzident declare \"",
+];
+
+/// Who speaks: of both organisations, a stakeholder of each, a stranger, the administrator's token.
+pub const PEOPLE: [&str; 9] =
+    ["ann", "bas", "cas", "op", "sue", "margriet", "sanne", "nobody", opsbell::domain::actor::ADMINISTRATOR];
+
+pub const INTEGRATIONS: [&str; 5] = ["prom", "probe", "prometheus", "uptime", "gone"];
+
+pub const SERVICES: [Option<&str>; 7] =
+    [None, Some("api"), Some("cdn"), Some("payments-api"), Some("ledger"), Some("unheard-of"), Some("")];
