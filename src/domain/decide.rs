@@ -189,7 +189,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
         Command::AlertList => Ok(Reply::done(alert::show::list(draft.state))),
-        Command::AlertShow { alert } => match draft.state.alerts.get(&alert) {
+        Command::AlertShow { alert } => match draft.state.alert(alert) {
             Some(known) => Ok(Reply::done(alert::show::show(known)).about(alert).about(known.incident)),
             None if alert.0 >= 1 && alert.0 <= draft.state.meta.alerts => {
                 Err(Reject::new(RejectCode::NotFound, format!("{alert} has recovered."))

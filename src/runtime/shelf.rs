@@ -311,7 +311,7 @@ impl Shelf {
             }
             RecordQuery::Alert(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.alerts.get(&id));
-                let known = state.alerts.get(&id).or(state.resolved_since(id)).or(gathered).cloned();
+                let known = state.alert(id).or(state.resolved_since(id)).or(gathered).cloned();
                 Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
@@ -347,7 +347,7 @@ impl Shelf {
                 known.extend(
                     state.resolved_alerts_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
                 );
-                known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
+                known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
                 Box::new(move |done| {
                     let listed = records.list_alerts(below, limit).map(|resolved| {
                         for alert in resolved {

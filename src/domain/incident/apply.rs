@@ -207,6 +207,7 @@ impl Incident {
             Event::EscalationStopped { .. } => self.escalation = None,
             Event::PageOpened { page, person, reason, rules, next } => {
                 self.say(stamp, format_compact!("paged {person}: {reason}"));
+                room_for_one(&mut self.pages);
                 self.pages.push(Page {
                     n: page.n,
                     person: person.clone(),
@@ -236,7 +237,10 @@ impl Incident {
                     delivery.settle(cancelled.clone());
                 }
             }
-            Event::DeliveryOwed(owed) => self.deliveries.push(Delivery::owed_by(stamp.at, owed)),
+            Event::DeliveryOwed(owed) => {
+                room_for_one(&mut self.deliveries);
+                self.deliveries.push(Delivery::owed_by(stamp.at, owed));
+            }
             Event::DeliveryAccepted { delivery, .. } => {
                 self.settle(delivery, DeliveryStatus::Accepted { at: stamp.at });
                 let page = self.delivery(delivery).and_then(|delivery| delivery.page);
@@ -338,5 +342,12 @@ impl Incident {
         self.closes.iter_mut().for_each(shift);
         self.pages.iter_mut().filter_map(|page| page.next.as_mut()).for_each(shift);
         self.deliveries.iter_mut().for_each(|delivery| delivery.shift(by));
+    }
+}
+
+/// Most incidents have a page or two; a list's usual first step has room for four.
+fn room_for_one<T>(list: &mut Vec<T>) {
+    if list.len() < 4 {
+        list.reserve_exact(1);
     }
 }
