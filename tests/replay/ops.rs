@@ -19,19 +19,45 @@ pub enum Op {
         summary: Option<u8>,
         label: Option<u8>,
     },
-    Say { who: usize, words: usize, incident: u64, key: Option<u8> },
-    Press { who: usize, button: Button, incident: u64, key: Option<u8> },
+    Say {
+        who: usize,
+        words: usize,
+        incident: u64,
+        key: Option<u8>,
+    },
+    Press {
+        who: usize,
+        button: Button,
+        incident: u64,
+        key: Option<u8>,
+    },
     /// Starts up to so many deliveries.
     Grant(u8),
     /// One that is under way ends; `again` tells it twice.
-    Receipt { which: prop::sample::Index, outcome: Outcome, again: bool },
+    Receipt {
+        which: prop::sample::Index,
+        outcome: Outcome,
+        again: bool,
+    },
     /// A receipt for something that is not under way.
-    Strange { seq: u64, n: u16, outcome: Outcome },
+    Strange {
+        seq: u64,
+        n: u16,
+        outcome: Outcome,
+    },
     Wait(i64),
     Step(Span),
     Switch,
-    AddToken { who: usize, token: u8, person: usize },
-    RevokeToken { who: usize, token: u8, of_person: bool },
+    AddToken {
+        who: usize,
+        token: u8,
+        person: usize,
+    },
+    RevokeToken {
+        who: usize,
+        token: u8,
+        of_person: bool,
+    },
     Tell,
     Restart,
     /// Takes what is dirty to the records.
@@ -60,9 +86,8 @@ fn severity() -> impl Strategy<Value = Option<AlertSeverity>> {
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
-    let retryable = (any::<bool>(), prop::option::of(-5_000i64..2_000_000)).prop_map(|(unknown, after)| {
-        Outcome::Retryable { reason: "busy".into(), after: after.map(Span), unknown }
-    });
+    let retryable = (any::<bool>(), prop::option::of(-5_000i64..2_000_000))
+        .prop_map(|(unknown, after)| Outcome::Retryable { reason: "busy".into(), after: after.map(Span), unknown });
     prop_oneof![
         3 => Just(Outcome::Accepted),
         2 => retryable,
@@ -99,7 +124,6 @@ pub fn one() -> impl Strategy<Value = Op> {
         2 => Just(Op::Gather),
     ]
 }
-
 
 /// What people say; `#` stands for an incident. Some of it is wrong.
 pub const WORDS: [&str; 40] = [

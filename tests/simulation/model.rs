@@ -234,7 +234,6 @@ impl Model {
         known.anew(now);
     }
 
-
     /// Where the escalation goes on is not known to the model: nothing is expected until it is known again.
     pub fn unclear(&mut self, id: IncidentId) {
         let known = self.incidents.entry(id).or_default();

@@ -349,7 +349,8 @@ impl World {
         }
         let seq = self.journal.len() as u64;
         self.unsaved.retain(|(at, _)| *at > seq);
-        let (ready, waiting): (Vec<_>, _) = std::mem::take(&mut self.waiting).into_iter().partition(|one| one.seq <= seq);
+        let (ready, waiting): (Vec<_>, _) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.seq <= seq);
         self.waiting = waiting;
         for one in ready {
             self.answer(one);
@@ -455,7 +456,11 @@ impl World {
     fn send(&mut self, grant: &Grant) {
         let at = (lane(&grant.to), grant.incident);
         if grant.incident.is_some() {
-            assert!(self.flights.iter().all(|flight| flight.lane != at), "{}: a lane is ordered per incident", grant.id);
+            assert!(
+                self.flights.iter().all(|flight| flight.lane != at),
+                "{}: a lane is ordered per incident",
+                grant.id
+            );
         }
         let mut mood = self.moods.get(&at.0).copied().unwrap_or(Mood::Good);
         if mood == Mood::Moody {
