@@ -140,12 +140,13 @@ fn a_closed_incident_that_is_named_is_loaded() {
 fn records_that_fail_are_rebuilt_and_the_answers_stay() {
     let mut stand = Stand::new();
     close_one(&stand);
+    stand.said("ben", "/incident declare \"a third\" service:cdn severity:sev4");
     let before = stand.said("ben", "/incident show INC-1");
 
     // While a batch with what was gathered is on its way to the disk, the records fail.
     stand.clock.advance(Span::secs(2));
     stand.disk.hold();
-    let gathered = stand.say("ben", "/incident declare \"gathered\" service:cdn severity:sev4");
+    let gathered = stand.say("ben", "/incident note INC-2 \"gathered\"");
     stand.disk.wait_until_somebody_stands();
     stand.records.clone().close().expect("they let go");
     stand.tick();
@@ -162,7 +163,7 @@ fn records_that_fail_are_rebuilt_and_the_answers_stay() {
     }
     assert_eq!(stand.said("ben", "/incident show INC-1"), before);
     stand.clock.advance(Span::secs(2));
-    stand.said("ben", "/resolve INC-2");
+    stand.said("ben", "/resolve INC-3");
     let live = stand.glance(|view| view.state.disassemble());
     stand.stop();
     let disk = std::sync::Arc::new(stand.disk.clone());
