@@ -130,9 +130,9 @@ struct Engine {
     alarmed: Option<Timestamp>,
     /// Released when their commit is durable; in order.
     waiting: VecDeque<Waiting>,
-    /// Receipts of which what they led to, or rest on, is not durable.
+    /// Receipts and steps of the clock of which what they led to, or rest on, is not durable.
     unsaved: BTreeMap<u64, Vec<Input>>,
-    /// Receipts that wait for a journal that can be written.
+    /// Those that wait for a journal that can be written.
     parked: Vec<Input>,
     /// Why the journal cannot be written.
     trouble: Option<String>,
@@ -167,8 +167,26 @@ impl Engine {
             writer.stop();
         }
         self.shelf.close();
+        self.refuse_the_rest();
         if let Some((_, stopped)) = self.stop.take() {
             stopped();
+        }
+    }
+
+    /// Refuses what was not begun. Whoever waits for a commit that is not known to be durable is told nothing: it may be.
+    fn refuse_the_rest(&mut self) {
+        while let Ok(ask) = self.queues.asks.try_recv() {
+            match ask {
+                Ask::Submit(_, done) => done(Err(Unavailable::ShuttingDown)),
+                Ask::List(_, done) => done(Err(Unavailable::ShuttingDown)),
+                // Its caller sees that it is dropped.
+                Ask::View(_) => {}
+            }
+        }
+        while let Ok(tell) = self.queues.tells.try_recv() {
+            if let Tell::Loaded(_, done) = tell {
+                done(Err(Unavailable::ShuttingDown));
+            }
         }
     }
 
@@ -214,7 +232,12 @@ impl Engine {
             return Duration::ZERO;
         }
         let now = self.clock.now();
-        let moment = if self.trouble.is_none() { self.core.next_wakeup() } else { self.core.next_retry() };
+        let moment = match (&self.stop, &self.trouble) {
+            // Nothing is begun any more.
+            (Some((by, _)), _) => Some(*by),
+            (None, None) => self.core.next_wakeup(),
+            (None, Some(_)) => self.core.next_retry(),
+        };
         let next = moment.map_or(self.next_tick, |moment| moment.min(self.next_tick));
         let ms = next.since(now).0.clamp(0, TICK.0);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
@@ -252,12 +275,13 @@ impl Engine {
     /// Decides and applies one input.
     fn take(&mut self, input: Input) -> Answer {
         let now = self.clock.now();
-        let receipt = matches!(input.kind, InputKind::Receipt { .. }).then(|| input.clone());
+        let kept = matches!(input.kind, InputKind::Receipt { .. } | InputKind::ClockStepped { .. });
+        let kept = kept.then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
         self.unwritten.extend(commit);
-        // One that changed nothing rests on what made it so: its delivery was cancelled by a commit that may be lost.
-        if let Some(receipt) = receipt.filter(|_| answer.seq > self.durable.0) {
-            self.unsaved.entry(answer.seq).or_default().push(receipt);
+        // A receipt that changed nothing rests on what made it so: a commit that may be lost cancelled its delivery.
+        if let Some(kept) = kept.filter(|_| answer.seq > self.durable.0) {
+            self.unsaved.entry(answer.seq).or_default().push(kept);
         }
         answer
     }
@@ -316,15 +340,20 @@ impl Engine {
         }
     }
 
-    fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
-        self.core.ended(&delivery);
-        let by = By::timer("lane");
-        let input = Input { by, idempotency: None, kind: InputKind::Receipt { delivery, outcome }, closed: Vec::new() };
+    /// Takes what must not be lost with a batch; while the journal cannot be written it waits.
+    fn keep(&mut self, input: Input) {
         if self.trouble.is_some() {
             self.parked.push(input);
         } else {
             self.take(input);
         }
+    }
+
+    fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
+        self.core.ended(&delivery);
+        let by = By::timer("lane");
+        let kind = InputKind::Receipt { delivery, outcome };
+        self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
     }
 
     fn durable(&mut self, seq: u64, hash: String, commits: &[Commit]) {
@@ -405,6 +434,7 @@ impl Engine {
         for input in std::mem::take(&mut self.parked) {
             self.take(input);
         }
+        // It may have been loaded meanwhile; nothing is written when it was not.
         let hash = self.core.org().hash.as_str().into();
         self.own(InputKind::ConfigLoaded { hash }, "config");
         let text =
@@ -419,7 +449,8 @@ impl Engine {
         }
         if let Some(by) = self.clock.stepped() {
             tracing::warn!(by_ms = by.0, "the wall clock was stepped");
-            self.own(InputKind::ClockStepped { by }, "clock");
+            let (kind, by) = (InputKind::ClockStepped { by }, By::timer("clock"));
+            self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
         }
         self.next_tick = self.clock.now().after(TICK);
         if self.writing && self.trouble.is_none() && self.clock.now().since(self.writing_since) > HUNG_AFTER {

@@ -24,3 +24,6 @@ pub mod watch;
 pub mod writer;
 
 pub use self::core::Core;
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

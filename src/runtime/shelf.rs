@@ -172,7 +172,7 @@ impl Shelf {
     fn fail(&mut self, seq: u64, why: &str) {
         tracing::error!(%why, "the records cannot be used; rebuilding them from the journal");
         self.trouble = Some(format!("the records are rebuilt from the journal ({why})"));
-        // What was gathered is no longer dirty, so the rebuild has to reach beyond it.
+        // What was gathered with a batch is no longer dirty, so the rebuild has to reach that batch.
         let seq = self.gathered.take().map_or(seq, |gathered| gathered.seq.max(seq));
         self.store = Store::Failed(seq);
         self.mend();
