@@ -91,7 +91,7 @@ fn a_reader_who_has_enough_is_no_failure() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = opsbell();
-        command.args(&words).args(["--config", &config]).stdout(writer).stderr(Stdio::piped());
+        command.args(words).args(["--config", &config]).stdout(writer).stderr(Stdio::piped());
         let ended = command.spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(0), "{words:?}: {}", said(&ended));
         assert_eq!(said(&ended), "", "{words:?}");

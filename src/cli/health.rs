@@ -18,7 +18,7 @@ pub fn run(global: &Global) -> Result<(), End> {
     }
     if !global.json {
         let why = answer.pointer("/error/message").and_then(|why| why.as_str()).unwrap_or("not ready");
-        out(&why)?;
+        out(why)?;
     }
     Err(End::Status(NO))
 }
