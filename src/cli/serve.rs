@@ -16,12 +16,12 @@ pub fn run(global: &Global) -> Result<(), End> {
     let dir = global.config();
     let loaded = check::load(&dir)?;
     let Some(config) = loaded.config else {
-        check::print(&loaded.findings, global.json);
+        check::print(&loaded.findings, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
     };
     let refused: Vec<_> = catalog::not_built(&config).into_iter().chain(catalog::missing_secrets(&config)).collect();
     if !refused.is_empty() {
-        check::print(&refused, global.json);
+        check::print(&refused, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
     }
     let listen = match (global.listen, config.server.listen) {

@@ -79,7 +79,8 @@ impl Wiring {
     ///
     /// # Errors
     /// It names what is not built or lacks a secret; the old one stays. One line for each finding.
-    pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
+    pub fn replace(&self, mut config: Config) -> Result<(), Vec<String>> {
+        config.org.chat_connected = self.own.has(Method::Chat);
         if !self.demo {
             let refused = not_built(&config).into_iter().chain(missing_secrets(&config));
             let refused: Vec<String> = refused.map(|finding| finding.brief()).collect();
@@ -165,7 +166,8 @@ impl House {
     ///
     /// # Errors
     /// The configuration cannot be served, the data directory is in use or damaged, the address is taken.
-    pub fn start(config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+    pub fn start(mut config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+        config.org.chat_connected = own.has(Method::Chat);
         let data = Data::take(&options.data)?;
         // Before anything is written: a taken address must leave no trace.
         let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
@@ -346,10 +348,12 @@ fn read(name: &str, body: &[u8], mapping: Option<&crate::domain::org::Mapping>) 
 
 /// Exact lines of the journal after a commit, as far as they are durable.
 fn lines(engine: &Handle, dir: &Path, after: u64, limit: usize) -> Result<Vec<(u64, String)>, String> {
+    // After the last number there can be, there is nothing.
+    let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
     let durable = engine.look(|view| view.durable.0).map_err(|error| error.to_string())?;
     let to = after.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX)).min(durable);
     let mut bytes = Vec::new();
-    journal::export(&RealDisk, dir, after + 1, to, &mut bytes).map_err(|error| error.to_string())?;
+    journal::export(&RealDisk, dir, first, to, &mut bytes).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
-    Ok((after + 1..).zip(text.lines().map(str::to_owned)).collect())
+    Ok((first..).zip(text.lines().map(str::to_owned)).collect())
 }
