@@ -184,3 +184,21 @@ fn stopping_is_quick_when_nothing_is_under_way_and_the_address_is_forgotten() {
     assert!(server.stop().success());
     assert!(!place.data.join("server.json").exists());
 }
+
+#[test]
+fn each_configuration_in_force_is_kept_whole_also_after_a_kill_in_the_middle() {
+    let place = Place::new();
+    assert!(place.serve_and_stop());
+    let kept = place.data.join("config");
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&kept).expect("a directory");
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let [hash] = names().try_into().expect("one");
+    // As a kill would leave it: begun, and not whole.
+    fs::rename(kept.join(&hash), kept.join(format!("{hash}.new"))).expect("a directory");
+    fs::write(kept.join(format!("{hash}.new")).join("opsbell.toml"), "[defau").expect("a file");
+    assert!(place.serve_and_stop());
+    assert_eq!(names(), [hash.clone()]);
+    assert_eq!(fs::read_to_string(kept.join(hash).join("opsbell.toml")).expect("a file"), place.usual());
+}
