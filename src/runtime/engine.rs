@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, bounded, select, unbounded};
 
 use super::clock::Clock;
 use super::core::Core;
+use super::fatal::EndsWith;
 use super::handle::{Ask, Handle, QUEUE, Tell};
 use super::lanes::Dispatch;
 use super::shelf::Shelf;
@@ -77,6 +78,7 @@ pub fn start(
     dispatch: Box<dyn Dispatch>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let _ends = EndsWith("engine");
         let now = parts.clock.now();
         let mut engine = Engine {
             core: parts.core,
@@ -194,7 +196,12 @@ impl Engine {
             return Duration::ZERO;
         }
         let now = self.clock.now();
-        let moment = if self.trouble.is_none() { self.core.next_wakeup() } else { self.core.next_retry() };
+        let moment = match (&self.stop, &self.trouble) {
+            // Nothing starts any more, so what is due is nothing to wake for.
+            (Some(_), _) => None,
+            (None, None) => self.core.next_wakeup(),
+            (None, Some(_)) => self.core.next_retry(),
+        };
         let next = moment.map_or(self.next_tick, |moment| moment.min(self.next_tick));
         let ms = next.since(now).0.clamp(0, TICK.0);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::fatal::EndsWith;
 use crate::domain::event::Commit;
 use crate::journal::Journal;
 
@@ -65,6 +66,7 @@ impl Writer {
 }
 
 fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tell: &dyn Fn(Written)) {
+    let _ends = EndsWith("writer");
     let epoch = journal.epoch();
     while let Ok(commits) = queue.recv() {
         let Some(first) = commits.first().map(|commit| commit.seq) else { continue };
