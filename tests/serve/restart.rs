@@ -147,7 +147,8 @@ fn it_stops_in_time_while_a_receiver_hangs_and_says_the_same_thing_again_marked(
     // `stop` fails beyond ten seconds.
     assert!(server.stop().success());
     place.verify();
-    let server = place.serve();
+    let mut server = place.serve();
+    server.address();
     let ledger = place.pager.ledger().wait_for(2);
     assert_eq!(ledger[1].id(), first.id());
     assert!(ledger[1].possible_repeat(), "its first attempt may have arrived");
@@ -196,9 +197,9 @@ fn each_configuration_in_force_is_kept_whole_also_after_a_kill_in_the_middle() {
     };
     let [hash] = names().try_into().expect("one");
     // As a kill would leave it: begun, and not whole.
-    fs::rename(kept.join(&hash), kept.join(format!("{hash}.new"))).expect("a directory");
+    fs::rename(kept.join(hash.as_str()), kept.join(format!("{hash}.new"))).expect("a directory");
     fs::write(kept.join(format!("{hash}.new")).join("opsbell.toml"), "[defau").expect("a file");
     assert!(place.serve_and_stop());
-    assert_eq!(names(), [hash.clone()]);
+    assert_eq!(names(), std::slice::from_ref(&hash));
     assert_eq!(fs::read_to_string(kept.join(hash).join("opsbell.toml")).expect("a file"), place.usual());
 }
