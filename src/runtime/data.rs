@@ -106,7 +106,11 @@ impl Data {
     pub fn tell_address(&self, address: SocketAddr) -> Result<()> {
         let server = Server { address, pid: std::process::id() };
         let path = self.dir.join("server.json");
-        fs::write(&path, serde_json::to_vec(&server)?).with_context(|| format!("{}: cannot be written", path.display()))
+        let fresh = self.dir.join("server.json.new");
+        // As a whole or not at all: a client may read it at this moment.
+        fs::write(&fresh, serde_json::to_vec(&server)?)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .with_context(|| format!("{}: cannot be written", path.display()))
     }
 
     /// The server is gone.
@@ -119,10 +123,12 @@ impl Data {
     /// # Errors
     /// The copy cannot be written.
     pub fn keep_config(&self, hash: &str, files: &[(String, String)]) -> Result<()> {
-        let dir = self.dir.join("config").join(hash);
-        if dir.exists() {
+        let kept = self.dir.join("config").join(hash);
+        if kept.exists() {
             return Ok(());
         }
+        // Under its own name only when all of it is there; what a kill left half is written anew.
+        let dir = self.dir.join("config").join(format!("{hash}.new"));
         for (path, text) in files {
             let path = dir.join(path);
             if let Some(parent) = path.parent() {
@@ -132,7 +138,9 @@ impl Data {
             made.and_then(|mut file| file.write_all(text.as_bytes()))
                 .with_context(|| format!("{}: cannot be written", path.display()))?;
         }
-        Ok(())
+        fs::create_dir_all(&dir)
+            .and_then(|()| fs::rename(&dir, &kept))
+            .with_context(|| format!("{}: cannot be made", kept.display()))
     }
 }
 

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, bounded, select, unbounded};
 
 use super::clock::Clock;
 use super::core::Core;
+use super::fatal::EndsWith;
 use super::handle::{Ask, Handle, QUEUE, Tell};
 use super::lanes::Dispatch;
 use super::shelf::Shelf;
@@ -78,6 +79,7 @@ pub fn start(
     dispatch: Box<dyn Dispatch>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let _ends = EndsWith("engine");
         let now = parts.clock.now();
         let mut engine = Engine {
             core: parts.core,

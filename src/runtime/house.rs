@@ -233,10 +233,14 @@ impl House {
             .await
         });
         if let Some(dir) = options.watch {
-            tokio.spawn(watch::configuration(dir, hash, Arc::clone(&wiring)));
+            // Heard from now on: unheard, a SIGHUP ends the process.
+            let hangups = {
+                let _tokio = tokio.enter();
+                watch::hangups()
+            };
+            tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
         tokio.spawn(watch::auditor(engine.clone()));
-        wiring.data.tell_address(address)?;
         Ok(Self {
             engine,
             wiring,
@@ -246,6 +250,14 @@ impl House {
             http: Some(http),
             engine_thread: Some(engine_thread),
         })
+    }
+
+    /// Writes where it listens to `server.json`, when it is ready for everything, signals too.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn announce(&self) -> Result<()> {
+        self.wiring.data.tell_address(self.address)
     }
 
     /// Where it listens.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::handle::{Handle, Tell};
 use super::house::Wiring;
 use crate::catalog::{self, Severity, process_env};
@@ -30,18 +32,21 @@ pub fn tell_operators(engine: &Handle, part: &str, text: String) {
     })));
 }
 
-/// Reloads the configuration when it changes (`hash` is the one that is in force) or when SIGHUP comes. An invalid one keeps the old in force and is told to
-/// the operators, once for each change.
-pub async fn configuration(dir: PathBuf, hash: String, wiring: Arc<Wiring>) {
-    let mut seen = Some(hash);
-    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-    let mut hangup = match hangup {
+/// Begins to hear SIGHUP; to be called where tokio runs.
+pub fn hangups() -> Option<Signal> {
+    match signal(SignalKind::hangup()) {
         Ok(hangup) => Some(hangup),
         Err(error) => {
             tracing::warn!(%error, "SIGHUP cannot be heard; the configuration is still looked at");
             None
         }
-    };
+    }
+}
+
+/// Reloads the configuration when it changes (`hash` is the one in force) or when SIGHUP comes. An invalid one keeps
+/// the old in force and is told to the operators, once for each change.
+pub async fn configuration(dir: PathBuf, hash: String, mut hangup: Option<Signal>, wiring: Arc<Wiring>) {
+    let mut seen = Some(hash);
     loop {
         let asked = async {
             match &mut hangup {

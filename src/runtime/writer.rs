@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::fatal::EndsWith;
 use crate::domain::event::Commit;
 use crate::journal::{AppendError, Journal};
 
@@ -76,6 +77,7 @@ impl Writer {
 }
 
 fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tell: &dyn Fn(Written)) {
+    let _ends = EndsWith("writer");
     let epoch = journal.epoch();
     let mut failures: u32 = 0;
     while let Ok(commits) = queue.recv() {

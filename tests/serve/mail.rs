@@ -35,7 +35,8 @@ fn a_page_by_mail_has_its_id_and_is_marked_after_a_kill() {
     fire(&mut server, "queue lost");
     let second = mails.ledger().wait_for(2)[1].clone();
     server.kill().expect("it can be killed");
-    let server = place.serve();
+    let mut server = place.serve();
+    server.address();
     let third = mails.ledger().wait_for(3)[2].clone();
     assert_eq!(third.header("Message-ID"), second.header("Message-ID"));
     assert_ne!(second.header("Message-ID"), id);

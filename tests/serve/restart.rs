@@ -147,7 +147,8 @@ fn it_stops_in_time_while_a_receiver_hangs_and_says_the_same_thing_again_marked(
     // `stop` fails beyond ten seconds.
     assert!(server.stop().success());
     place.verify();
-    let server = place.serve();
+    let mut server = place.serve();
+    server.address();
     let ledger = place.pager.ledger().wait_for(2);
     assert_eq!(ledger[1].id(), first.id());
     assert!(ledger[1].possible_repeat(), "its first attempt may have arrived");
@@ -183,4 +184,22 @@ fn stopping_is_quick_when_nothing_is_under_way_and_the_address_is_forgotten() {
     let _idle = std::net::TcpStream::connect(server.address()).expect("a connection");
     assert!(server.stop().success());
     assert!(!place.data.join("server.json").exists());
+}
+
+#[test]
+fn each_configuration_in_force_is_kept_whole_also_after_a_kill_in_the_middle() {
+    let place = Place::new();
+    assert!(place.serve_and_stop());
+    let kept = place.data.join("config");
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&kept).expect("a directory");
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    };
+    let [hash] = names().try_into().expect("one");
+    // As a kill would leave it: begun, and not whole.
+    fs::rename(kept.join(hash.as_str()), kept.join(format!("{hash}.new"))).expect("a directory");
+    fs::write(kept.join(format!("{hash}.new")).join("opsbell.toml"), "[defau").expect("a file");
+    assert!(place.serve_and_stop());
+    assert_eq!(names(), std::slice::from_ref(&hash));
+    assert_eq!(fs::read_to_string(kept.join(hash).join("opsbell.toml")).expect("a file"), place.usual());
 }
