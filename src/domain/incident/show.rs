@@ -183,7 +183,8 @@ fn ledger(delivery: &Delivery) -> String {
         DeliveryStatus::Owed { attempts: 0, .. } => "waits to be sent".to_owned(),
         DeliveryStatus::Owed { attempts, not_before, .. } => {
             let next = not_before.map(|at| format!(", next <t:{}:R>", at.unix_secs())).unwrap_or_default();
-            format!("{attempts} attempts failed{next}")
+            let many = if *attempts == 1 { "attempt" } else { "attempts" };
+            format!("{attempts} {many} failed{next}")
         }
         DeliveryStatus::Accepted { at } => format!("sent <t:{}:T>", at.unix_secs()),
         DeliveryStatus::Failed { reason, .. } => format!("failed: {reason}"),
