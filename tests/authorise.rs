@@ -213,5 +213,5 @@ fn who_somebody_is_comes_from_the_envelope_only() {
         assert!(answer.reply.is_err(), "{text}");
         assert!(commit.is_none_or(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }])));
     }
-    assert!(core.state().incidents.values().next().is_some_and(|incident| incident.acknowledged_by.is_none()));
+    assert!(core.state().incidents.values().next().is_some_and(|incident| incident.holder.is_none()));
 }

@@ -35,7 +35,8 @@ fn incident(n: u64, title: &str) -> Incident {
         opened_by: by.clone(),
         opened_at: Timestamp(1_800_000_000_000 + n as i64),
         acknowledged_at: None,
-        acknowledged_by: None,
+        holder: None,
+        own_policy: None,
         ack_expires: None,
         mitigated_at: None,
         resolved_at: None,
@@ -104,7 +105,7 @@ struct Engine {
 impl Engine {
     fn open(&mut self, n: u64) {
         self.put(incident(n, "the database is slow"));
-        self.state.alerts.insert(AlertId(n), alert(n));
+        self.state.alerts.insert(AlertId(n), Box::new(alert(n)));
         self.dirty.touched.insert(RecordKey::Alert(AlertId(n)));
     }
 
@@ -121,7 +122,7 @@ impl Engine {
         self.dirty.closed_incidents.insert(incident.id, incident.clone());
         if let Some(alert) = self.state.alerts.remove(&AlertId(n)) {
             self.dirty.touched.insert(RecordKey::Alert(alert.id));
-            self.dirty.closed_alerts.insert(alert.id, alert);
+            self.dirty.closed_alerts.insert(alert.id, *alert);
         }
         incident
     }
@@ -136,7 +137,7 @@ impl Engine {
         let state = &self.state;
         OpenRecords {
             meta: state.meta.clone(),
-            alerts: state.alerts.values().cloned().collect(),
+            alerts: state.alerts.values().map(|alert| (**alert).clone()).collect(),
             incidents: state.incidents.values().map(|incident| (**incident).clone()).collect(),
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),

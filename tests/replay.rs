@@ -3,7 +3,6 @@
 //! and any of its snapshots plus the journal's tail.
 
 #[path = "support_faults/mod.rs"]
-#[allow(dead_code, reason = "only the disk in memory is of use here")]
 mod support_faults;
 mod support_paging;
 

@@ -43,3 +43,8 @@ pub fn body(out: &mut String, run: u64, n: u64, group: u64, severity: &str, serv
     );
     debug_assert!(written.is_ok());
 }
+
+/// The body that tells of the same alert's recovery.
+pub fn recovered(body: &str) -> String {
+    body.replace("\"status\":\"firing\"", "\"status\":\"resolved\"")
+}

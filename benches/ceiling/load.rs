@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -83,7 +84,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let took = start.elapsed().as_secs_f64();
     let mut tally = tally.take();
     let accepted = tally.sent.len();
-    let kind = if options.kind == Kind::Unique { "unique" } else { "duplicate" };
+    let kind = options.kind.to_possible_value().map(|kind| kind.get_name().to_owned()).unwrap_or_default();
     let latencies = percentiles(&mut tally.latencies, "");
     println!(
         "load kind={kind} connections={} accepted={accepted} refused={} seconds={took:.2} per_second={:.0} {latencies}",
@@ -126,28 +127,45 @@ async fn connection(
             }
             tokio::time::sleep(due.saturating_sub(start.elapsed())).await;
         }
-        let number = if options.kind == Kind::Unique { n } else { 0 };
+        let number = if options.kind == Kind::Duplicate { 0 } else { n };
         let group = options.groups.map_or(number, |groups| number % groups.max(1));
         alert::body(&mut body, run, number, group, &options.severity, options.service.as_deref());
-        request.clear();
-        request.extend_from_slice(head.as_bytes());
-        request.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
-        request.extend_from_slice(body.as_bytes());
         let (sent, sending) = (now_us(), instant());
-        wire.stream.write_all(&request).await?;
-        let Some(answer) = wire.message().await? else { bail!("closed by {host}") };
-        let took = sending.elapsed().as_micros() as u64;
-        let mut tally = tally.borrow_mut();
-        if wire.head(&answer).get(9) == Some(&b'2') {
-            tally.latencies.push(took);
-            tally.sent.push((number, sent));
-        } else {
-            tally.refused += 1;
-            let said = || {
-                [wire.head(&answer).split(|byte| *byte == b'\r').next().unwrap_or_default(), b" ", wire.body(&answer)]
-                    .concat()
-            };
-            tally.first_refusal.get_or_insert_with(|| String::from_utf8_lossy(&said()).into_owned());
+        let refusal = post(&mut wire, &head, &body, &mut request).await?;
+        tally.borrow_mut().answered(number, sent, sending.elapsed(), refusal);
+        if options.kind == Kind::Recovering {
+            post(&mut wire, &head, &alert::recovered(&body), &mut request).await?;
+        }
+    }
+}
+
+/// Posts a body; gives what was said when the answer is not 2xx.
+async fn post(wire: &mut Wire, head: &str, body: &str, request: &mut Vec<u8>) -> anyhow::Result<Option<String>> {
+    request.clear();
+    request.extend_from_slice(head.as_bytes());
+    request.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    request.extend_from_slice(body.as_bytes());
+    wire.stream.write_all(request).await?;
+    let Some(answer) = wire.message().await? else { bail!("the connection was closed") };
+    let status = wire.head(&answer);
+    if status.get(9) == Some(&b'2') {
+        return Ok(None);
+    }
+    let status = status.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    Ok(Some(String::from_utf8_lossy(&[status, b" ", wire.body(&answer)].concat()).into_owned()))
+}
+
+impl Tally {
+    fn answered(&mut self, number: u64, sent: u64, took: Duration, refusal: Option<String>) {
+        match refusal {
+            None => {
+                self.latencies.push(took.as_micros() as u64);
+                self.sent.push((number, sent));
+            }
+            Some(said) => {
+                self.refused += 1;
+                self.first_refusal.get_or_insert(said);
+            }
         }
     }
 }

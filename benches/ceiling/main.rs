@@ -54,6 +54,8 @@ enum Kind {
     Unique,
     /// Always the same one.
     Duplicate,
+    /// Each one new, and recovered by a second body as soon as the first is answered.
+    Recovering,
 }
 
 fn main() -> anyhow::Result<()> {

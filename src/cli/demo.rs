@@ -26,6 +26,11 @@ use crate::runtime::house::{House, Options};
 use stage::Start;
 use words::DemoWords;
 
+/// What the demo's words wait for at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What the line editor may take to end.
+const PARTING: Duration = Duration::from_secs(2);
+
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -49,13 +54,18 @@ pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let mut options = Options::new(data.clone(), listen(global.listen)?, clock.clone());
     options.demo = true;
     let house = House::start(config, options, own)?;
+    house.announce()?;
     words.connect(house.engine.clone());
     catch_up(&house, &*clock)?;
     introduce(&terminal, &house, &data, interactive)?;
 
-    let quit = converse(&terminal, &house, interactive)?;
-    wait(&house, quit)?;
+    let talk = converse(&terminal, &house, interactive)?;
+    wait(&house, talk.quit)?;
     terminal.stop();
+    if interactive {
+        // The line editor gives the terminal back as it was; a plain read may wait for ever.
+        let _ = talk.over.recv_timeout(PARTING);
+    }
     // A closed output cannot be told goodbye; that is no failure.
     let _ = terminal.print(&stage::farewell(&data));
     house.stop();
@@ -105,17 +115,22 @@ fn introduce(terminal: &Terminal, house: &House, data: &Path, interactive: bool)
     terminal.print(&stage::introduction(&start)).context("the terminal cannot be written")
 }
 
-/// Talks on a thread of its own; the receiver hears when somebody has had enough. The end of a piped input is none.
-fn converse(
-    terminal: &Arc<Terminal>,
-    house: &House,
-    interactive: bool,
-) -> anyhow::Result<tokio::sync::oneshot::Receiver<()>> {
+/// A conversation on a thread of its own.
+struct Talk {
+    /// Hears when somebody has had enough.
+    quit: tokio::sync::oneshot::Receiver<()>,
+    /// Hears (as disconnected) when nothing more is read.
+    over: crossbeam_channel::Receiver<()>,
+}
+
+/// Starts the conversation. The end of a piped input is no wish to end.
+fn converse(terminal: &Arc<Terminal>, house: &House, interactive: bool) -> anyhow::Result<Talk> {
     let (quit, quitted) = tokio::sync::oneshot::channel();
+    let (running, over) = crossbeam_channel::bounded(0);
     let (terminal, engine) = (Arc::clone(terminal), house.engine.clone());
     std::thread::Builder::new().name("terminal".into()).spawn(move || {
-        let ended = terminal.converse(Arc::new(engine));
-        match ended {
+        let _running = running;
+        match terminal.converse(Arc::new(engine)) {
             Ok(Ended::Quit) => {}
             Ok(Ended::EndOfInput) if interactive => {}
             Ok(Ended::EndOfInput | Ended::Stopped) => return,
@@ -124,7 +139,7 @@ fn converse(
         }
         let _ = quit.send(());
     })?;
-    Ok(quitted)
+    Ok(Talk { quit: quitted, over })
 }
 
 /// Until somebody quits, or SIGTERM or SIGINT.
@@ -143,6 +158,3 @@ fn wait(house: &House, quit: tokio::sync::oneshot::Receiver<()>) -> anyhow::Resu
         Ok(())
     })
 }
-
-/// What the demo's words wait for at most.
-const PATIENCE: Duration = Duration::from_secs(60);

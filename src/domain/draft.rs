@@ -163,8 +163,12 @@ impl<'a> Draft<'a> {
         self.emit(Event::DeliveryOwed(Box::new(owed)));
     }
 
-    /// Posts a line in the channel of the team that owns an incident, if it has one.
+    /// Posts a line in the channel of the team that owns an incident, if it has one and a chat is connected. A post
+    /// that cannot arrive is nobody's loss: the record tells the same.
     pub fn post(&mut self, id: IncidentId, text: String) {
+        if !self.org.chat_connected {
+            return;
+        }
         let Some(incident) = self.incident(id) else { return };
         let Some(channel) = self.org.teams.get(&incident.team).and_then(|team| team.channel.clone()) else { return };
         self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });

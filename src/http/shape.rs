@@ -45,7 +45,7 @@ pub(crate) fn incident_summary(incident: &Incident) -> Value {
         "opened_at": incident.opened_at,
         "opened_by": incident.opened_by.to_string(),
         "acknowledged_at": incident.acknowledged_at,
-        "acknowledged_by": incident.acknowledged_by.as_ref().map(ToString::to_string),
+        "acknowledged_by": incident.holder.as_ref().map(|holder| holder.actor.to_string()),
         "mitigated_at": incident.mitigated_at,
         "resolved_at": incident.resolved_at,
         "resolution": incident.resolution,

@@ -15,7 +15,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -42,6 +42,12 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// The most that is taken of an answer's body. It says nothing that is needed; it is read so that the connection can
 /// serve the next post.
 const ANSWER_MAX: usize = 4096;
+
+/// Addresses that are kept read.
+const ADDRESSES_MAX: usize = 1000;
+
+/// Said of an address that nothing can be posted to.
+const NOT_AN_ADDRESS: &str = "its url is not a usable http or https address; correct it in the configuration";
 
 /// The longest wish that is understood in `Retry-After`; the domain honours less.
 const LONGEST_WISH: Span = Span::days(1);
@@ -109,6 +115,8 @@ pub struct CannotStart(#[source] reqwest::Error);
 pub struct Webhooks {
     client: reqwest::Client,
     secrets: Arc<BTreeMap<WebhookId, Secret>>,
+    /// Addresses that were read before: reading one costs more than the rest of the request's head.
+    addresses: Arc<Mutex<BTreeMap<String, reqwest::Url>>>,
     clock: Clock,
     timeouts: Timeouts,
 }
@@ -131,7 +139,8 @@ impl Webhooks {
             .timeout(timeouts.total)
             .build()
             .map_err(CannotStart)?;
-        Ok(Self { client, secrets: Arc::new(secrets), clock, timeouts })
+        let addresses = Arc::default();
+        Ok(Self { client, secrets: Arc::new(secrets), addresses, clock, timeouts })
     }
 
     /// The same over the same connections with other secrets, for a changed configuration.
@@ -151,9 +160,12 @@ impl Webhooks {
         };
         let id = grant.id.to_string();
         let timestamp_secs = (self.clock)().unix_secs();
+        let Some(address) = self.address(&hook.url) else {
+            return Outcome::Permanent { reason: NOT_AN_ADDRESS.to_owned() };
+        };
         let mut request = self
             .client
-            .post(hook.url.as_str())
+            .post(address)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header("webhook-id", id.as_str())
             .header("webhook-timestamp", HeaderValue::from(timestamp_secs));
@@ -173,6 +185,20 @@ impl Webhooks {
             }
             Err(error) => outcome_of_error(&error),
         }
+    }
+
+    fn address(&self, url: &str) -> Option<reqwest::Url> {
+        let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(address) = known.get(url) {
+            return Some(address.clone());
+        }
+        let address = reqwest::Url::parse(url).ok()?;
+        // Those of older configurations go when there are many.
+        if known.len() >= ADDRESSES_MAX {
+            known.clear();
+        }
+        known.insert(url.to_owned(), address.clone());
+        Some(address)
     }
 
     /// What `Retry-After` asks for: seconds, or a date (RFC 9110 §10.2.3).
@@ -284,8 +310,7 @@ fn retry_after(text: &str, now: impl FnOnce() -> Timestamp) -> Option<Span> {
 /// How a try without an answer ended. The words are our own: those of the libraries show addresses.
 fn outcome_of_error(error: &reqwest::Error) -> Outcome {
     if error.is_builder() {
-        let reason = "its url is not a usable http or https address; correct it in the configuration".to_owned();
-        return Outcome::Permanent { reason };
+        return Outcome::Permanent { reason: NOT_AN_ADDRESS.to_owned() };
     }
     // Once there was a connection the post may have been read, whatever became of the answer.
     let unknown = !error.is_connect();

@@ -52,6 +52,7 @@ pub struct Snapshot {
 pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, serde_json::Error> {
     let mut puts = Vec::with_capacity(dirty.touched.len() + 1);
     let mut removes = Vec::new();
+    let mut scratch = Vec::with_capacity(4096);
     puts.push((Slot::Meta, serde_json::to_vec(&state.meta)?));
     let mut place = |slot: Slot, now: Option<Vec<u8>>| match now {
         Some(bytes) => puts.push((slot, bytes)),
@@ -63,21 +64,21 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Incident(id) if dirty.closed_incidents.contains_key(id) && !state.incidents.contains_key(id) => {
             }
             RecordKey::Alert(id) if dirty.closed_alerts.contains_key(id) && !state.alerts.contains_key(id) => {}
-            RecordKey::Incident(id) => place(Slot::OpenIncident(*id), json(state.incidents.get(id))?),
-            RecordKey::Alert(id) => place(Slot::OpenAlert(*id), json(state.alerts.get(id))?),
-            RecordKey::Notice(id) => place(Slot::Notice(id.clone()), json(state.notices.get(id))?),
-            RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(state.answers.get(key))?),
-            RecordKey::Token(name) => place(Slot::Token(name.clone()), json(state.tokens.get(name))?),
+            RecordKey::Incident(id) => place(Slot::OpenIncident(*id), json(&mut scratch, state.incidents.get(id))?),
+            RecordKey::Alert(id) => place(Slot::OpenAlert(*id), json(&mut scratch, state.alerts.get(id))?),
+            RecordKey::Notice(id) => place(Slot::Notice(id.clone()), json(&mut scratch, state.notices.get(id))?),
+            RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(&mut scratch, state.answers.get(key))?),
+            RecordKey::Token(name) => place(Slot::Token(name.clone()), json(&mut scratch, state.tokens.get(name))?),
         }
     }
     // What was closed and came back within the same stretch is in State again: State has the last word.
     for (id, incident) in dirty.closed_incidents.iter().filter(|(id, _)| !state.incidents.contains_key(id)) {
         place(Slot::OpenIncident(*id), None);
-        place(Slot::ClosedIncident(*id), json(Some(incident))?);
+        place(Slot::ClosedIncident(*id), json(&mut scratch, Some(incident))?);
     }
     for (id, alert) in dirty.closed_alerts.iter().filter(|(id, _)| !state.alerts.contains_key(id)) {
         place(Slot::OpenAlert(*id), None);
-        place(Slot::ClosedAlert(*id), json(Some(alert))?);
+        place(Slot::ClosedAlert(*id), json(&mut scratch, Some(alert))?);
     }
     let open = Counts {
         incidents: state.incidents.len(),
@@ -90,6 +91,10 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
     Ok(Snapshot { applied, puts, removes })
 }
 
-fn json<T: Serialize>(record: Option<&T>) -> Result<Option<Vec<u8>>, serde_json::Error> {
-    record.map(serde_json::to_vec).transpose()
+/// A record as JSON. It grows in `scratch`, so that what is kept is allocated once, at its size.
+fn json<T: Serialize>(scratch: &mut Vec<u8>, record: Option<&T>) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    let Some(record) = record else { return Ok(None) };
+    scratch.clear();
+    serde_json::to_writer(&mut *scratch, record)?;
+    Ok(Some(scratch.as_slice().to_vec()))
 }

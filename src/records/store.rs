@@ -59,14 +59,30 @@ pub(super) struct Store {
     newest_alert: u64,
 }
 
+/// How often, and how far apart, a database that is still locked is tried.
+const LOCK_TRIES: (u32, std::time::Duration) = (100, std::time::Duration::from_millis(20));
+
+/// Opens the database. After a close in the same process sled's own threads hold its lock for a moment longer.
+fn open_when_free(dir: &Path) -> sled::Result<sled::Db> {
+    let config = sled::Config::new()
+        .path(dir)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS))
+        .mode(sled::Mode::LowSpace);
+    for _ in 1..LOCK_TRIES.0 {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                std::thread::sleep(LOCK_TRIES.1);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
+}
+
 impl Store {
     pub(super) fn open(dir: &Path) -> Outcome<Self> {
-        let db = sled::Config::new()
-            .path(dir)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(Some(FLUSH_EVERY_MS))
-            .mode(sled::Mode::LowSpace)
-            .open()?;
+        let db = open_when_free(dir)?;
         let newest = |prefixes: [&'static [u8]; 2]| -> Outcome<u64> {
             let mut newest = 0;
             for prefix in prefixes {

@@ -8,6 +8,8 @@ pub mod data;
 #[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
+mod fatal;
+#[cfg(feature = "cli")]
 pub mod handle;
 #[cfg(feature = "cli")]
 pub mod house;

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Reading, Rejected, Unreadable, body, limits};
@@ -29,15 +30,16 @@ const GO_ZERO_TIME_PREFIX: &str = "0001-01-01";
 /// The fields of the body that are looked at; all others are skipped without being understood.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Body {
+struct Body<'a> {
     #[serde(default)]
     status: Value,
     #[serde(default, deserialize_with = "present")]
     alerts: Option<Value>,
-    #[serde(default)]
-    common_labels: Value,
-    #[serde(default)]
-    group_labels: Value,
+    /// Looked into only for an alert without a name.
+    #[serde(default, borrow)]
+    common_labels: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    group_labels: Option<&'a RawValue>,
     #[serde(default)]
     truncated_alerts: Value,
 }
@@ -59,7 +61,7 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
             other => not_a_webhook("$", &format!("the body is {}, not an object", body::kind(&other))),
         });
     }
-    let body: Body = body::parse(bytes)?;
+    let body: Body<'_> = body::parse(bytes)?;
     let alerts = match body.alerts {
         None => return Err(not_a_webhook("$.alerts", "the body has no list `alerts`")),
         // Go writes a list into which nothing was put as null.
@@ -70,23 +72,21 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
             return Err(not_a_webhook("$.alerts", &message));
         }
     };
-    let group = Group {
-        status: word(&body.status),
-        name: name_in(&body.common_labels).or_else(|| name_in(&body.group_labels)),
-    };
+    let group = Group { status: word(&body.status), labels: [body.common_labels, body.group_labels] };
     let mut reading = Reading::default();
-    for (at, alert) in alerts.iter().enumerate().take(limits::ALERTS) {
+    let sent = alerts.len();
+    for (at, alert) in alerts.into_iter().enumerate().take(limits::ALERTS) {
         match read_alert(alert, &group, at) {
             Ok(signal) => reading.signals.push(signal),
             Err(rejected) => reading.rejected.push(rejected),
         }
     }
-    if alerts.len() > limits::ALERTS {
+    if sent > limits::ALERTS {
         reading.rejected.push(Rejected {
             path: format!("$.alerts[{}]", limits::ALERTS),
             reason: format!(
                 "{} alerts from here on were not read: at most {} in one body; set max_alerts in Alertmanager's webhook_configs or group by more labels",
-                alerts.len() - limits::ALERTS,
+                sent - limits::ALERTS,
                 limits::ALERTS
             ),
         });
@@ -109,22 +109,34 @@ fn not_a_webhook(path: &str, message: &str) -> Unreadable {
 }
 
 /// What the group says for alerts that do not say it themselves.
-struct Group {
+struct Group<'a> {
     status: Option<String>,
-    name: Option<String>,
+    labels: [Option<&'a RawValue>; 2],
 }
 
-fn read_alert(alert: &Value, group: &Group, at: usize) -> Result<Signal, Rejected> {
+impl Group<'_> {
+    fn name(&self) -> Option<String> {
+        self.labels.iter().flatten().find_map(|labels| {
+            let labels: Value = serde_json::from_str(labels.get()).ok()?;
+            limits::line(labels.get("alertname")?.as_str()?, limits::NAME_CHARS)
+        })
+    }
+}
+
+fn read_alert(alert: Value, group: &Group<'_>, at: usize) -> Result<Signal, Rejected> {
     let rejected = |field: &str, reason: String| Rejected { path: format!("$.alerts[{at}]{field}"), reason };
-    let Value::Object(alert) = alert else {
-        return Err(rejected("", format!("an alert is an object; this is {}", body::kind(alert))));
+    let mut alert = match alert {
+        Value::Object(alert) => alert,
+        other => return Err(rejected("", format!("an alert is an object; this is {}", body::kind(&other)))),
     };
-    let labels = match alert.get("labels") {
+    let labels = match alert.remove("labels") {
         Some(Value::Object(labels)) => texts(labels),
         None | Some(Value::Null) => BTreeMap::new(),
-        Some(other) => return Err(rejected(".labels", format!("labels are an object; this is {}", body::kind(other)))),
+        Some(other) => {
+            return Err(rejected(".labels", format!("labels are an object; this is {}", body::kind(&other))));
+        }
     };
-    let annotations = match alert.get("annotations") {
+    let annotations = match alert.remove("annotations") {
         Some(Value::Object(annotations)) => texts(annotations),
         _ => BTreeMap::new(),
     };
@@ -139,7 +151,7 @@ fn read_alert(alert: &Value, group: &Group, at: usize) -> Result<Signal, Rejecte
     let summary = first(&annotations, &SUMMARY_ANNOTATIONS);
     let name = first(&labels, &["alertname"])
         .and_then(|name| limits::line(name, limits::NAME_CHARS))
-        .or_else(|| group.name.clone())
+        .or_else(|| group.name())
         .or_else(|| summary.and_then(|text| limits::line(text, limits::NAME_CHARS)))
         .unwrap_or_else(|| UNNAMED.to_owned());
     let status =
@@ -168,16 +180,25 @@ fn read_alert(alert: &Value, group: &Group, at: usize) -> Result<Signal, Rejecte
 
 /// Values as text, whole and as they came: the key is made of these. An empty value is no label, as in Prometheus;
 /// what should not be nested is kept as JSON.
-fn texts(map: &Map<String, Value>) -> BTreeMap<String, String> {
-    map.iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name.clone(), body::scalar(value).unwrap_or_else(|| value.to_string())))
-        .filter(|(_, value)| !value.is_empty())
+fn texts(map: Map<String, Value>) -> BTreeMap<String, String> {
+    map.into_iter()
+        .filter_map(|(name, value)| match value {
+            Value::Null => None,
+            Value::String(text) => Some((name, text)),
+            other => Some((name, other.to_string())),
+        })
+        .filter(|(_, text)| !text.is_empty())
         .collect()
 }
 
 /// The labels within the limits on text.
 fn shown(labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let plain = |(name, value): (&String, &String)| {
+        limits::is_line(name, limits::NAME_CHARS) && limits::is_line(value, limits::LABEL_CHARS)
+    };
+    if labels.len() <= limits::LABELS && labels.iter().all(plain) {
+        return labels;
+    }
     labels
         .iter()
         .filter_map(|(name, value)| {
@@ -194,10 +215,6 @@ fn first<'a>(texts: &'a BTreeMap<String, String>, names: &[&str]) -> Option<&'a 
 
 fn word(value: &Value) -> Option<String> {
     limits::line(value.as_str()?, limits::WORD_CHARS)
-}
-
-fn name_in(labels: &Value) -> Option<String> {
-    limits::line(labels.get("alertname")?.as_str()?, limits::NAME_CHARS)
 }
 
 /// When it began; `None` for Go's zero time, which also comes with an offset, and for what is no time.

@@ -1,12 +1,12 @@
 //! From bytes to JSON: the checks that come before any parser looks at a body, and how its values are read as text.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Unreadable, limits};
 
 /// Parses a body as `T`. A byte order mark in front is skipped.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     let bytes = text(bytes);
     if bytes.trim_ascii().is_empty() {
         return Err(Unreadable {

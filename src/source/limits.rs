@@ -52,7 +52,16 @@ pub fn lines(text: &str, max_chars: usize) -> Option<String> {
     })
 }
 
+/// Whether `line` would give the text back as it is: the usual case, told without looking at characters.
+pub fn is_line(text: &str, max_chars: usize) -> bool {
+    let plain = text.len() <= max_chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    plain && !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ')
+}
+
 fn clean(text: &str, max_chars: usize, keep: impl Fn(char) -> Option<char>) -> Option<String> {
+    if is_line(text, max_chars) {
+        return Some(text.to_owned());
+    }
     let kept: String = text.trim().chars().filter_map(keep).take(max_chars).collect();
     let kept = kept.trim();
     if kept.is_empty() { None } else { Some(kept.to_owned()) }

@@ -98,9 +98,9 @@ impl Desk for FakeDesk {
             ),
             RecordQuery::Alerts { below, limit } => {
                 let found = state.alerts.values().rev().filter(|alert| under(below, alert.id.0));
-                RecordList::Alerts(found.take(limit).cloned().collect())
+                RecordList::Alerts(found.take(limit).map(|boxed| (**boxed).clone()).collect())
             }
-            RecordQuery::Alert(id) => RecordList::Alerts(state.alerts.get(&id).cloned().into_iter().collect()),
+            RecordQuery::Alert(id) => RecordList::Alerts(state.alert(id).cloned().into_iter().collect()),
         }));
     }
 }

@@ -65,7 +65,7 @@ fn full_house() -> House {
         let mut state = house.desk.state.lock().unwrap();
         for n in 1..=5 {
             state.incidents.insert(IncidentId(n), incident(n, if n == 3 { 0 } else { 2 }).into());
-            state.alerts.insert(AlertId(n), alert(n));
+            state.alerts.insert(AlertId(n), Box::new(alert(n)));
         }
     }
     house.desk.durable.store(17, Ordering::Relaxed);

@@ -4,7 +4,7 @@ pub struct Chance(u64);
 
 impl Chance {
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0b5e_11)
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x000b_5e11)
     }
 
     fn next(&mut self) -> u64 {

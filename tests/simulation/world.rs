@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use opsbell::domain::actor::By;
-use opsbell::domain::delivery::{Grant, Outcome};
+use opsbell::domain::delivery::{Grant, Outcome, Priority};
 use opsbell::domain::event::Commit;
 use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::{Incident, IncidentState};
@@ -42,7 +42,7 @@ struct Flight {
     due: i64,
     id: DeliveryId,
     outcome: Outcome,
-    lane: (String, Option<IncidentId>),
+    lane: (String, Option<IncidentId>, bool),
 }
 
 struct Batch {
@@ -454,7 +454,8 @@ impl World {
     }
 
     fn send(&mut self, grant: &Grant) {
-        let at = (lane(&grant.to), grant.incident);
+        // Pages of an incident start in order, and so does the rest; the two do not wait for each other.
+        let at = (lane(&grant.to), grant.incident, grant.priority <= Priority::Page);
         if grant.incident.is_some() {
             assert!(
                 self.flights.iter().all(|flight| flight.lane != at),

@@ -4,6 +4,9 @@
 // Each test program uses another part of this world.
 #![allow(dead_code)]
 
+pub mod client;
+#[cfg(feature = "cli")]
+pub mod server;
 pub mod smtp;
 pub mod webhook;
 
@@ -42,6 +45,11 @@ impl<T: Clone> Ledger<T> {
     /// Everything so far.
     pub fn all(&self) -> Vec<T> {
         lock(&self.entries).clone()
+    }
+
+    /// What came behind the first `n`.
+    pub fn after(&self, n: usize) -> Vec<T> {
+        lock(&self.entries).get(n..).map(<[T]>::to_vec).unwrap_or_default()
     }
 
     /// How much so far.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -82,11 +82,14 @@ pub struct Receiver {
     shared: Arc<Shared>,
 }
 
+/// Behaves so where nothing else was said; told the request's place in the order of arrival.
+type Always = Box<dyn FnMut(usize) -> Behaviour + Send>;
+
 struct Shared {
     ledger: Ledger<Received>,
     /// For the next requests, one each; afterwards `always`.
     script: Mutex<VecDeque<Behaviour>>,
-    always: Mutex<Behaviour>,
+    always: Mutex<Always>,
     gate: Gate,
     connections: AtomicU64,
 }
@@ -97,12 +100,17 @@ impl Receiver {
         let shared = Arc::new(Shared {
             ledger: Ledger::default(),
             script: Mutex::default(),
-            always: Mutex::new(Behaviour::Ok),
+            always: Mutex::new(Box::new(|_| Behaviour::Ok)),
             gate: Gate::default(),
             connections: AtomicU64::new(0),
         });
         let served = shared.clone();
         Self { listener: Listener::start(move |stream| serve(stream, &served)), shared }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
     }
 
     /// Where it is reached.
@@ -122,7 +130,12 @@ impl Receiver {
 
     /// Behaves so from now on, where nothing else was said.
     pub fn always(&self, behaviour: Behaviour) {
-        *lock(&self.shared.always) = behaviour;
+        self.always_by(move |_| behaviour.clone());
+    }
+
+    /// Behaves from now on as `choose` says for each request, where nothing else was said.
+    pub fn always_by(&self, choose: impl FnMut(usize) -> Behaviour + Send + 'static) {
+        *lock(&self.shared.always) = Box::new(choose);
     }
 
     /// Ends all hanging, for good.
@@ -153,7 +166,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         let mut body = vec![0; length.unwrap_or(0).min(BODY_MAX)];
         reader.read_exact(&mut body)?;
         // Decided before it is in the ledger: who waits for the entry may then safely say what comes next.
-        let behaviour = lock(&shared.script).pop_front().unwrap_or_else(|| lock(&shared.always).clone());
+        let behaviour = lock(&shared.script).pop_front();
+        let behaviour = behaviour.unwrap_or_else(|| (*lock(&shared.always))(shared.ledger.len()));
         shared.ledger.add(|n| Received { n, connection, request_line, headers, body });
         match behaviour {
             Behaviour::Ok => answer(&mut writer, 200, &[])?,

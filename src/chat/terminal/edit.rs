@@ -8,9 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reedline::{
-    Color, ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter, FileBackedHistory, Hinter,
-    History, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent,
-    ReedlineMenu, Signal, Span, Suggestion, default_emacs_keybindings,
+    Color, ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, ExternalPrinter, FileBackedHistory,
+    Highlighter, Hinter, History, KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch,
+    Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, StyledText, Suggestion, default_emacs_keybindings,
 };
 
 use super::session::{Desked, Typed};
@@ -65,7 +65,7 @@ impl Editor {
         keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, next);
         keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
         // One column, so that each word has its meaning beside it.
-        let menu = ColumnarMenu::default().with_name(MENU).with_columns(1).with_marker("");
+        let menu = ColumnarMenu::default().with_name(MENU).with_columns(1).with_marker("> ");
         let printer = ExternalPrinter::new(PRINTER_LINES);
         let (screen, feed) = (terminal.screen.clone(), printer.sender());
         let line = Reedline::create()
@@ -75,6 +75,7 @@ impl Editor {
             .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
             .with_quick_completions(true)
             .with_partial_completions(true)
+            .with_highlighter(Box::new(Plain))
             .with_hinter(Box::new(Hints { shared: Arc::clone(&shared), past: past(), usage: String::new() }))
             .with_external_printer(printer)
             .with_idle_callback(Box::new(move || screen.feed(&feed)))
@@ -222,6 +223,17 @@ fn takes(line: &str, lexicon: &Lexicon) -> Option<String> {
     let name = words.strip_suffix(' ')?;
     let spec = lexicon.commands.iter().find(|spec| spec.name == name)?;
     Some(usage(spec).strip_prefix(&format!("/{name}"))?.trim_start().to_owned())
+}
+
+/// What is typed, in the terminal's own colour.
+struct Plain;
+
+impl Highlighter for Plain {
+    fn highlight(&self, line: &str, _: usize) -> StyledText {
+        let mut text = StyledText::new();
+        text.push((Color::Default.normal(), line.to_owned()));
+        text
+    }
 }
 
 /// `bas> `

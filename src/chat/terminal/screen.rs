@@ -3,11 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Messages that may wait for the screen.
 const WAITING_MAX: usize = 1_024;
+
+/// Erases from the cursor to the end of the screen (ECMA-48 ED).
+const CLEAR_BELOW: &str = "\u{1b}[J";
 
 /// Told once whether the text was written.
 pub type Ack = Box<dyn FnOnce(bool) + Send>;
@@ -38,8 +41,8 @@ struct State {
     answers: VecDeque<(String, Ack)>,
     /// Messages, in the order in which they came.
     messages: VecDeque<(String, Ack)>,
-    /// Given to the line editor, not yet written.
-    fed: Vec<Ack>,
+    /// Given to the line editor, perhaps not yet written.
+    fed: Vec<(String, Ack)>,
     writing: bool,
     closed: bool,
 }
@@ -141,27 +144,32 @@ impl Screen {
             let mut state = self.0.lock();
             let written = std::mem::take(&mut state.fed);
             while let Some((text, ack)) = state.messages.pop_front() {
-                match editor.try_send(text) {
-                    Ok(()) => state.fed.push(ack),
-                    Err(TrySendError::Full(text) | TrySendError::Disconnected(text)) => {
-                        state.messages.push_front((text, ack));
-                        break;
-                    }
+                // What the editor has drawn below (its menu) goes first, or would show behind lines that wrap.
+                if editor.try_send(format!("{CLEAR_BELOW}{text}")).is_err() {
+                    state.messages.push_front((text, ack));
+                    break;
                 }
+                state.fed.push((text, ack));
             }
             written
         };
-        written.into_iter().for_each(|ack| ack(true));
+        written.into_iter().for_each(|(_, ack)| ack(true));
     }
 
-    /// Takes the screen back from the line editor; messages wait until `free`. `written`: it wrote what it was given.
+    /// Takes the screen back from the line editor; messages wait until `free`. Unless it has `written` what it was given,
+    /// that waits again.
     pub fn take_back(&self, written: bool) {
         let fed = {
             let mut state = self.0.lock();
             state.floor = Floor::Held;
-            std::mem::take(&mut state.fed)
+            let fed = std::mem::take(&mut state.fed);
+            if !written {
+                fed.into_iter().rev().for_each(|message| state.messages.push_front(message));
+                return;
+            }
+            fed
         };
-        fed.into_iter().for_each(|ack| ack(written));
+        fed.into_iter().for_each(|(_, ack)| ack(true));
     }
 }
 
@@ -213,5 +221,57 @@ impl Inner {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+
+    fn noted(name: &'static str, acks: &crossbeam_channel::Sender<(&'static str, bool)>) -> (String, Ack) {
+        let acks = acks.clone();
+        let ack: Ack = Box::new(move |written| {
+            let _ = acks.send((name, written));
+        });
+        (name.to_owned(), ack)
+    }
+
+    #[test]
+    fn what_the_editor_was_given_is_acknowledged_once_it_was_written_and_else_waits_again() {
+        let screen = Screen::new(Box::new(io::sink())).expect("a thread");
+        let (acks, acked) = crossbeam_channel::unbounded();
+        let (editor, given) = sync_channel(2);
+        screen.lend();
+        for name in ["one", "two", "three"] {
+            let (text, ack) = noted(name, &acks);
+            screen.put(text, ack).expect("room");
+        }
+        // The editor has room for two, and says nothing before it comes again.
+        screen.feed(&editor);
+        assert_eq!(acked.try_iter().count(), 0);
+        assert_eq!(given.try_iter().collect::<Vec<_>>(), ["\u{1b}[Jone", "\u{1b}[Jtwo"]);
+        screen.feed(&editor);
+        assert_eq!(acked.try_iter().collect::<Vec<_>>(), [("one", true), ("two", true)]);
+        // It is stopped with the third: the screen writes it itself, as soon as it may.
+        screen.take_back(false);
+        assert_eq!(acked.try_iter().count(), 0);
+        screen.answer("an answer goes first".to_owned()).expect("written");
+        assert_eq!(acked.try_iter().count(), 0);
+        screen.free();
+        assert_eq!(acked.recv().expect("told"), ("three", true));
+    }
+
+    #[test]
+    fn more_than_can_wait_is_not_taken() {
+        let screen = Screen::new(Box::new(io::sink())).expect("a thread");
+        let (acks, _acked) = crossbeam_channel::unbounded();
+        screen.hold();
+        for _ in 0..WAITING_MAX {
+            let (text, ack) = noted("waits", &acks);
+            screen.put(text, ack).expect("room");
+        }
+        let (text, ack) = noted("one too many", &acks);
+        assert_eq!(screen.put(text, ack), Err(NotTaken::Busy));
     }
 }

@@ -79,8 +79,14 @@ pub(super) enum Typed {
     End(Ended),
 }
 
-/// Reads and answers until it is over.
+/// Reads and answers until it is over; messages appear after that, too.
 pub(super) fn converse(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
+    let ended = talk(terminal, desk, lines);
+    terminal.screen.free();
+    ended
+}
+
+fn talk(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
     let mut source = match lines {
         Lines::Plain(lines) => Source::Plain(lines),
         Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, desk, history)?)),
@@ -100,7 +106,6 @@ pub(super) fn converse(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::
             continue;
         }
         if matches!(line, "/quit" | "/exit") {
-            terminal.screen.free();
             return Ok(Ended::Quit);
         }
         let answer = answer(terminal, desk, line);
@@ -125,6 +130,7 @@ impl Source {
                 if !line.trim().is_empty() {
                     // Nobody sees what comes through a pipe; with it the output reads as a conversation.
                     let shown: String = line.trim().chars().take(500).collect();
+                    terminal.screen.hold();
                     terminal.print(&format!("{}> {shown}", terminal.who()))?;
                 }
                 Ok(Typed::Line(line))

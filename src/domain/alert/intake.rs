@@ -65,10 +65,31 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
         started_at: signal.started_at,
     })));
     match joined {
-        Some(_) => raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str())),
+        Some(_) => {
+            raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
+            tell_joined(draft, incident, signal);
+            back_from_mitigated(draft, incident, &signal.name);
+        }
         None => life::begin(draft, incident, format_compact!("opened by {alert}")),
     }
     Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
+}
+
+/// Alerts beyond this number join without a word in the channel; `/incident show` counts them.
+const JOINED_TOLD: u32 = 5;
+
+fn tell_joined(draft: &mut Draft<'_>, id: IncidentId, signal: &Signal) {
+    let Some(incident) = draft.incident(id).filter(|incident| incident.alerts_total <= JOINED_TOLD) else { return };
+    let text =
+        format!("{id}: {} fires as well, {} alerts now. {}", signal.name, incident.alerts_firing, incident.state);
+    draft.post(id, text);
+}
+
+/// The impact is not over when something new fires: somebody is paged again.
+fn back_from_mitigated(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
+    if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Mitigated) {
+        life::restart(draft, id, format_compact!("{name} fires after it was mitigated"));
+    }
 }
 
 /// The same key again: only what is new is written.

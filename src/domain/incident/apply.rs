@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use super::record::{Incident, IncidentState, RoleName, Roles};
+use super::record::{Holder, Incident, IncidentState, RoleName, Roles};
 use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{AlertId, DeliveryId, PersonId};
+use crate::domain::paging::escalate::AD_HOC;
 use crate::domain::paging::{Escalation, Page, PageState};
 use crate::domain::time::{Span, Timestamp};
 
@@ -42,7 +43,8 @@ impl Incident {
             opened_by: stamp.by.actor.clone(),
             opened_at: stamp.at,
             acknowledged_at: None,
-            acknowledged_by: None,
+            holder: None,
+            own_policy: None,
             ack_expires: None,
             mitigated_at: None,
             resolved_at: None,
@@ -104,9 +106,10 @@ impl Incident {
         match event {
             Event::IncidentAcknowledged { expires, snoozed, .. } => self.acknowledge(stamp, *expires, *snoozed),
             Event::IncidentUnacknowledged { reason, .. } => {
+                self.mitigated_at = None;
                 self.state = IncidentState::Triggered;
                 // Whoever led because they had it leads no longer; a lead named by somebody else stays.
-                let had = self.acknowledged_by.take();
+                let had = self.holder.take().map(|holder| holder.actor);
                 if self.roles.lead.as_ref().is_some_and(|lead| had.as_ref().and_then(Actor::person) == Some(lead)) {
                     self.roles.lead = None;
                 }
@@ -142,7 +145,7 @@ impl Incident {
                 self.resolution = None;
                 self.closes = None;
                 self.closed_at = None;
-                self.acknowledged_by = None;
+                self.holder = None;
                 self.exhausted_at = None;
                 self.took_part(stamp);
                 self.say(stamp, "reopened".into());
@@ -185,13 +188,12 @@ impl Incident {
             Event::EscalationStarted { policy, step, reason, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
                 self.exhausted_at = None;
-                self.escalation = Some(Escalation {
-                    policy: Arc::new((**policy).clone()),
-                    step: *step,
-                    cycle: 0,
-                    due: stamp.at,
-                    reason: reason.clone(),
-                });
+                let policy = Arc::new((**policy).clone());
+                if policy.id.as_str().starts_with(AD_HOC) {
+                    self.own_policy = Some(Arc::clone(&policy));
+                }
+                self.escalation =
+                    Some(Escalation { policy, step: *step, cycle: 0, due: stamp.at, reason: reason.clone() });
             }
             Event::EscalationStepped { step, cycle, next, .. } => {
                 self.last_step = Some(*step);
@@ -209,6 +211,7 @@ impl Incident {
             Event::EscalationStopped { .. } => self.escalation = None,
             Event::PageOpened { page, person, reason, rules, next } => {
                 self.say(stamp, format_compact!("paged {person}: {reason}"));
+                room_for_one(&mut self.pages);
                 self.pages.push(Page {
                     n: page.n,
                     person: person.clone(),
@@ -238,7 +241,10 @@ impl Incident {
                     delivery.settle(cancelled.clone());
                 }
             }
-            Event::DeliveryOwed(owed) => self.deliveries.push(Delivery::owed_by(stamp.at, owed)),
+            Event::DeliveryOwed(owed) => {
+                room_for_one(&mut self.deliveries);
+                self.deliveries.push(Delivery::owed_by(stamp.at, owed));
+            }
             Event::DeliveryAccepted { delivery, .. } => {
                 self.settle(delivery, DeliveryStatus::Accepted { at: stamp.at });
                 let page = self.delivery(delivery).and_then(|delivery| delivery.page);
@@ -271,7 +277,7 @@ impl Incident {
     fn acknowledge(&mut self, stamp: &Stamp<'_>, expires: Option<Timestamp>, snoozed: bool) {
         self.state = IncidentState::Acknowledged;
         self.acknowledged_at.get_or_insert(stamp.at);
-        self.acknowledged_by = Some(stamp.by.actor.clone());
+        self.holder = Some(Holder { actor: stamp.by.actor.clone(), since: stamp.at, snoozed });
         self.ack_expires = expires;
         self.took_part(stamp);
         if let (None, Actor::Person(person)) = (&self.roles.lead, &stamp.by.actor) {
@@ -340,5 +346,12 @@ impl Incident {
         self.closes.iter_mut().for_each(shift);
         self.pages.iter_mut().filter_map(|page| page.next.as_mut()).for_each(shift);
         self.deliveries.iter_mut().for_each(|delivery| delivery.shift(by));
+    }
+}
+
+/// Most incidents have a page or two; a list's usual first step has room for four.
+fn room_for_one<T>(list: &mut Vec<T>) {
+    if list.len() < 4 {
+        list.reserve_exact(1);
     }
 }

@@ -33,6 +33,8 @@ pub struct Declaration<'a> {
     pub title: &'a str,
     /// What it is about.
     pub service: Option<ServiceId>,
+    /// Who owns it, where that is not the service's team.
+    pub team: Option<TeamId>,
     /// How bad.
     pub severity: Option<Severity>,
     /// Where it was said.
@@ -45,7 +47,8 @@ pub struct Declaration<'a> {
 pub fn declare(draft: &mut Draft<'_>, declaration: Declaration<'_>) -> IncidentId {
     let incident = draft.next_incident();
     let service = declaration.service.unwrap_or_else(|| draft.org.defaults.service.clone());
-    let team: TeamId = draft.org.services.get(&service).map(|known| known.team.clone()).unwrap_or_default();
+    let owner = || draft.org.services.get(&service).map(|known| known.team.clone()).unwrap_or_default();
+    let team: TeamId = declaration.team.unwrap_or_else(owner);
     draft.emit(Event::IncidentOpened(Box::new(IncidentOpened {
         incident,
         title: declaration.title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect(),
@@ -128,12 +131,13 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
 
 /// `acknowledged by cleo 1m ago`, `mitigated 5m ago, cleo has it`.
 fn has_it(incident: &Incident) -> String {
-    let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-    let at = |at: Option<Timestamp>| at.map(|at| format!(" <t:{}:R>", at.unix_secs())).unwrap_or_default();
+    let since = |at: Timestamp| format!(" <t:{}:R>", at.unix_secs());
+    let whose = incident.holder.as_ref().map_or("somebody".to_owned(), |holder| holder.actor.to_string());
     if incident.state == IncidentState::Mitigated {
-        format!("mitigated{}, {whose} has it", at(incident.mitigated_at))
+        format!("mitigated{}, {whose} has it", incident.mitigated_at.map(since).unwrap_or_default())
     } else {
-        format!("acknowledged by {whose}{}", at(incident.taken_at()))
+        let at = incident.holder.as_ref().map(|holder| since(holder.since)).unwrap_or_default();
+        format!("acknowledged by {whose}{at}")
     }
 }
 
@@ -249,7 +253,7 @@ pub fn hand_back(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject>
 }
 
 /// Nobody has it any more: the team's policy of today starts over.
-fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
+pub fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
     draft.emit(Event::IncidentUnacknowledged { incident: id, reason: reason.clone() });
     let Some(incident) = draft.incident(id) else { return };
     if incident.severity.pages() {
@@ -262,8 +266,12 @@ fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
 /// An acknowledgement has run out.
 pub fn ack_expired(draft: &mut Draft<'_>, id: IncidentId) {
     let Some(incident) = draft.incident(id) else { return };
-    let whose = incident.acknowledged_by.as_ref().map_or("somebody".to_owned(), ToString::to_string);
-    restart(draft, id, format_compact!("the acknowledgement of {whose} expired"));
+    let reason = match &incident.holder {
+        Some(holder) if holder.snoozed => format_compact!("the snooze of {} is over", holder.actor),
+        Some(holder) => format_compact!("the acknowledgement of {} expired", holder.actor),
+        None => "the acknowledgement expired".into(),
+    };
+    restart(draft, id, reason);
 }
 
 /// `/incident mitigate`.
@@ -284,14 +292,14 @@ pub fn mitigate(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> 
 pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Option<&str>) {
     let closes = draft.now.after(draft.org.defaults.close_after);
     draft.emit(Event::IncidentResolved { incident: id, resolution: how, text: text.map(CompactString::from), closes });
-    let by = if how == Resolution::Recovered && draft.person().is_none() {
-        "all alerts have recovered".to_owned()
+    let (why, told) = if how == Resolution::Recovered && draft.person().is_none() {
+        ("all alerts have recovered".to_owned(), "all alerts have recovered, so it is resolved".to_owned())
     } else {
-        format!("resolved by {}", draft.actor())
+        (format!("resolved by {}", draft.actor()), format!("resolved as {how} by {}", draft.actor()))
     };
-    escalate::stop(draft, id, PageState::Cancelled, &by);
-    let said = text.map(|text| format!(" {text}")).unwrap_or_default();
-    draft.post(id, format!("{id}: resolved as {how}, {by}.{said}"));
+    escalate::stop(draft, id, PageState::Cancelled, &why);
+    let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
+    draft.post(id, format!("{id}: {told}{said}"));
 }
 
 /// `/resolve`, and its button.

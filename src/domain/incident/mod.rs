@@ -6,4 +6,4 @@ pub mod life;
 pub mod record;
 pub mod show;
 
-pub use record::{Entry, Incident, IncidentState, Resolution, RoleName, Roles, Severity};
+pub use record::{Entry, Holder, Incident, IncidentState, Resolution, RoleName, Roles, Severity};

@@ -1,6 +1,7 @@
 //! The record of an incident: what State keeps while it is open, and the records room afterwards.
 
 use std::fmt;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::domain::actor::Actor;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
 use crate::domain::input::Place;
+use crate::domain::org::Policy;
 use crate::domain::paging::{Escalation, Page};
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::Timestamp;
@@ -213,6 +215,18 @@ impl Roles {
     }
 }
 
+/// Who has an incident: the last to acknowledge it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who.
+    pub actor: Actor,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it was only put off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snoozed: bool,
+}
+
 /// One line of the timeline that nobody typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -261,9 +275,9 @@ pub struct Incident {
     /// When it was first acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<Timestamp>,
-    /// Who has it now, while acknowledged.
+    /// Who has it now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acknowledged_by: Option<Actor>,
+    pub holder: Option<Holder>,
     /// When that acknowledgement runs out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ack_expires: Option<Timestamp>,
@@ -292,6 +306,9 @@ pub struct Incident {
     pub alerts_firing: u32,
     /// Alerts that ever joined.
     pub alerts_total: u32,
+    /// The policy made for the `/page` that opened it; it escalates by this one whenever it starts over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_policy: Option<Arc<Policy>>,
     /// The step that fired last, from 0; an escalation on request goes on behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_step: Option<u8>,
@@ -327,14 +344,5 @@ impl Incident {
         } else {
             self.timeline_folded += 1;
         }
-    }
-
-    /// When whoever has it took it: the first acknowledgement, or, after it was handed back, a later one.
-    pub fn taken_at(&self) -> Option<Timestamp> {
-        let whose = self.acknowledged_by.as_ref()?;
-        let took = |entry: &&Entry| {
-            entry.by == *whose && (entry.text == "acknowledged" || entry.text.starts_with("snoozed until "))
-        };
-        self.timeline.iter().rev().find(took).map(|entry| entry.at).or(self.acknowledged_at)
     }
 }

@@ -48,8 +48,8 @@ pub fn who_is_paged(incident: &Incident) -> String {
 
 /// One line of a list.
 pub fn line(incident: &Incident) -> String {
-    let whose = match (&incident.acknowledged_by, incident.state) {
-        (Some(actor), IncidentState::Acknowledged | IncidentState::Mitigated) => format!(", {actor} has it"),
+    let whose = match (&incident.holder, incident.state) {
+        (Some(holder), IncidentState::Acknowledged | IncidentState::Mitigated) => format!(", {} has it", holder.actor),
         (_, IncidentState::Triggered) if incident.exhausted_at.is_some() => ", NOBODY ANSWERED".to_owned(),
         _ => String::new(),
     };
@@ -100,9 +100,9 @@ pub fn show(incident: &Incident, state: &State) -> String {
             let _ = writeln!(text, "{what} {} (after {})", at(when), when.since(incident.opened_at));
         }
     }
-    if let (Some(whose), true) = (&incident.acknowledged_by, incident.state.open()) {
+    if let (Some(holder), true) = (&incident.holder, incident.state.open()) {
         let until = incident.ack_expires.map(|at| format!(" until <t:{}:t>", at.unix_secs())).unwrap_or_default();
-        let _ = writeln!(text, "{whose} has it{until}");
+        let _ = writeln!(text, "{} has it{until}", holder.actor);
     }
     let roles = &incident.roles;
     let named = [

@@ -14,8 +14,11 @@ use crate::domain::oncall;
 use crate::domain::org::{Org, Policy, Step, Target};
 use crate::domain::time::{Span, Timestamp};
 
-/// The policy that an incident's team runs; the fallback, or an empty one, where configuration no longer knows it.
+/// The policy that an incident was opened with by `/page`, else the one that its team runs; the fallback, or an empty one, where configuration no longer knows it.
 pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
+    if let Some(own) = &incident.own_policy {
+        return (**own).clone();
+    }
     let own = org.teams.get(&incident.team).and_then(|team| org.policies.get(&team.escalation));
     let fallback = || org.defaults.fallback.as_ref().and_then(|id| org.policies.get(id));
     own.or_else(fallback).cloned().unwrap_or_else(|| Policy {
@@ -26,7 +29,7 @@ pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
     })
 }
 
-/// Starts an escalation at a step and fires that step. Pages that still run go on until their person is paged again.
+/// Starts an escalation at a step and fires that step. Pages that still run go on.
 pub fn start(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, step: u8, reason: CompactString) {
     draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step, reason });
     advance(draft, id, None);
@@ -127,8 +130,16 @@ fn reason(target: &Target, policy: &Policy, step: u8, cycle: u8, asked: Option<&
         Target::Channel(channel) => format!("channel {channel}, "),
         Target::Webhook(webhook) => format!("webhook {webhook}, "),
     };
+    if let Some((_, asker)) = policy.id.as_str().split_once(AD_HOC) {
+        let again = if cycle > 0 { ", again" } else { "" };
+        return format!("paged by {asker}{again}");
+    }
     let again = if cycle > 0 { format!(", repeat {cycle} of {}", policy.repeat) } else { String::new() };
-    let asked = asked.map(|asked| format!(" ({asked})")).unwrap_or_default();
+    let asked = match asked {
+        Some(asked) => format!(" ({asked})"),
+        None if step > 0 || cycle > 0 => ", nobody has acknowledged".to_owned(),
+        None => String::new(),
+    };
     format!("{who}step {} of {}{again}{asked}", u16::from(step) + 1, policy.id)
 }
 
@@ -161,6 +172,7 @@ pub fn next_paged(org: &Org, incident: Option<&Incident>, now: Timestamp) -> Opt
 /// The policy is used up: the team's channel, the fallback policy and the operators are told. Pages that still run
 /// go on: only a human (or a recovery) stops them.
 fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
+    expire(draft, id);
     draft.emit(Event::EscalationExhausted { incident: id });
     let policy = &escalation.policy.id;
     let why = format!("last resort: nobody acknowledged through {policy}");
@@ -179,6 +191,17 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
         let reason = format_compact!("{policy} is exhausted");
         draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(fallback.clone()), step: 0, reason });
         advance(draft, id, None);
+    }
+}
+
+/// Ends the pages that have nothing left to try.
+fn expire(draft: &mut Draft<'_>, id: IncidentId) {
+    let Some(incident) = draft.incident(id) else { return };
+    let owes = |n: u32| incident.deliveries.iter().any(|delivery| delivery.page == Some(n) && delivery.owed());
+    let over = incident.pages.iter().filter(|page| page.state.running() && page.next.is_none() && !owes(page.n));
+    let over: Vec<PageId> = over.map(|page| page.id(id)).collect();
+    for page in over {
+        draft.emit(Event::PageEnded { page, state: PageState::Expired, reason: "nobody acknowledged".into() });
     }
 }
 
@@ -243,5 +266,7 @@ pub fn priority(incident: &Incident) -> Priority {
     if incident.severity.high_urgency() { Priority::CriticalPage } else { Priority::Page }
 }
 
+/// Stands in the name of a policy made for one `/page`, before the name of who asked; no configured one has it.
+pub const AD_HOC: &str = "page:";
 /// The wait after a step of a policy made for one `/page`.
 pub const AD_HOC_WAIT: Span = Span::mins(10);

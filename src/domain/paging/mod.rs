@@ -41,7 +41,7 @@ pub enum PageState {
     Sent,
     /// A human took the incident.
     Acknowledged,
-    /// Superseded: the escalation started over.
+    /// Nobody answered: its rules and the escalation are used up.
     Expired,
     /// The incident was resolved, or paging stopped for another reason.
     Cancelled,

@@ -2,8 +2,8 @@
 
 use compact_str::format_compact;
 
+use super::Page;
 use super::escalate::{content, next_paged, priority};
-use super::{Page, PageState};
 use crate::domain::delivery::{Destination, NextPaged};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -12,7 +12,7 @@ use crate::domain::org::NotifyRule;
 use crate::domain::time::{Span, Timestamp};
 
 /// Pages a person by their rules; whether there is any way to reach them. A page that still runs for the same person
-/// is superseded, so that nobody is reached by two sets of rules at once.
+/// goes on: one cycle of rules per step activation, so that a short step cannot starve a late rule.
 pub fn open(draft: &mut Draft<'_>, id: IncidentId, person: &PersonId, why: &str, next: Option<NextPaged>) -> bool {
     let Some(incident) = draft.incident(id) else { return false };
     if !draft.org.people.contains_key(person) {
@@ -26,16 +26,6 @@ pub fn open(draft: &mut Draft<'_>, id: IncidentId, person: &PersonId, why: &str,
     };
     let n = u32::try_from(incident.pages.len()).unwrap_or(u32::MAX - 1) + 1;
     let page = PageId { incident: id, n };
-    let superseded: Vec<PageId> = incident
-        .pages
-        .iter()
-        .filter(|other| other.person == *person && other.state.running())
-        .map(|other| other.id(id))
-        .collect();
-    for other in superseded {
-        let reason = format_compact!("superseded by {page}");
-        draft.emit(Event::PageEnded { page: other, state: PageState::Expired, reason });
-    }
     let waits = first.after > Span::ZERO;
     draft.emit(Event::PageOpened {
         page,

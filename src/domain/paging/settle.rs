@@ -50,13 +50,14 @@ fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: 
     if let Some(n) = delivery.page {
         let id = PageId { incident, n };
         let Some(page) = page::running(draft, id) else { return };
-        let person = page.person.clone();
-        if usize::from(page.used) < page.rules.len() {
-            return page::rule_due(draft, id);
-        }
+        let (person, more) = (page.person.clone(), usize::from(page.used) < page.rules.len());
         let Some(record) = draft.incident(incident) else { return };
+        // A rule that has a twin on its way, or one that arrived, does not bring the next one forward.
         if record.deliveries.iter().any(|other| other.page == Some(n) && !failed(other)) {
             return;
+        }
+        if more {
+            return page::rule_due(draft, id);
         }
         draft.warn(incident, format_compact!("{person} could not be reached by any method"));
     }

@@ -27,6 +27,7 @@ impl State {
         for event in &commit.events {
             self.apply_event(&stamp, event);
         }
+        self.put_back();
         self.forget_answers();
     }
 
@@ -71,6 +72,7 @@ impl State {
             Event::IncidentReopened { incident, revived } => {
                 if let Some(record) = revived {
                     self.insert((**record).clone());
+                    self.dirty.touched.insert(RecordKey::Incident(*incident));
                     self.dirty.closed_incidents.remove(incident);
                 }
                 self.change(*incident, |incident| incident.apply(stamp, event));
@@ -122,12 +124,12 @@ impl State {
         self.index.alerts_of.insert((alert.incident, alert.id));
         self.dirty.touched.insert(RecordKey::Alert(alert.id));
         self.change(alert.incident, |incident| incident.alert_joined(stamp, opened));
-        self.alerts.insert(alert.id, alert);
+        self.alerts.insert(alert.id, Box::new(alert));
     }
 
     /// Takes a firing alert out; gives its incident.
     fn resolve_alert(&mut self, stamp: &Stamp<'_>, id: AlertId) -> Option<IncidentId> {
-        let mut alert = self.alerts.remove(&id)?;
+        let mut alert = *self.alerts.remove(&id)?;
         self.index.by_key.remove(&(alert.integration.clone(), alert.key.clone()));
         self.index.alerts_of.remove(&(alert.incident, id));
         alert.resolved_at = Some(stamp.at);
@@ -172,6 +174,7 @@ impl State {
 
     /// Shifts everything that runs by duration.
     fn shift(&mut self, by: Span) {
+        self.put_back();
         let ids: Vec<IncidentId> = self.incidents.keys().copied().collect();
         for id in ids {
             self.change(id, |incident| incident.shift(by));

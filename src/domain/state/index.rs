@@ -9,30 +9,47 @@ use crate::domain::input::{Wakeup, WakeupKind};
 use crate::domain::org::Policy;
 
 impl State {
-    /// Puts an incident in and indexes it.
+    /// Puts an incident in. The look-ups know it once it is put back.
     pub(super) fn insert(&mut self, mut incident: Incident) {
+        self.put_back();
         if let Some(escalation) = &mut incident.escalation {
             self.index.share(&mut escalation.policy);
         }
-        self.index_incident(&incident);
-        self.incidents.insert(incident.id, Box::new(incident));
+        self.lifted = Some(Box::new(incident));
     }
 
-    /// Changes an incident, keeping the look-ups in step. Nothing happens where it is not in State.
+    /// Changes an incident. Nothing happens where it is not in State.
     pub(super) fn change(&mut self, id: IncidentId, change: impl FnOnce(&mut Incident)) {
-        let Some(mut incident) = self.incidents.remove(&id) else { return };
-        self.unindex_incident(&incident);
-        change(&mut incident);
-        self.index_incident(&incident);
-        self.incidents.insert(id, incident);
-        self.dirty.touched.insert(RecordKey::Incident(id));
+        if let Some(incident) = self.lift(id) {
+            change(incident);
+        }
     }
 
     /// Takes an incident out.
     pub(super) fn remove(&mut self, id: IncidentId) -> Option<Incident> {
-        let incident = self.incidents.remove(&id)?;
-        self.unindex_incident(&incident);
-        Some(*incident)
+        self.lift(id)?;
+        self.lifted.take().map(|incident| *incident)
+    }
+
+    /// Takes an incident from its place and out of the look-ups, to be changed. The events of a commit are mostly about
+    /// one incident, so it stays lifted until another one is, or the commit ends.
+    fn lift(&mut self, id: IncidentId) -> Option<&mut Incident> {
+        if self.lifted.as_ref().is_none_or(|lifted| lifted.id != id) {
+            self.put_back();
+            let incident = self.incidents.remove(&id)?;
+            self.unindex_incident(&incident);
+            self.dirty.touched.insert(RecordKey::Incident(id));
+            self.lifted = Some(incident);
+        }
+        self.lifted.as_deref_mut()
+    }
+
+    /// Puts the lifted incident back into its place and into the look-ups.
+    pub(super) fn put_back(&mut self) {
+        if let Some(incident) = self.lifted.take() {
+            self.index_incident(&incident);
+            self.incidents.insert(incident.id, incident);
+        }
     }
 
     fn index_incident(&mut self, incident: &Incident) {

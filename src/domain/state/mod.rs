@@ -24,7 +24,7 @@ pub struct State {
     /// Numbers and marks that belong to no record.
     pub meta: Meta,
     /// Alerts that fire.
-    pub alerts: BTreeMap<AlertId, Alert>,
+    pub alerts: BTreeMap<AlertId, Box<Alert>>,
     /// Incidents that are not closed.
     pub incidents: BTreeMap<IncidentId, Box<Incident>>,
     /// Deliveries that belong to no incident in State and are still owed.
@@ -35,6 +35,8 @@ pub struct State {
     pub tokens: BTreeMap<CompactString, Token>,
     /// What follows from the records above.
     pub(in crate::domain) index: Index,
+    /// The incident that is changed just now; nothing between commits.
+    lifted: Option<Box<Incident>>,
     /// Records touched since the runtime last asked; not part of what State says.
     pub(in crate::domain) dirty: Dirty,
 }
@@ -198,7 +200,12 @@ impl State {
 
     /// The alert that fires under a key.
     pub fn firing(&self, integration: &IntegrationId, key: &str) -> Option<&Alert> {
-        self.alerts.get(self.index.by_key.get(&(integration.clone(), key.into()))?)
+        self.alert(*self.index.by_key.get(&(integration.clone(), key.into()))?)
+    }
+
+    /// An alert that fires.
+    pub fn alert(&self, id: AlertId) -> Option<&Alert> {
+        self.alerts.get(&id).map(|alert| &**alert)
     }
 
     /// The open incident that alerts of a group join: the newest, where an older one was reopened beside it.
@@ -212,7 +219,7 @@ impl State {
     /// The alerts of an incident that fire.
     pub fn alerts_of(&self, incident: IncidentId) -> impl Iterator<Item = &Alert> {
         let range = (incident, AlertId(0))..=(incident, AlertId(u64::MAX));
-        self.index.alerts_of.range(range).filter_map(|(_, alert)| self.alerts.get(alert))
+        self.index.alerts_of.range(range).filter_map(|(_, alert)| self.alert(*alert))
     }
 
     /// Everything owed to somebody, oldest first, with its incident.
@@ -289,17 +296,19 @@ impl State {
     pub fn assemble(records: OpenRecords) -> Self {
         let mut state = Self {
             meta: records.meta,
-            alerts: records.alerts.into_iter().map(|alert| (alert.id, alert)).collect(),
+            alerts: records.alerts.into_iter().map(|alert| (alert.id, Box::new(alert))).collect(),
             incidents: BTreeMap::new(),
             notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
             index: Index::default(),
+            lifted: None,
             dirty: Dirty::default(),
         };
         for incident in records.incidents {
             state.insert(incident);
         }
+        state.put_back();
         state.index_alerts_and_notices();
         state
     }
@@ -308,7 +317,7 @@ impl State {
     pub fn disassemble(&self) -> OpenRecords {
         OpenRecords {
             meta: self.meta.clone(),
-            alerts: self.alerts.values().cloned().collect(),
+            alerts: self.alerts.values().map(|alert| (**alert).clone()).collect(),
             incidents: self.incidents.values().map(|incident| (**incident).clone()).collect(),
             notices: self.notices.values().cloned().collect(),
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),

@@ -45,9 +45,11 @@ fn no_answer_no_look_and_no_page_before_the_disk() {
 fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
     let stand = Stand::new();
     stand.said("ben", DECLARE);
-    let (chat, mail) = (stand.started(), stand.started());
-    let (chat, mail) = if chat.to.to_string() == "ann via chat" { (chat, mail) } else { (mail, chat) };
-    assert_eq!(mail.to.to_string(), "ann via email");
+    let begun = [stand.started(), stand.started(), stand.started()];
+    let to = |name: &str| begun.iter().find(|grant| grant.to.to_string() == name).expect(name).clone();
+    let (chat, post) = (to("ann via chat"), to("channel core-ops"));
+    // The next post waits behind the first one.
+    stand.said("ben", "/incident update INC-1 \"looking\"");
     let due = stand.glance(|view| view.state.incidents[&IncidentId(1)].escalation.as_ref().expect("it escalates").due);
 
     stand.disk.fail();
@@ -57,20 +59,20 @@ fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
     let alarmed: Vec<String> = (0..3).map(|_| stand.started().to.to_string()).collect();
     assert_eq!(alarmed, ["op via chat", "op via email", "webhook desk"], "the operators, past the journal");
 
-    let (triggered, trouble) = stand.glance(|view| {
-        (view.state.incidents[&IncidentId(1)].acknowledged_by.is_none(), view.trouble.map(ToOwned::to_owned))
-    });
+    let (triggered, trouble) = stand
+        .glance(|view| (view.state.incidents[&IncidentId(1)].holder.is_none(), view.trouble.map(ToOwned::to_owned)));
     assert!(triggered, "the acknowledgement is gone with its commit");
     assert!(trouble.expect("it is told").contains("No space left"));
     let refused = stand.say("cas", "/ack INC-1").recv_timeout(HUNG).expect("answered");
     assert!(matches!(refused, Err(Unavailable::Journal(_))), "{refused:?}");
 
-    // What is owed goes on: the post stands behind the page in its lane. The receipt waits for the journal.
+    // What is owed goes on: the second post starts behind the first. The receipts wait for the journal.
     stand.receipt(&chat, Outcome::Accepted);
+    stand.receipt(&post, Outcome::Accepted);
     assert_eq!(stand.started().priority, Priority::Post);
     stand.clock.step(Span::hours(1));
     stand.tick();
-    assert_eq!(stand.glance(|view| view.state.owed_count()), 3);
+    assert_eq!(stand.glance(|view| view.state.owed_count()), 4);
 
     stand.disk.let_go();
     let mended = stand.started();
@@ -200,7 +202,8 @@ fn a_full_queue_says_busy_at_once() {
 fn a_stop_finishes_what_is_begun_and_refuses_the_rest() {
     let mut stand = Stand::new();
     stand.said("ben", DECLARE);
-    let begun: Vec<_> = (0..2).map(|_| stand.started()).collect();
+    let begun: Vec<_> = (0..3).map(|_| stand.started()).collect();
+    stand.said("ben", "/incident update INC-1 \"looking\"");
     let (go, wait) = unbounded::<()>();
     let held = stand.engine.view(Box::new(move |_| {
         let _ = wait.recv_timeout(HUNG);
@@ -221,5 +224,5 @@ fn a_stop_finishes_what_is_begun_and_refuses_the_rest() {
     let opened = recover::open(disk, stand.data.path(), "other", &mut |_, _| {}).expect("it opens again");
     let incident = &opened.state.incidents[&IncidentId(1)];
     assert!(begun.iter().all(|grant| incident.delivery(&grant.id).is_some_and(|delivery| !delivery.owed())));
-    assert_eq!(opened.state.owed_count(), 1, "the post was not begun and is owed still");
+    assert_eq!(opened.state.owed_count(), 1, "the second post was not begun and is owed still");
 }

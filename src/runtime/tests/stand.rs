@@ -208,20 +208,16 @@ impl Stand {
         let (engine, queues) = engine::queues();
         let reader = opened.journal.reader();
         let (install, durable) = (opened.found.install.clone(), (opened.found.last_seq, opened.found.last_hash));
-        let named = (install.clone(), reader.clone());
+        let named = (install, reader);
         let shelf = Shelf::new(data.path().join("records"), named, opened.records.clone(), durable.0, engine.clone());
         let tell = engine.clone();
         let writer = Writer::start(opened.journal, move |written| tell.tell(Tell::Written(written)));
         let (start, starts) = unbounded();
-        let restored = opened.records.clone();
         let parts = Parts {
             core: Core::new(opened.state, org()),
             durable,
             clock: Arc::<StillClock>::clone(&clock),
             shelf: shelf.expect("a thread"),
-            restore: Box::new(move |seq| {
-                recover::state_at(&restored, &reader, &install, seq).map_err(|error| format!("{error:#}"))
-            }),
         };
         let thread = engine::start(queues, parts, writer.expect("a thread"), Box::new(Noted(start)));
         let thread = Some(thread.expect("a thread"));

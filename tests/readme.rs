@@ -1,0 +1,63 @@
+//! The README's transcript is what really appears: its commands are given to the demo again, and the answers compared,
+//! but for the time of the day, who else happens to be on call, and the name of the data directory.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+
+/// The commands typed in a text, each with the lines that followed it, in the order of the alphabet: what is sent at
+/// the same moment may appear in any order.
+fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
+    let changing = [
+        (r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b", "DATE"),
+        (r"\b(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\b,? ", ""),
+        (r"\b\d{2}:\d{2}(?::\d{2})?\b", "TIME"),
+        (r"(?:DATE )?TIME", "TIME"),
+        (r"\bDelivery \S+", "Delivery ID"),
+        (r"(\w+)-primary \w+", "$1-primary NAME"),
+    ]
+    .map(|(pattern, instead)| (Regex::new(pattern).expect("a pattern"), instead));
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+        if let Some(words) = line.strip_prefix("bas> ") {
+            said.push((words.to_owned(), Vec::new()));
+        } else if let Some((_, answer)) = said.last_mut() {
+            let seen =
+                changing.iter().fold(line.to_owned(), |line, (old, new)| old.replace_all(&line, *new).into_owned());
+            answer.push(seen);
+            answer.sort();
+        }
+    }
+    said
+}
+
+#[test]
+fn the_transcript_is_what_really_appears() {
+    let readme = std::fs::read_to_string("README.md").expect("the README");
+    let block = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");
+    let told = conversation(block);
+    assert!(told.len() > 5, "the transcript has no commands: {told:?}");
+
+    let data = tempfile::tempdir().expect("a directory");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_opsbell"))
+        .args(["demo", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary");
+    let words: String = told.iter().map(|(words, _)| format!("{words}\n")).collect();
+    let mut input = demo.stdin.take().expect("its input");
+    input.write_all(format!("{words}/quit\n").as_bytes()).expect("it reads");
+    let mut text = String::new();
+    demo.stdout.take().expect("its output").read_to_string(&mut text).expect("UTF-8");
+    assert!(demo.wait().expect("its status").success(), "{text}");
+
+    let mut really = conversation(&text);
+    assert_eq!(really.pop().map(|(words, _)| words).as_deref(), Some("/quit"), "{text}");
+    for (told, really) in told.iter().zip(&really) {
+        assert_eq!(told, really, "\nthe README says otherwise than the demo:\n{text}");
+    }
+    assert_eq!(told.len(), really.len(), "{text}");
+}
