@@ -159,7 +159,7 @@ fn only_a_sender_that_may_acknowledges() {
     night.take(sent("probe", signal("probe", SignalKind::Ack, None, "k", None)));
     assert_eq!(night.state(), "acknowledged");
     assert_eq!(
-        night.incident().acknowledged_by.as_ref().map(ToString::to_string).as_deref(),
+        night.incident().holder.as_ref().map(|holder| holder.actor.to_string()).as_deref(),
         Some("integration:probe")
     );
     assert_eq!(night.incident().roles.lead, None);

@@ -72,7 +72,13 @@ fn a_method_that_fails_starts_the_next_one_and_a_person_the_next_step() {
     let mut night = Night::new();
     night.refuses = vec!["ann via chat", "ann via email"];
     night.alert("k", "api", AlertSeverity::Critical);
-    assert_eq!(night.paged(), ["ann via chat", "ann via email", "ann via sms", "ann via voice"], "without waiting");
+    assert_eq!(
+        night.paged(),
+        ["ann via chat", "ann via email", "ann via sms"],
+        "when both have failed, without waiting"
+    );
+    night.wait(2);
+    assert_eq!(night.paged(), ["ann via voice"], "as long after it as the rules say");
     let mut night = Night::new();
     night.refuses = vec!["ann via chat", "ann via email", "ann via sms", "ann via voice"];
     night.alert("k", "api", AlertSeverity::Critical);
@@ -108,12 +114,14 @@ fn cannot_pages_the_next_step_and_a_second_tap_does_not() {
 }
 
 #[test]
-fn cannot_after_the_last_resort_goes_on_by_the_policy() {
+fn cannot_after_the_last_resort_is_told_what_to_do() {
     let mut night = down("api", AlertSeverity::Critical);
     night.wait(100);
     assert!(night.incident().exhausted_at.is_some());
     night.paged();
-    night.press("cas", Button::Cant);
+    let told = night.press("cas", Button::Cant);
+    assert!(told.starts_with("INC-1 does not page you. Nothing changed."), "{told}");
+    night.say("cas", "/incident escalate INC-1");
     assert!(!night.paged().is_empty(), "somebody is paged");
     assert!(night.incident().escalation.is_some());
 }

@@ -145,7 +145,7 @@ fn what_happened() {
     23:00:00 integration:prom: ALR-1 ReplicationLag fires (critical)
     23:00:00 integration:prom: escalation core started: opened by ALR-1
     23:00:00 integration:prom: paged ann: on call for core-primary, step 1 of core
-    23:05:00 opsbell: paged cas: step 2 of core
+    23:05:00 opsbell: paged cas: step 2 of core, nobody has acknowledged
     23:06:00 cas: paged ann: on call for core-primary, step 1 of core, repeat 1 of 2 (cas can't)
     23:06:00 ann: acknowledged
     23:06:00 ann: note: db-2 is out of disk
@@ -169,7 +169,7 @@ fn who_was_paged() {
       ann via email: sent 23:00:00 (n1ght-1.1)
       ann via sms: sent 23:02:00 (n1ght-5.0)
       ann via voice: sent 23:04:00 (n1ght-7.0)
-    INC-1.p2 cas: paged 23:05:00, ended by the acknowledgement 23:05:00 (step 2 of core)
+    INC-1.p2 cas: paged 23:05:00, ended by the acknowledgement 23:05:00 (step 2 of core, nobody has acknowledged)
       cas via chat: failed: it does not exist (n1ght-9.0)
     channel core-ops: sent 23:05:00 (n1ght-9.1)
     "#);
