@@ -140,7 +140,7 @@ fn left_only_a_trace(before: &State, after: &State, commit: Option<Commit>, perm
     for record in &mut after.incidents {
         if Some(record.id) == *incident {
             let told = record.timeline.pop().expect("the attempt is told");
-            assert!(told.text.starts_with("refused: "), "{told:?}");
+            assert!(told.text.starts_with("was refused /"), "{told:?}");
         }
     }
     assert_eq!(before, after, "{what}");

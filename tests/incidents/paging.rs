@@ -72,7 +72,13 @@ fn a_method_that_fails_starts_the_next_one_and_a_person_the_next_step() {
     let mut night = Night::new();
     night.refuses = vec!["ann via chat", "ann via email"];
     night.alert("k", "api", AlertSeverity::Critical);
-    assert_eq!(night.paged(), ["ann via chat", "ann via email", "ann via sms"], "the next rule without waiting");
+    assert_eq!(
+        night.paged(),
+        ["ann via chat", "ann via email", "ann via sms"],
+        "when both have failed, without waiting"
+    );
+    night.wait(2);
+    assert_eq!(night.paged(), ["ann via voice"], "as long after it as the rules say");
     let mut night = Night::new();
     night.refuses = vec!["ann via chat", "ann via email", "ann via sms", "ann via voice"];
     night.alert("k", "api", AlertSeverity::Critical);

@@ -43,7 +43,7 @@ fn shown() {
     INC-1 sev1 api: ReplicationLag: replication lag is 900 s
     triggered · team core · production
     opened 28 March 2026 23:00 by integration:prom
-    alerts: 1 fire, 1 in all
+    alerts: 1 firing, 1 in all
       ALR-1 ReplicationLag (critical)
     Paged: ann, cas, channel core-ops. Next step in 9 minutes.
     Next: /ack INC-1
@@ -57,7 +57,7 @@ fn shown() {
     acknowledged 28 March 2026 23:06 (after 6m)
     cas has it until 23:51
     lead cas
-    alerts: 1 fire, 1 in all
+    alerts: 1 firing, 1 in all
       ALR-1 ReplicationLag (critical)
     Next: /incident update INC-1 "…" or /resolve INC-1
     "#);
@@ -73,7 +73,7 @@ fn shown() {
     mitigated 28 March 2026 23:26 (after 26m)
     resolved 28 March 2026 23:46 (after 46m)
     commander op, lead cas
-    alerts: 0 fire, 1 in all
+    alerts: none firing, 1 in all
     Not over? /incident reopen INC-1 · Done? /incident close INC-1
     "#);
     night.say("cas", "/incident close INC-1");
@@ -86,7 +86,7 @@ fn shown() {
     resolved 28 March 2026 23:46 (after 46m)
     closed 28 March 2026 23:46 (after 46m)
     commander op, lead cas
-    alerts: 0 fire, 1 in all
+    alerts: none firing, 1 in all
     What happened: /incident timeline INC-1
     "#);
 }
@@ -114,7 +114,7 @@ fn listed() {
     INC-3 sev2 misc: cannot log in · triggered · now
     INC-1 sev3 api: prom k1 · triggered · 1 hour ago
     On call: core-primary ann · later nobody
-    0 messages wait to be sent; nothing is overdue.
+    Nothing waits to be sent, nothing is overdue.
     "#);
 }
 
@@ -124,7 +124,7 @@ fn all_quiet() {
     assert_snapshot!(night.say("ann", "/status"), @r#"
     All quiet: no open incidents.
     On call: core-primary ann · later nobody
-    0 messages wait to be sent; nothing is overdue.
+    Nothing waits to be sent, nothing is overdue.
     "#);
     assert_snapshot!(night.say("ann", "/alert list"), @"No alert fires.");
 }
@@ -149,8 +149,8 @@ fn what_happened() {
     23:06:00 cas: paged ann: on call for core-primary, step 1 of core, repeat 1 of 2 (cas can't)
     23:06:00 ann: acknowledged
     23:06:00 ann: note: db-2 is out of disk
-    23:06:00 sue: refused: /resolve needs the permission respond
-    23:09:00 integration:prom: ALR-1 recovered, 0 still fire
+    23:06:00 sue: was refused /resolve, which needs the permission to respond
+    23:09:00 integration:prom: ALR-1 recovered, none still firing
     23:09:00 integration:prom: resolved as recovered
     "#);
 }
@@ -164,14 +164,14 @@ fn who_was_paged() {
     night.say("ann", "/ack INC-1");
     assert_snapshot!(night.say("ann", "/incident pages INC-1"), @r#"
     INC-1 sev1 api: prom k
-    INC-1.p1 ann acknowledged 23:00:00: on call for core-primary, step 1 of core
-      ann via chat: sent 23:00:00 n1ght-1.0
-      ann via email: sent 23:00:00 n1ght-1.1
-      ann via sms: sent 23:02:00 n1ght-5.0
-      ann via voice: sent 23:04:00 n1ght-7.0
-    INC-1.p2 cas acknowledged 23:05:00: step 2 of core, nobody has acknowledged
-      cas via chat: failed: it does not exist n1ght-9.0
-    channel core-ops: sent 23:05:00 n1ght-9.1
+    INC-1.p1 ann: paged 23:00:00, ended by the acknowledgement 23:05:00 (on call for core-primary, step 1 of core)
+      ann via chat: sent 23:00:00 (n1ght-1.0)
+      ann via email: sent 23:00:00 (n1ght-1.1)
+      ann via sms: sent 23:02:00 (n1ght-5.0)
+      ann via voice: sent 23:04:00 (n1ght-7.0)
+    INC-1.p2 cas: paged 23:05:00, ended by the acknowledgement 23:05:00 (step 2 of core, nobody has acknowledged)
+      cas via chat: failed: it does not exist (n1ght-9.0)
+    channel core-ops: sent 23:05:00 (n1ght-9.1)
     "#);
     night.say("ann", "/incident declare \"a note\" severity:sev4");
     assert_snapshot!(night.say("ann", "/incident pages INC-2"), @"Nobody was paged about INC-2: sev4 is for the record only.");
@@ -192,9 +192,9 @@ fn an_attempt_that_failed_is_told_with_the_next() {
     night.core.durable(&commit.expect("it is written"));
     assert_snapshot!(night.say("ann", "/incident pages INC-1"), @r#"
     INC-1 sev1 api: prom k
-    INC-1.p1 ann owed 23:00:00: on call for core-primary, step 1 of core
-      ann via chat: 1 attempt failed, next in 1 second n1ght-1.0
-      ann via email: waits to be sent n1ght-1.1
+    INC-1.p1 ann: paged 23:00:00, on its way (on call for core-primary, step 1 of core)
+      ann via chat: 1 attempt failed, next in 1 second (n1ght-1.0)
+      ann via email: waits to be sent (n1ght-1.1)
     "#);
 }
 
@@ -298,7 +298,7 @@ fn alerts() {
     night.wait(5);
     night.take(sent("probe", signal("probe", SignalKind::Alert, Some("nowhere"), "k", None)));
     assert_snapshot!(night.say("ann", "/alert list"), @r#"
-    2 fire:
+    2 alerts fire:
     ALR-2 high [unrouted] nowhere: probe k · INC-2 · now
     ALR-1 critical api: ReplicationLag · INC-1 · 5 minutes ago
     One of them: /alert show ALR-n

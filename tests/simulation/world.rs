@@ -22,8 +22,8 @@ use crate::people::{self, Asked};
 use crate::support_paging::{START, input, say, small, with_closed};
 
 const INSTALL: &str = "s1m";
-/// How long a night is.
-const NIGHT: i64 = 10 * 3_600_000;
+/// How long a night is: long enough for the last resort, several times.
+const NIGHT: i64 = 4 * 3_600_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mood {
@@ -162,7 +162,7 @@ impl World {
         self.t - self.bad
     }
 
-    /// Ten hours of everything.
+    /// Hours of everything.
     pub fn bad_night(&mut self) {
         while self.t < NIGHT {
             self.round();

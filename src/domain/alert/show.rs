@@ -8,12 +8,21 @@ use crate::domain::state::State;
 /// More lines than this do not fit one message.
 const LIST_MAX: usize = 20;
 
+/// `2 alerts fire`.
+pub fn firing(state: &State) -> String {
+    match state.alerts.len() {
+        0 => "No alert fires".to_owned(),
+        1 => "1 alert fires".to_owned(),
+        n => format!("{n} alerts fire"),
+    }
+}
+
 /// `/alert list`: what fires, newest first.
 pub fn list(state: &State) -> String {
     if state.alerts.is_empty() {
         return "No alert fires.".to_owned();
     }
-    let mut text = format!("{} fire:\n", state.alerts.len());
+    let mut text = format!("{}:\n", firing(state));
     for alert in state.alerts.values().rev().take(LIST_MAX) {
         let _ = writeln!(
             text,

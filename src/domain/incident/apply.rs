@@ -93,7 +93,11 @@ impl Incident {
     pub fn alert_recovered(&mut self, stamp: &Stamp<'_>, alert: AlertId) {
         self.alerts_firing = self.alerts_firing.saturating_sub(1);
         if self.alerts_total <= ALERTS_TOLD || self.alerts_firing == 0 {
-            self.say(stamp, format_compact!("{alert} recovered, {} still fire", self.alerts_firing));
+            let rest = match self.alerts_firing {
+                0 => "none".into(),
+                n => format_compact!("{n}"),
+            };
+            self.say(stamp, format_compact!("{alert} recovered, {rest} still firing"));
         }
     }
 
@@ -173,7 +177,7 @@ impl Incident {
             }
             Event::IncidentWarned { text, .. } => self.say(stamp, format_compact!("warning: {text}")),
             Event::AttemptRefused { command, permission, .. } => {
-                self.say(stamp, format_compact!("refused: /{command} needs the permission {permission}"));
+                self.say(stamp, format_compact!("was refused /{command}, which needs the permission to {permission}"));
             }
             _ => self.apply_paging(stamp, event),
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::record::{Incident, IncidentState};
 use crate::domain::delivery::{Delivery, DeliveryStatus, Destination};
+use crate::domain::paging::PageState;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -116,12 +117,19 @@ pub fn show(incident: &Incident, state: &State) -> String {
         let _ = writeln!(text, "{}", named.join(", "));
     }
     if incident.alerts_total > 0 {
-        let _ = writeln!(text, "alerts: {} fire, {} in all", incident.alerts_firing, incident.alerts_total);
+        let firing = match incident.alerts_firing {
+            0 => "none".to_owned(),
+            n => n.to_string(),
+        };
+        let _ = writeln!(text, "alerts: {firing} firing, {} in all", incident.alerts_total);
         for alert in state.alerts_of(incident.id).take(5) {
             let _ = writeln!(text, "  {} {} ({})", alert.id, alert.name, alert.severity.as_str());
         }
     }
     if incident.state == IncidentState::Triggered {
+        if let Some(at) = incident.exhausted_at {
+            let _ = writeln!(text, "NOBODY ANSWERED: the last resort was called <t:{}:R>", at.unix_secs());
+        }
         let _ = writeln!(text, "{}", who_is_paged(incident));
     }
     let id = incident.id;
@@ -157,24 +165,36 @@ pub fn pages(incident: &Incident) -> String {
     }
     let mut text = format!("{}\n", headline(incident));
     for page in &incident.pages {
+        let ended = page.ended_at.map(|at| format!(" <t:{}:T>", at.unix_secs())).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{} {} {} <t:{}:T>: {}",
+            "{} {}: paged <t:{}:T>, {}{ended} ({})",
             page.id(incident.id),
             page.person,
-            page.state.as_str(),
             page.opened_at.unix_secs(),
+            outcome(page.state),
             page.reason
         );
         for delivery in incident.deliveries.iter().filter(|delivery| delivery.page == Some(page.n)) {
-            let _ = writeln!(text, "  {} {}", ledger(delivery), delivery.id);
+            let _ = writeln!(text, "  {} ({})", ledger(delivery), delivery.id);
         }
     }
     for delivery in incident.deliveries.iter().filter(|delivery| delivery.page.is_none() && delivery.is_page()) {
-        let _ = writeln!(text, "{} {}", ledger(delivery), delivery.id);
+        let _ = writeln!(text, "{} ({})", ledger(delivery), delivery.id);
     }
     text.truncate(text.trim_end().len());
     text
+}
+
+/// How a page stands, in words.
+fn outcome(state: PageState) -> &'static str {
+    match state {
+        PageState::Owed => "on its way",
+        PageState::Sent => "no answer yet",
+        PageState::Acknowledged => "ended by the acknowledgement",
+        PageState::Expired => "paged anew",
+        PageState::Cancelled => "stopped",
+    }
 }
 
 /// One line of a delivery ledger.
@@ -183,8 +203,8 @@ fn ledger(delivery: &Delivery) -> String {
         DeliveryStatus::Owed { attempts: 0, .. } => "waits to be sent".to_owned(),
         DeliveryStatus::Owed { attempts, not_before, .. } => {
             let next = not_before.map(|at| format!(", next <t:{}:R>", at.unix_secs())).unwrap_or_default();
-            let many = if *attempts == 1 { "attempt" } else { "attempts" };
-            format!("{attempts} {many} failed{next}")
+            let s = if *attempts == 1 { "" } else { "s" };
+            format!("{attempts} attempt{s} failed{next}")
         }
         DeliveryStatus::Accepted { at } => format!("sent <t:{}:T>", at.unix_secs()),
         DeliveryStatus::Failed { reason, .. } => format!("failed: {reason}"),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::alert;
 use crate::domain::incident::{Incident, IncidentState, show};
 use crate::domain::oncall;
 use crate::domain::org::Org;
@@ -21,12 +22,12 @@ pub fn status(state: &State, org: &Org, now: Timestamp) -> String {
         "All quiet: no open incidents.\n".to_owned()
     } else {
         format!(
-            "{} open: {} triggered, {} acknowledged, {} mitigated. {} alerts fire.\n",
+            "{} open: {} triggered, {} acknowledged, {} mitigated. {}.\n",
             open.len(),
             count(IncidentState::Triggered),
             count(IncidentState::Acknowledged),
             count(IncidentState::Mitigated),
-            state.alerts.len()
+            alert::show::firing(state)
         )
     };
     for incident in open.iter().take(LINES_MAX) {
@@ -51,7 +52,11 @@ pub fn status(state: &State, org: &Org, now: Timestamp) -> String {
     }
     let late = audit::overdue(state, now, 3);
     if late.is_empty() {
-        let _ = write!(text, "{} messages wait to be sent; nothing is overdue.", state.owed_count());
+        text.push_str(&match state.owed_count() {
+            0 => "Nothing waits to be sent, nothing is overdue.".to_owned(),
+            1 => "1 message waits to be sent, nothing is overdue.".to_owned(),
+            n => format!("{n} messages wait to be sent, nothing is overdue."),
+        });
     } else {
         let _ = write!(text, "OVERDUE: {}", late.join("; "));
     }
