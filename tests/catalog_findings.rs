@@ -466,15 +466,41 @@ fn what_is_not_built_is_refused_by_serve_only() {
     let config =
         load(&changed("channel = \"payments-ops\"", "channel = \"discord:payments-ops\"")).config.expect("good");
     let refused: Vec<String> = catalog::not_built(&config).iter().map(|f| f.brief()).collect();
-    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert_eq!(refused.len(), 4, "{refused:?}");
     assert!(refused.iter().any(|f| f.contains(":12: the contact method sms is not built yet")), "{refused:?}");
     assert!(refused.iter().any(|f| f.contains(":20: the chat platform discord is not built yet")), "{refused:?}");
     assert!(refused.iter().any(|f| f.contains("summaries are not built yet")), "{refused:?}");
+    assert!(
+        refused.iter().any(|f| f.contains(":8: without `notify.low`, `bas` is reached by chat only")),
+        "{refused:?}"
+    );
     let text = changed("[mail]", "[chat.discord]\napi_base = \"http://127.0.0.1:9\"\ntoken_env = \"TOKEN\"\n[mail]");
     let config = load(&text).config.expect("good");
     assert_eq!(config.secrets.chat["discord"].expose(), "the value of TOKEN");
     assert_eq!(config.chat["discord"].api_base.as_deref(), Some("http://127.0.0.1:9"));
     finds("[mail]", "[chat.dicsord]\n[mail]", &[("[chat.dicsord]", "unknown chat platform `dicsord`", "`discord`")]);
+}
+
+#[test]
+fn rules_of_chat_alone_are_refused_by_serve() {
+    let refused = |text: &str| -> Vec<String> {
+        let config = load(text).config.expect("good");
+        let told = catalog::not_built(&config).into_iter().filter(|f| f.message.contains("no chat is connected"));
+        told.map(|f| format!("{}: {}", f.brief(), f.hint.unwrap_or_default())).collect()
+    };
+    let low = "notify.low = [\"webhook\", \"chat\"]\nzone = \"Europe/Amsterdam\"\nclose";
+    let good = changed("zone = \"Europe/Amsterdam\"\nclose", low)
+        .replace("[[person]]\nid = \"cleo\"", "[[person]]\nid = \"cleo\"\nwebhook = \"desk\"");
+    assert!(refused(&good).is_empty(), "{:?}", refused(&good));
+    // A person's own, and those of the defaults, whether late or at once.
+    for (from, to, line) in [
+        ("notify.high = [\"chat\", \"email after 3m\"]", "notify.high = [\"chat\", \"chat after 3m\"]", ":30: `high`"),
+        ("notify.low = [\"webhook\", \"chat\"]", "notify.low = [\"chat after 1m\"]", ":13: `low`"),
+    ] {
+        let found = refused(&good.replacen(from, to, 1));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(line) && found[0].contains("add email or webhook"), "{found:?}");
+    }
 }
 
 #[test]

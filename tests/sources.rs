@@ -2,6 +2,7 @@
 //! README says for each file what a correct reading is. The collection is third-party data and not part of this
 //! repository: `OPSBELL_FIXTURES` names its folder, and without it that half of the test says so and passes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use opsbell::domain::org::Mapping;
@@ -174,4 +175,10 @@ fn split(cell: &str) -> Vec<&str> {
     })
     .map(str::trim)
     .collect()
+}
+
+#[test]
+fn every_source_can_be_configured_and_every_configured_one_is_read() {
+    let read: BTreeSet<&str> = opsbell::source::SOURCES.iter().map(|source| source.name).collect();
+    assert_eq!(read, BTreeSet::from(opsbell::catalog::SOURCES));
 }

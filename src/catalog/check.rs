@@ -133,6 +133,19 @@ fn methods(draft: &mut Draft<'_>) {
             lacks(draft, person, used);
         }
     }
+    // The rules that hold where none are written are chat alone; they matter where somebody goes by them.
+    for key in &draft.unsaid {
+        let mut people = draft.org.people.values();
+        let unruled = people.find(|p| if *key == "high" { &p.notify_high } else { &p.notify_low }.is_none());
+        if let (Some(person), Some(spot)) = (unruled, draft.settings.get("defaults")) {
+            let message = format!(
+                "without `notify.{key}`, `{}` is reached by chat only, and no chat is connected in this release",
+                person.id
+            );
+            let hint = format!("write notify.{key} here, with email or webhook");
+            more.push(Finding::error(spot, message).hint(hint));
+        }
+    }
     // Operators are told by every method they have; where mail is the only one, it has to work.
     let told = &draft.org.operators;
     let hooked = |id: &PersonId| draft.org.people.get(id).is_some_and(|person| person.webhook.is_some());

@@ -99,6 +99,8 @@ pub struct Draft<'a> {
     pub mentions: Vec<Mention>,
     /// Methods that rules use.
     pub uses: Vec<Use>,
+    /// Which rules `[defaults]` leaves out.
+    pub unsaid: Vec<&'static str>,
     /// Links and their hosts.
     pub links: Vec<(String, Spot)>,
     /// Channels and where they are named.

@@ -48,6 +48,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         settings: BTreeMap::new(),
         mentions: Vec::new(),
         uses: Vec::new(),
+        unsaid: Vec::new(),
         links: Vec::new(),
         channels: Vec::new(),
         rotations: BTreeMap::new(),

@@ -66,11 +66,13 @@ pub fn defaults(draft: &mut Draft<'_>, mut table: Table<'_>) {
     defaults.severity = severity.unwrap_or(defaults.severity);
     defaults.close_after = close_after.unwrap_or(defaults.close_after);
     defaults.zone = zone.unwrap_or(defaults.zone);
-    if let Some(high) = high {
-        defaults.notify_high = high;
+    match high {
+        Some(high) => defaults.notify_high = high,
+        None => draft.unsaid.push("high"),
     }
-    if let Some(low) = low {
-        defaults.notify_low = low;
+    match low {
+        Some(low) => defaults.notify_low = low,
+        None => draft.unsaid.push("low"),
     }
 }
 

@@ -6,6 +6,7 @@ use super::finding::{Finding, Spot};
 use super::read::{Table, Text};
 use super::value::{self, Wrong};
 use crate::domain::actor::ADMINISTRATOR;
+use crate::domain::delivery::Method;
 use crate::domain::org::{Every, NotifyRule, Person, Policy, Rotation, Schedule, Service, Step, Target, Team};
 
 /// More entries than this in one list are refused; a policy of fifty steps is a mistake.
@@ -116,6 +117,10 @@ fn rules(
         rules.push(rule);
     }
     rules.sort_by_key(|rule| rule.after);
+    if !rules.is_empty() && rules.iter().all(|rule| rule.method == Method::Chat) {
+        let message = format!("`{key}` names chat only, and no chat is connected in this release");
+        draft.not_built.push(Finding::error(&table.spot_of(key), message).hint("add email or webhook"));
+    }
     Some(rules)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::{End, Global, NO, USAGE};
+use super::{End, Global, NO, USAGE, out};
 use crate::catalog::{self, Finding, Form, Loaded, Severity, process_env};
 use crate::runtime::clock::{Clock as _, SystemClock};
 
@@ -20,7 +20,7 @@ pub fn run(global: &Global) -> Result<(), End> {
             finding
         }));
     }
-    print(&loaded.findings, global.json);
+    print(&loaded.findings, global.json)?;
     let errors = loaded.errors();
     let warnings = loaded.findings.len() - errors;
     if errors > 0 {
@@ -28,7 +28,7 @@ pub fn run(global: &Global) -> Result<(), End> {
         return Err(End::Status(NO));
     }
     if !global.json {
-        println!("{} is in order ({warnings} warnings).", dir.display());
+        out(format_args!("{} is in order ({warnings} warnings).", dir.display()))?;
     }
     Ok(())
 }
@@ -41,17 +41,20 @@ pub fn load(dir: &Path) -> Result<Loaded, End> {
 }
 
 /// Prints findings: with the line drawn on a terminal, as plain lines else, each as a line of JSON with `--json`.
-pub fn print(findings: &[Finding], json: bool) {
+pub fn print(findings: &[Finding], json: bool) -> Result<(), End> {
     if json {
         for finding in findings {
-            println!("{}", serde_json::to_string(finding).unwrap_or_default());
+            out(serde_json::to_string(finding).unwrap_or_default())?;
         }
-        return;
+        return Ok(());
     }
     let form = if std::io::stdout().is_terminal() {
         Form::Graphical { colour: process_env("NO_COLOR").is_none_or(|set| set.is_empty()), width: 100 }
     } else {
         Form::Plain
     };
-    print!("{}", catalog::render(findings, form));
+    match catalog::render(findings, form).trim_end_matches('\n') {
+        "" => Ok(()),
+        text => out(text),
+    }
 }

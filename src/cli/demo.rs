@@ -54,6 +54,7 @@ pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let mut options = Options::new(data.clone(), listen(global.listen)?, clock.clone());
     options.demo = true;
     let house = House::start(config, options, own)?;
+    house.announce()?;
     words.connect(house.engine.clone());
     catch_up(&house, &*clock)?;
     introduce(&terminal, &house, &data, interactive)?;

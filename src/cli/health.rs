@@ -1,24 +1,24 @@
 //! `opsbell health`: asks the server; 0 when it is ready, 1 when it is not, 3 when nobody answers.
 
 use super::client::Client;
-use super::{End, Global, NO};
+use super::{End, Global, NO, out};
 
 pub fn run(global: &Global) -> Result<(), End> {
     // Health needs no token.
     let client = Client::find(global, Some(String::new()))?;
     let (status, answer) = client.send(reqwest::Method::GET, "/readyz", None, None)?;
     if global.json {
-        println!("{answer}");
+        out(&answer)?;
     }
     if status == 200 {
         if !global.json {
-            println!("ready");
+            out("ready")?;
         }
         return Ok(());
     }
     if !global.json {
         let why = answer.pointer("/error/message").and_then(|why| why.as_str()).unwrap_or("not ready");
-        println!("{why}");
+        out(why)?;
     }
     Err(End::Status(NO))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::{End, NO};
+use super::{End, NO, out};
 use crate::catalog;
 
 #[derive(Debug, clap::Args)]
@@ -16,12 +16,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), End> {
     let written = catalog::write_new(&args.dir).map_err(|error| End::Failed(NO, anyhow!(error)))?;
     for path in &written {
-        println!("{}", path.display());
+        out(path.display())?;
     }
     let dir = args.dir.display();
-    println!(
+    out(format_args!(
         "\nNext: edit {dir}/teams.toml, then `opsbell check --config {dir}`, `opsbell rehearse {dir}/stories/*.txt`"
-    );
-    println!("and `opsbell serve --config {dir}`.");
+    ))?;
+    out(format_args!("and `opsbell serve --config {dir}`."))?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! `opsbell journal verify|export|rebuild`. Verify and export need no lock and change nothing.
 
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 
-use super::{End, Global, NO, USAGE};
-use crate::journal::{self, Journal, RealDisk};
-use crate::runtime::data::Data;
+use super::{End, Global, NO, USAGE, out};
+use crate::journal::{self, Journal, JournalError, RealDisk};
+use crate::runtime::data::{self, Data};
 use crate::runtime::recover;
 
 #[derive(Debug, clap::Subcommand)]
@@ -35,8 +35,8 @@ pub enum Verb {
 }
 
 pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
-    let data = global.data();
-    let dir = data.join("journal");
+    let held_dir = global.data();
+    let dir = held_dir.join("journal");
     if !dir.is_dir() {
         return Err(End::Failed(
             USAGE,
@@ -46,21 +46,29 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
     match verb {
         Verb::Verify { head } => verify(global, &dir, head.as_deref()),
         Verb::Export { from, to, out } => {
-            let mut out: Box<dyn std::io::Write> = match out {
+            let mut sink: Box<dyn std::io::Write> = match out {
                 Some(path) => Box::new(BufWriter::new(
                     std::fs::File::create_new(path).with_context(|| format!("{}: cannot be made", path.display()))?,
                 )),
                 None => Box::new(BufWriter::new(std::io::stdout().lock())),
             };
-            let lines = journal::export(&RealDisk, &dir, *from, *to, &mut *out)
-                .map_err(|error| End::Failed(NO, anyhow!(error)))?;
-            out.flush().context("the last lines")?;
+            let lines = journal::export(&RealDisk, &dir, *from, *to, &mut *sink)
+                .and_then(|lines| sink.flush().map(|()| lines).map_err(JournalError::Export));
+            let lines = match lines {
+                // Whoever reads has enough.
+                Err(JournalError::Export(error)) if error.kind() == ErrorKind::BrokenPipe => {
+                    return Err(End::Status(0));
+                }
+                lines => lines.map_err(|error| End::Failed(NO, anyhow!(error)))?,
+            };
             eprintln!("{lines} commits exported");
             Ok(())
         }
         Verb::Rebuild => {
-            let held = Data::take(&data)?;
-            let (journal, found) = Journal::open(std::sync::Arc::new(RealDisk), &dir, "new", None)
+            let held = Data::take(&held_dir)?;
+            // Only for a journal without a line: it is named as a first start would name it.
+            let install = data::random_install()?;
+            let (journal, found) = Journal::open(std::sync::Arc::new(RealDisk), &dir, &install, None)
                 .map_err(|error| End::Failed(NO, anyhow!(error)))?;
             let progress = &mut |done: u64, total: u64| eprint!("\r{done}/{total} commits");
             let records = held.dir().join("records");
@@ -68,13 +76,13 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
                 recover::rebuild(&records, &journal.reader(), &found.install, found.last_seq, progress)?;
             records.close().map_err(|trouble| anyhow!(trouble))?;
             eprintln!();
-            println!(
+            out(format_args!(
                 "Rebuilt from {} commits: {} incidents are not closed, {} alerts fire, {} messages are owed.",
                 found.last_seq,
                 state.incidents.len(),
                 state.alerts.len(),
                 state.owed_count()
-            );
+            ))?;
             Ok(())
         }
     }
@@ -102,23 +110,26 @@ fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<
             "voided_bytes": report.voided_bytes,
             "torn": report.torn.len(),
         });
-        println!("{report}");
+        out(&report)?;
         return Ok(());
     }
-    println!("The journal is whole: {} commits, {} events, {} files.", report.commits, report.events, report.segments);
+    out(format_args!(
+        "The journal is whole: {} commits, {} events, {} files.",
+        report.commits, report.events, report.segments
+    ))?;
     if report.voided_bytes > 0 {
-        println!("{} bytes of failed writes are voided; they were never acknowledged.", report.voided_bytes);
+        out(format_args!("{} bytes of failed writes are voided; they were never acknowledged.", report.voided_bytes))?;
     }
     for torn in &report.torn {
-        println!(
+        out(format_args!(
             "{}:{}: {} bytes at the end were never acknowledged ({}).",
             torn.file.display(),
             torn.line,
             torn.bytes,
             torn.reason
-        );
+        ))?;
     }
-    println!("head {}:{}", report.last_seq, report.last_hash);
-    println!("Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.");
+    out(format_args!("head {}:{}", report.last_seq, report.last_hash))?;
+    out("Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.")?;
     Ok(())
 }

@@ -14,10 +14,13 @@ mod say;
 mod serve;
 mod token;
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
 /// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
@@ -134,6 +137,21 @@ pub fn main() -> ExitCode {
             eprintln!("opsbell: {error:#}");
             ExitCode::from(status)
         }
+    }
+}
+
+/// Prints a text and a line's end. Whoever reads may have enough (`opsbell check | head -1`): then the verb ends, well
+/// and without a word.
+fn out(text: impl Display) -> Result<(), End> {
+    said(writeln!(std::io::stdout(), "{text}"))
+}
+
+/// How a verb goes on after a write to standard output.
+fn said(written: std::io::Result<()>) -> Result<(), End> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(End::Status(0)),
+        Err(error) => Err(End::Failed(UNREACHABLE, anyhow!(error).context("standard output cannot be written"))),
     }
 }
 

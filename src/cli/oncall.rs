@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{End, Global, USAGE, check};
+use super::{End, Global, USAGE, check, out};
 use crate::domain::oncall::show;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
@@ -20,7 +20,7 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     let loaded = check::load(&global.config())?;
     let Some(config) = loaded.config else {
-        check::print(&loaded.findings, global.json);
+        check::print(&loaded.findings, global.json)?;
         return Err(End::Status(USAGE));
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -31,13 +31,10 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         None => clock.now(),
     };
     if global.json {
-        println!("{}", show::json(&config.org, at));
+        out(show::json(&config.org, at))?;
         return Ok(());
     }
     let text = show::who(&config.org, None, at).map_err(|reject| End::Failed(super::NO, anyhow!(reject)))?;
-    println!(
-        "{}",
-        look::times(text.trim_end_matches("Who comes after: /oncall next").trim_end(), config.org.defaults.zone, at)
-    );
+    out(look::times(text.trim_end_matches("Who comes after: /oncall next").trim_end(), config.org.defaults.zone, at))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 
-use super::{End, Global, NO, USAGE, check};
+use super::{End, Global, NO, USAGE, check, out};
 use crate::domain::org::Mapping;
 use crate::source;
 
@@ -34,7 +34,7 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         End::Failed(NO, anyhow!("{}: {place}{}. {}", args.file.display(), error.message, error.hint))
     })?;
     for signal in &reading.signals {
-        println!("{}", serde_json::to_string(&signal.reading()).context("a signal as JSON")?);
+        out(serde_json::to_string(&signal.reading()).context("a signal as JSON")?)?;
     }
     for rejected in &reading.rejected {
         eprintln!("{}: {}: {}", args.file.display(), rejected.path, rejected.reason);

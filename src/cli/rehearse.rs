@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 
-use super::{End, Global, NO, USAGE};
+use super::{End, Global, NO, USAGE, out};
 use crate::domain::time::Timestamp;
 use crate::rehearsal::{self, Unready};
 
@@ -38,7 +38,7 @@ fn stories(global: &Global, stories: &[PathBuf]) -> Result<(), End> {
         match rehearsal::rehearse(story, global.config.as_deref()) {
             Ok(outcome) => {
                 failed += usize::from(!outcome.passed());
-                println!("{outcome}");
+                out(&outcome)?;
             }
             Err(error @ (Unready::Story(_) | Unready::Syntax(_) | Unready::Config(_))) => {
                 unready += 1;
@@ -47,7 +47,7 @@ fn stories(global: &Global, stories: &[PathBuf]) -> Result<(), End> {
         }
     }
     let passed = stories.len() - failed - unready;
-    println!("{passed} passed, {} failed", failed + unready);
+    out(format_args!("{passed} passed, {} failed", failed + unready))?;
     match (unready, failed) {
         (0, 0) => Ok(()),
         (0, _) => Err(End::Status(NO)),
@@ -63,9 +63,9 @@ fn who_is_woken(global: &Global, alert: &PathBuf, at: &str, source: &str) -> Res
     let body = std::fs::read(alert).with_context(|| format!("{}: cannot be read", alert.display()))?;
     let woken = rehearsal::who_is_woken(org, at, source, &body).map_err(|error| End::Failed(NO, anyhow!(error)))?;
     if global.json {
-        println!("{}", serde_json::to_string(&woken).context("the answer as JSON")?);
+        out(serde_json::to_string(&woken).context("the answer as JSON")?)?;
     } else {
-        println!("{woken}");
+        out(&woken)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::client::Client;
-use super::{End, Global};
+use super::{End, Global, out};
 use crate::catalog::process_env;
 
 #[derive(Debug, clap::Args)]
@@ -33,9 +33,9 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     }
     let answer = client.ask_with_key("/v1/say", &body, args.idempotency_key.as_deref())?;
     if global.json {
-        println!("{answer}");
+        out(&answer)?;
     } else {
-        println!("{}", answer.get("text").and_then(|text| text.as_str()).unwrap_or_default());
+        out(answer.get("text").and_then(|text| text.as_str()).unwrap_or_default())?;
     }
     Ok(())
 }

@@ -16,12 +16,12 @@ pub fn run(global: &Global) -> Result<(), End> {
     let dir = global.config();
     let loaded = check::load(&dir)?;
     let Some(config) = loaded.config else {
-        check::print(&loaded.findings, global.json);
+        check::print(&loaded.findings, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
     };
     let refused: Vec<_> = catalog::not_built(&config).into_iter().chain(catalog::missing_secrets(&config)).collect();
     if !refused.is_empty() {
-        check::print(&refused, global.json);
+        check::print(&refused, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
     }
     let listen = match (global.listen, config.server.listen) {
@@ -32,8 +32,11 @@ pub fn run(global: &Global) -> Result<(), End> {
     options.watch = Some(dir);
     options.progress = progress();
     let house = House::start(config, options, Notifiers::default())?;
-    tracing::info!(address = %house.addr(), data = %global.data().display(), "serving");
-    wait_for_the_end(&house)?;
+    wait_for_the_end(&house, || {
+        house.announce()?;
+        tracing::info!(address = %house.addr(), data = %global.data().display(), "serving");
+        Ok(())
+    })?;
     tracing::info!("stopping");
     house.stop();
     Ok(())
@@ -57,13 +60,15 @@ fn progress() -> Box<dyn FnMut(u64, u64)> {
     })
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub fn wait_for_the_end(house: &House) -> Result<(), End> {
+/// Waits for SIGTERM or SIGINT; calls `heard` as soon as they are heard, so that whoever is told of the server may send
+/// them.
+fn wait_for_the_end(house: &House, heard: impl FnOnce() -> anyhow::Result<()>) -> Result<(), End> {
     let Some(tokio) = house.tokio() else { return Ok(()) };
     tokio.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let mut term = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
         let mut int = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
+        heard()?;
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         Ok::<(), anyhow::Error>(())
     })?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::{End, Global};
+use super::{End, Global, out};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
@@ -28,9 +28,9 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
         Verb::Add { person } => {
             let made = client.ask(reqwest::Method::POST, "/v1/tokens", Some(&json!({ "person": person })))?;
             if global.json {
-                println!("{made}");
+                out(&made)?;
             } else {
-                println!("{}", text(&made, "token"));
+                out(text(&made, "token"))?;
                 eprintln!(
                     "{} for {person}. It is shown only now; use it as OPSBELL_TOKEN or `Authorization: Bearer`.",
                     text(&made, "id")
@@ -41,18 +41,23 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
             let all = client.ask(reqwest::Method::GET, "/v1/tokens", None)?;
             let items = all.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
             if global.json {
-                println!("{all}");
+                out(&all)?;
             } else if items.is_empty() {
-                println!("No tokens. Add one: opsbell token add PERSON");
+                out("No tokens. Add one: opsbell token add PERSON")?;
             } else {
                 for item in &items {
-                    println!("{}  {}  since {}", text(item, "id"), text(item, "person"), text(item, "added_at"));
+                    out(format_args!(
+                        "{}  {}  since {}",
+                        text(item, "id"),
+                        text(item, "person"),
+                        text(item, "added_at")
+                    ))?;
                 }
             }
         }
         Verb::Revoke { which } => {
             let gone = client.ask(reqwest::Method::DELETE, &format!("/v1/tokens/{which}"), None)?;
-            println!("{}", if global.json { gone.to_string() } else { format!("{which} is void.") });
+            out(if global.json { gone.to_string() } else { format!("{which} is void.") })?;
         }
     }
     Ok(())

@@ -29,13 +29,15 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// What is answered.
     pub reply: Result<Reply, Reject>,
+    /// The commit that a kept answer rests on.
+    pub kept: Option<u64>,
 }
 
 /// Decides.
 pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decision {
     let scope = input.idempotency.as_ref().map(|key| format_compact!("{}\u{1f}{key}", input.by.actor));
     if let Some(kept) = scope.as_ref().and_then(|key| state.answers.get(key)) {
-        return Decision { events: Vec::new(), reply: Ok(kept.reply.clone()) };
+        return Decision { events: Vec::new(), reply: Ok(kept.reply.clone()), kept: Some(kept.seq) };
     }
     let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
     let reply = take(&mut draft, &input.kind);
@@ -46,12 +48,12 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
             if let (Some(key), false) = (scope, events.is_empty()) {
                 events.push(Event::RequestAnswered { key, reply: reply.clone() });
             }
-            Decision { events, reply: Ok(reply) }
+            Decision { events, reply: Ok(reply), kept: None }
         }
         Err(reject) => {
             // A refusal undoes what the draft had; only the record of a refused attempt stays.
             events.retain(|event| matches!(event, Event::AttemptRefused { .. }));
-            Decision { events, reply: Err(reject) }
+            Decision { events, reply: Err(reject), kept: None }
         }
     }
 }
@@ -158,7 +160,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
     use incident::show;
     match command {
         Command::IncidentDeclare { title, service, severity } => {
-            let declaration = life::Declaration { title: &title, service, severity, place, policy: None };
+            let declaration = life::Declaration { title: &title, service, team: None, severity, place, policy: None };
             Ok(declared(draft, declaration))
         }
         Command::IncidentList => Ok(Reply::done(show::list(draft.state))),
@@ -234,17 +236,17 @@ fn page_somebody(
     }
     let asks = draft.actor().to_string();
     let title = text.map_or_else(|| format!("{asks} asks for help"), ToOwned::to_owned);
-    let (service, policy) = match target {
-        PageTarget::Service(service) => (Some(service), None),
+    let (service, team, policy) = match target {
+        PageTarget::Service(service) => (Some(service), None, None),
         PageTarget::Team(team) => {
             let owned =
                 draft.org.services.values().find(|service| service.team == team).map(|service| service.id.clone());
             let policy = draft.org.teams.get(&team).and_then(|team| draft.org.policies.get(&team.escalation)).cloned();
-            (owned, policy)
+            (owned, Some(team), policy)
         }
-        PageTarget::Person(person) => (None, Some(only(person, &asks))),
+        PageTarget::Person(person) => (None, None, Some(only(person, &asks))),
     };
-    Ok(declared(draft, life::Declaration { title: &title, service, severity: None, place, policy }))
+    Ok(declared(draft, life::Declaration { title: &title, service, team, severity: None, place, policy }))
 }
 
 /// A policy that pages one person, twice, before the last resort.

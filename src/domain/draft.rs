@@ -168,15 +168,16 @@ impl<'a> Draft<'a> {
         self.emit(Event::DeliveryOwed(Box::new(owed)));
     }
 
-    /// The channel of the team that owns an incident.
+    /// Where lines about an incident are posted: the channel of the team that owns it, if it has one and a chat is
+    /// connected.
     pub fn channel(&self, incident: &Incident) -> Option<&'a ChannelRef> {
-        self.org.teams.get(&incident.team)?.channel.as_ref()
+        self.org.teams.get(&incident.team)?.channel.as_ref().filter(|_| self.org.chat_connected)
     }
 
-    /// Posts a line in the channel of the team that owns an incident, if it has one.
+    /// Posts a line in the channel of the team that owns an incident, if it has one and a chat is connected. A post
+    /// that cannot arrive is nobody's loss: the record tells the same.
     pub fn post(&mut self, id: IncidentId, text: String) {
-        let Some(incident) = self.incident(id) else { return };
-        let Some(channel) = self.channel(incident).cloned() else { return };
+        let Some(channel) = self.incident(id).and_then(|incident| self.channel(incident)).cloned() else { return };
         self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });
     }
 

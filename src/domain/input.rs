@@ -183,6 +183,17 @@ pub enum WakeupKind {
     Close(IncidentId),
 }
 
+impl std::fmt::Display for WakeupKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PageRule(id) => write!(f, "the next message of page {id}"),
+            Self::Escalation(id) => write!(f, "the next step of {id}"),
+            Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
+            Self::Close(id) => write!(f, "the closing of {id}"),
+        }
+    }
+}
+
 /// What is answered to whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Reply {

@@ -60,11 +60,20 @@ impl fmt::Display for Reject {
     }
 }
 
+/// Words longer than this are not compared, in characters.
+const WORD_MAX: usize = 80;
+
 /// The known word nearest to a misspelled one, if any is near enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A word much longer than anything known means none of it, and comparing it would take long.
+    let letters = word.chars().take(WORD_MAX + 1).count();
+    if letters > WORD_MAX {
+        return None;
+    }
     let word = word.to_lowercase();
     known
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(letters) <= 1 + letters / 4)
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count().min(word.chars().count()) / 4)
         .min()

@@ -257,3 +257,17 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
         .hint("please report it with the request id; the log has the place")
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::PATHS;
+
+    #[test]
+    fn a_path_of_every_source_is_suggested() {
+        let configured = BTreeSet::from(crate::catalog::SOURCES);
+        let suggested: BTreeSet<&str> = PATHS.iter().filter_map(|path| path.strip_prefix("/v1/ingest/")).collect();
+        assert_eq!(suggested, configured);
+    }
+}

@@ -20,6 +20,9 @@ use crate::domain::id::{PersonId, RequestId};
 use crate::domain::input::{Input, InputKind, Place};
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
+/// The longest name of a channel, in characters; chat platforms end at 100 too.
+const CHANNEL_MAX: usize = 100;
+
 #[derive(Serialize)]
 struct Said<'a> {
     ok: bool,
@@ -39,14 +42,19 @@ pub(crate) async fn say(
     let held = body::read(&app, request, app.http.limits.api_bytes).await?;
     let mut fields = Fields::parse(&held.bytes, &["text", "channel", "as"])?;
     let text = fields.needed("text")?;
-    let channel = fields.text("channel")?.unwrap_or_default();
-    let person = speaker(&app, caller, fields.text("as")?).await?;
+    let channel = channel(fields.text("channel")?.unwrap_or_default())?;
+    let named = fields.text("as")?;
+    // Others may read their bodies while this one waits for the engine.
+    drop(held);
+    // The journal tells words said in a person's name apart from the person's own.
+    let via = if caller == Caller::Administrator { "api-administrator" } else { "api" };
+    let person = speaker(&app, caller, named).await?;
 
     let answer = ask::submit_one(
         &app,
         Input {
             idempotency: idempotency.map(|key| format_compact!("say:{person}:{key}")),
-            by: By { actor: Actor::Person(person.clone()), via: "api".into(), request: Some(id) },
+            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id) },
             kind: InputKind::Text {
                 place: Place { chat: "api".into(), channel: channel.into(), ..Place::default() },
                 text,
@@ -70,6 +78,17 @@ pub(crate) async fn say(
     let text = render(&reply.text);
     let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq: answer.seq };
     Ok(shape::json(StatusCode::OK, &said))
+}
+
+/// The name of a channel: it is kept in the journal for ever, and shown to others.
+fn channel(name: String) -> Result<String, Failure> {
+    if name.chars().count() > CHANNEL_MAX {
+        return Err(Failure::value("channel", format!("`channel` is longer than {CHANNEL_MAX} characters")));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Failure::value("channel", "`channel` has control characters in it"));
+    }
+    Ok(name)
 }
 
 /// Who says it: the token's person, or whom the administrator names.

@@ -1,14 +1,16 @@
 //! Serving a router on a listener until told to stop: connections are bounded in number, and in the time they may
 //! take to say what they want. Which address, and when to stop, is the runtime's business.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,8 +21,12 @@ use tokio::time::{sleep, timeout};
 /// the journal and the senders need some too.
 const CONNECTIONS: u32 = 512;
 
-/// A connection is closed when it takes longer than this to send a request's head, or to send the next request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A new connection is closed when it takes longer than this to send the head of its first request: whoever connects
+/// and says nothing must not take the place of somebody who has something to say.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection is closed when the head of its next request is not there this long after the last answer.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Requests under way may take so long after the order to stop; SIGTERM allows ten seconds for everything.
 const END_TIMEOUT: Duration = Duration::from_secs(6);
@@ -49,7 +55,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         };
         match accepted {
             Some((place, Ok((stream, _)))) => {
-                tokio::spawn(connection(stream, router.clone(), stopping.clone(), place));
+                let waits = (FIRST_HEAD_TIMEOUT, IDLE_TIMEOUT);
+                tokio::spawn(connection(stream, router.clone(), stopping.clone(), place, waits));
             }
             // The client has gone again before it was accepted.
             Some((_, Err(error))) if error.kind() == io::ErrorKind::ConnectionAborted => (),
@@ -73,14 +80,28 @@ async fn connection(
     router: Router,
     mut stopping: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
+    (first_head, idle): (Duration, Duration),
 ) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    builder.timer(TokioTimer::new()).header_read_timeout(idle);
+    let asked = AtomicBool::new(false);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        router.call(request)
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let silent = async {
+        sleep(first_head).await;
+        if asked.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silent => return,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -88,5 +109,46 @@ async fn connection(
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    const EVER: Duration = Duration::from_secs(3600);
+
+    async fn pair() -> (TcpStream, TcpStream, OwnedSemaphorePermit) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (served, _) = listener.accept().await.unwrap();
+        (client, served, Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_never_finishes_a_first_head_is_closed_long_before_who_is_idle() {
+        let (mut client, served, place) = pair().await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+        let (_stop, stopping) = watch::channel(());
+        // Ends by itself, though the client stays and the time between requests is long.
+        connection(served, Router::new(), stopping, place, (Duration::from_millis(1), EVER)).await;
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn who_has_asked_may_be_silent_for_the_time_between_requests() {
+        let (mut client, served, place) = pair().await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (_stop, stopping) = watch::channel(());
+        let first_head = Duration::from_millis(200);
+        let serving = tokio::spawn(connection(served, Router::new(), stopping, place, (first_head, EVER)));
+        let mut piece = [0; 4096];
+        let n = client.read(&mut piece).await.unwrap();
+        assert!(piece[..n].starts_with(b"HTTP/1.1 404"), "{:?}", String::from_utf8_lossy(&piece[..n]));
+        sleep(first_head * 2).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert!(client.read(&mut piece).await.unwrap() > 0);
+        serving.abort();
     }
 }

@@ -28,6 +28,8 @@ pub(crate) async fn add(
     administrator(&app, request.headers()).await?;
     let held = body::read(&app, request, app.http.limits.api_bytes).await?;
     let named = Fields::parse(&held.bytes, &["person"])?.needed("person")?;
+    // Others may read their bodies while this one waits for the engine.
+    drop(held);
     let person = say::person(&app, "person", named).await?;
     let (token, clear) = made().map_err(|error| {
         tracing::error!(%error, "the system gives no randomness for a token");

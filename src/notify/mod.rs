@@ -66,6 +66,11 @@ impl Notifiers {
         self
     }
 
+    /// Whether there is a sender for a method.
+    pub fn has(&self, method: Method) -> bool {
+        self.senders.contains_key(&method)
+    }
+
     /// The sender that reaches a destination.
     pub fn sender(&self, to: &Destination) -> Option<&Arc<dyn Sender>> {
         self.senders.get(&method_of(to))
@@ -100,6 +105,11 @@ impl Timeouts {
     pub const WEBHOOK: Self = Self { connect: Duration::from_secs(3), total: Duration::from_secs(10) };
     /// For mails: mail servers hold strangers in front of the door for a while.
     pub const EMAIL: Self = Self { connect: Duration::from_secs(5), total: Duration::from_secs(30) };
+
+    /// The longest that a try may take, with the parting.
+    pub fn longest(self) -> Duration {
+        self.total + self.parting()
+    }
 
     /// How long to part politely after the outcome is known.
     fn parting(self) -> Duration {

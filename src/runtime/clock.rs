@@ -33,8 +33,8 @@ struct Anchor {
 /// The machine's clock.
 #[derive(Debug)]
 pub struct SystemClock {
-    anchor: Mutex<Anchor>,
-    latest: AtomicI64,
+    /// The anchor, and the latest time that was told: changed together, so that a step back stays one.
+    anchor: Mutex<(Anchor, Timestamp)>,
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the one room that reads the clock")]
@@ -47,14 +47,14 @@ impl SystemClock {
     /// Starts from the wall clock of this moment.
     pub fn new() -> Self {
         let anchor = read();
-        Self { anchor: Mutex::new(anchor), latest: AtomicI64::new(anchor.wall.0) }
+        Self { anchor: Mutex::new((anchor, anchor.wall)) }
     }
 
-    fn anchor(&self) -> std::sync::MutexGuard<'_, Anchor> {
+    fn anchor(&self) -> std::sync::MutexGuard<'_, (Anchor, Timestamp)> {
         self.anchor.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn told(&self, anchor: &Anchor, mono: Instant) -> Timestamp {
+    fn told(anchor: &Anchor, mono: Instant) -> Timestamp {
         let ran = mono.saturating_duration_since(anchor.mono).as_millis();
         anchor.wall.after(Span(i64::try_from(ran).unwrap_or(i64::MAX)))
     }
@@ -68,20 +68,20 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let read = read();
-        let now = self.told(&self.anchor(), read.mono);
-        Timestamp(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
+        let mut held = self.anchor();
+        held.1 = held.1.max(Self::told(&held.0, read().mono));
+        held.1
     }
 
     fn stepped(&self) -> Option<Span> {
+        let mut held = self.anchor();
         let read = read();
-        let mut anchor = self.anchor();
-        let by = read.wall.since(self.told(&anchor, read.mono));
-        *anchor = read;
+        let by = read.wall.since(Self::told(&held.0, read.mono));
+        held.0 = read;
         if by.0.abs() <= STEP.0 {
             return None;
         }
-        self.latest.store(read.wall.0, Ordering::Relaxed);
+        held.1 = read.wall;
         Some(by)
     }
 }

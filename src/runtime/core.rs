@@ -76,7 +76,7 @@ impl Core {
         if let Some(commit) = &commit {
             self.state.apply(commit);
         }
-        (Answer { seq: self.state.meta.seq, reply: decision.reply }, commit)
+        (Answer { seq: decision.kept.unwrap_or(self.state.meta.seq), reply: decision.reply }, commit)
     }
 
     /// The next moment that has come, as an input; one at a time, so that a late one shifts those behind it.

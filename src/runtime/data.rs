@@ -1,11 +1,12 @@
 //! The data directory: `journal/ records/ config/ admin.token server.json lock`. Who holds it, and the small files in
 //! it; the journal and the records are rooms of their own.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
@@ -36,7 +37,7 @@ impl Data {
     /// # Errors
     /// Another process holds it (named by its pid), or it cannot be written.
     pub fn take(dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir).with_context(|| format!("{}: the data directory cannot be made", dir.display()))?;
+        private_dir(dir).with_context(|| format!("{}: the data directory cannot be made", dir.display()))?;
         let path = dir.join("lock");
         let mut lock = OpenOptions::new()
             .create(true)
@@ -45,7 +46,7 @@ impl Data {
             .write(true)
             .open(&path)
             .with_context(|| format!("{}: cannot be opened", path.display()))?;
-        match lock.try_lock() {
+        match patiently(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -77,15 +78,24 @@ impl Data {
     pub fn admin_token(&self) -> Result<String> {
         let path = self.dir.join("admin.token");
         match fs::read_to_string(&path) {
-            Ok(token) if !token.trim().is_empty() => return Ok(token.trim().to_owned()),
+            Ok(token) if !token.trim().is_empty() => {
+                // One that was copied here may be open to others; where that cannot be changed it still serves.
+                let _ = fs::set_permissions(&path, Permissions::from_mode(0o600));
+                return Ok(token.trim().to_owned());
+            }
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("{}: cannot be read", path.display())),
         }
         let token = format!("oba_{}", random_text::<32>()?);
         let made = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
-        made.and_then(|mut file| writeln!(file, "{token}").and_then(|()| file.sync_all()))
-            .with_context(|| format!("{}: cannot be made", path.display()))?;
+        // The mode counts only for a file that was not there: an empty one is closed to others before it is filled.
+        made.and_then(|mut file| {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            writeln!(file, "{token}")?;
+            file.sync_all()
+        })
+        .with_context(|| format!("{}: cannot be made", path.display()))?;
         Ok(token)
     }
 
@@ -96,7 +106,11 @@ impl Data {
     pub fn tell_address(&self, address: SocketAddr) -> Result<()> {
         let server = Server { address, pid: std::process::id() };
         let path = self.dir.join("server.json");
-        fs::write(&path, serde_json::to_vec(&server)?).with_context(|| format!("{}: cannot be written", path.display()))
+        let fresh = self.dir.join("server.json.new");
+        // As a whole or not at all: a client may read it at this moment.
+        fs::write(&fresh, serde_json::to_vec(&server)?)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .with_context(|| format!("{}: cannot be written", path.display()))
     }
 
     /// The server is gone.
@@ -109,30 +123,65 @@ impl Data {
     /// # Errors
     /// The copy cannot be written.
     pub fn keep_config(&self, hash: &str, files: &[(String, String)]) -> Result<()> {
-        let dir = self.dir.join("config").join(hash);
-        if dir.exists() {
+        let kept = self.dir.join("config").join(hash);
+        if kept.exists() {
             return Ok(());
         }
+        // Under its own name only when all of it is there; what a kill left half is written anew.
+        let dir = self.dir.join("config").join(format!("{hash}.new"));
         for (path, text) in files {
             let path = dir.join(path);
             if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).with_context(|| format!("{}: cannot be made", parent.display()))?;
+                private_dir(parent).with_context(|| format!("{}: cannot be made", parent.display()))?;
             }
-            fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))?;
+            let made = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
+            made.and_then(|mut file| file.write_all(text.as_bytes()))
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
         }
-        Ok(())
+        fs::create_dir_all(&dir)
+            .and_then(|()| fs::rename(&dir, &kept))
+            .with_context(|| format!("{}: cannot be made", kept.display()))
     }
+}
+
+/// Takes the lock. Clients look for an instant whether it is held (`server_of`), which must not stop a start.
+fn patiently(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            done => return done,
+        }
+    }
+    lock.try_lock()
+}
+
+/// Makes a directory, and those above it, for this user only; one that is there stays as it is.
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Where the server of a data directory is.
 ///
 /// # Errors
-/// There is none, or the file is not one of ours.
+/// There is none, or the file is not one of ours. A file that a killed server left counts for nothing: its address
+/// may be somebody else's by now.
 pub fn server_of(dir: &Path) -> Result<Server> {
     let path = dir.join("server.json");
-    let bytes = fs::read(&path).with_context(|| {
-        format!("no server runs on {} (no {}); start one with `opsbell serve`", dir.display(), path.display())
-    })?;
+    let none = |why: String| format!("no server runs on {} ({why}); start one with `opsbell serve`", dir.display());
+    let bytes = fs::read(&path).with_context(|| none(format!("no {}", path.display())))?;
+    let lock = dir.join("lock");
+    let held = match File::open(&lock).map(|lock| lock.try_lock_shared()) {
+        Ok(Ok(())) => false,
+        Ok(Err(TryLockError::WouldBlock)) => true,
+        Ok(Err(TryLockError::Error(error))) => {
+            return Err(error).with_context(|| format!("{}: cannot be looked at", lock.display()));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(error).with_context(|| format!("{}: cannot be opened", lock.display())),
+    };
+    if !held {
+        bail!(none("the last one ended without a word".to_owned()));
+    }
     serde_json::from_slice(&bytes).with_context(|| format!("{}: not understood", path.display()))
 }
 
@@ -173,4 +222,48 @@ pub fn demo_key(admin: &str, integration: &str) -> String {
     mac.update(b"ingest:");
     mac.update(integration.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..18])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_server_is_found_only_while_its_directory_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("data");
+        let data = Data::take(&dir).unwrap();
+        assert!(server_of(&dir).is_err(), "it does not listen yet");
+        data.tell_address("127.0.0.1:4711".parse().unwrap()).unwrap();
+        assert_eq!(server_of(&dir).unwrap().address.port(), 4711);
+        // Killed: the file stays, the lock does not.
+        drop(data);
+        assert!(dir.join("server.json").exists());
+        let error = format!("{:#}", server_of(&dir).unwrap_err());
+        assert!(error.starts_with("no server runs on "), "{error}");
+        fs::remove_file(dir.join("lock")).unwrap();
+        assert!(server_of(&dir).is_err(), "a copied directory has no server");
+    }
+
+    #[test]
+    fn what_is_written_is_for_this_user_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("data");
+        let data = Data::take(&dir).unwrap();
+        let token = dir.join("admin.token");
+        // Somebody made the file beforehand, open to all.
+        fs::write(&token, "").unwrap();
+        fs::set_permissions(&token, Permissions::from_mode(0o644)).unwrap();
+        let made = data.admin_token().unwrap();
+        assert_eq!(mode(&token), 0o600);
+        fs::set_permissions(&token, Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(data.admin_token().unwrap(), made);
+        data.keep_config("h", &[("commands/own.toml".to_owned(), "x".to_owned())]).unwrap();
+        let copy = dir.join("config/h/commands");
+        assert_eq!([mode(&dir), mode(&token), mode(&copy), mode(&copy.join("own.toml"))], [0o700, 0o600, 0o700, 0o600]);
+    }
 }

@@ -2,6 +2,7 @@
 //! only up to the durable commit. What faces ask waits in a bounded queue; what the runtime tells goes first.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crossbeam_channel::{Receiver, bounded, select, unbounded};
 
 use super::clock::Clock;
 use super::core::Core;
+use super::fatal::EndsWith;
 use super::handle::{Ask, Handle, QUEUE, Tell};
 use super::lanes::Dispatch;
 use super::shelf::Shelf;
@@ -20,7 +22,6 @@ use crate::domain::event::Commit;
 use crate::domain::id::DeliveryId;
 use crate::domain::input::{Answer, Input, InputKind, Unavailable};
 use crate::domain::paging::escalate::operators;
-use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
 /// Commits that may wait for the writer; beyond it no more is asked for, and the queue of the faces fills.
@@ -29,14 +30,17 @@ const UNWRITTEN_MAX: usize = 8_192;
 const ROUND: usize = 256;
 /// How long a stop waits for what is under way; what is cut off is sent again, marked, at the next start.
 const STOP_WITHIN: Span = Span::secs(3);
+/// A batch that is not durable after this time means a disk that hangs: the operators are told.
+const HUNG_AFTER: Span = Span::secs(5);
+/// The operators are told past the journal no more often than this.
+const ALARM_EVERY: Span = Span::mins(5);
+/// Notices and receipts that wait for a journal that can be written; receipts are never dropped, notices beyond it are.
+const PARKED_MAX: usize = 10_000;
 /// How often the wall clock is compared.
 const TICK: Span = Span::secs(1);
 
 /// Called when a commit is durable, or is not going to be.
 type Waiting = (u64, Box<dyn FnOnce(Result<(), Unavailable>) + Send>);
-
-/// Rebuilds the state that is durable, after commits were lost.
-pub type Restore = Box<dyn Fn(u64) -> Result<State, String> + Send>;
 
 /// What the engine is made of.
 pub struct Parts {
@@ -48,8 +52,6 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The records, behind their own thread.
     pub shelf: Shelf,
-    /// Rebuilds State after lost commits.
-    pub restore: Restore,
 }
 
 /// The queues, before the engine runs: others need the handle first.
@@ -77,18 +79,21 @@ pub fn start(
     dispatch: Box<dyn Dispatch>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let _ends = EndsWith("engine");
         let now = parts.clock.now();
         let mut engine = Engine {
             core: parts.core,
             durable: parts.durable,
             clock: parts.clock,
             shelf: parts.shelf,
-            restore: parts.restore,
             dispatch,
             writer: Some(writer),
             queues,
             unwritten: Vec::new(),
             writing: false,
+            writing_since: now,
+            hung: false,
+            alarmed: None,
             waiting: VecDeque::new(),
             unsaved: BTreeMap::new(),
             parked: Vec::new(),
@@ -98,7 +103,12 @@ pub fn start(
             stop: None,
             next_tick: now.after(TICK),
         };
-        engine.run();
+        let ran = catch_unwind(AssertUnwindSafe(|| engine.run()));
+        if ran.is_err() {
+            // Whoever supervises the process starts it again; what is durable is all there.
+            tracing::error!("the engine panicked; stopping at once");
+            std::process::abort();
+        }
     })
 }
 
@@ -107,7 +117,6 @@ struct Engine {
     durable: (u64, String),
     clock: Arc<dyn Clock>,
     shelf: Shelf,
-    restore: Restore,
     dispatch: Box<dyn Dispatch>,
     writer: Option<Writer>,
     queues: Queues,
@@ -115,11 +124,17 @@ struct Engine {
     unwritten: Vec<Commit>,
     /// The writer has a batch.
     writing: bool,
+    /// Since when.
+    writing_since: Timestamp,
+    /// Whether the trouble is a disk that does not answer (and may yet).
+    hung: bool,
+    /// When the operators were last told past the journal.
+    alarmed: Option<Timestamp>,
     /// Released when their commit is durable; in order.
     waiting: VecDeque<Waiting>,
-    /// Receipts of which what they led to, or rest on, is not durable.
+    /// Receipts and steps of the clock of which what they led to, or rest on, is not durable.
     unsaved: BTreeMap<u64, Vec<Input>>,
-    /// Receipts that wait for a journal that can be written.
+    /// Those that wait for a journal that can be written.
     parked: Vec<Input>,
     /// Why the journal cannot be written.
     trouble: Option<String>,
@@ -128,6 +143,13 @@ struct Engine {
     skip: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
     stop: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
     next_tick: Timestamp,
+}
+
+/// Calls back; a panic in what an adapter handed in stays its own.
+fn release(call: Box<dyn FnOnce(Result<(), Unavailable>) + Send>, how: Result<(), Unavailable>) {
+    if catch_unwind(AssertUnwindSafe(|| call(how))).is_err() {
+        tracing::error!("an answer's call-back panicked (a bug in an adapter)");
+    }
 }
 
 impl Engine {
@@ -147,8 +169,26 @@ impl Engine {
             writer.stop();
         }
         self.shelf.close();
+        self.refuse_the_rest();
         if let Some((_, stopped)) = self.stop.take() {
             stopped();
+        }
+    }
+
+    /// Refuses what was not begun. Whoever waits for a commit that is not known to be durable is told nothing: it may be.
+    fn refuse_the_rest(&mut self) {
+        while let Ok(ask) = self.queues.asks.try_recv() {
+            match ask {
+                Ask::Submit(_, done) => done(Err(Unavailable::ShuttingDown)),
+                Ask::List(_, done) => done(Err(Unavailable::ShuttingDown)),
+                // Its caller sees that it is dropped.
+                Ask::View(_) => {}
+            }
+        }
+        while let Ok(tell) = self.queues.tells.try_recv() {
+            if let Tell::Loaded(_, done) = tell {
+                done(Err(Unavailable::ShuttingDown));
+            }
         }
     }
 
@@ -194,7 +234,12 @@ impl Engine {
             return Duration::ZERO;
         }
         let now = self.clock.now();
-        let moment = if self.trouble.is_none() { self.core.next_wakeup() } else { self.core.next_retry() };
+        let moment = match (&self.stop, &self.trouble) {
+            // Nothing is begun any more.
+            (Some((by, _)), _) => Some(*by),
+            (None, None) => self.core.next_wakeup(),
+            (None, Some(_)) => self.core.next_retry(),
+        };
         let next = moment.map_or(self.next_tick, |moment| moment.min(self.next_tick));
         let ms = next.since(now).0.clamp(0, TICK.0);
         Duration::from_millis(u64::try_from(ms).unwrap_or(0))
@@ -204,7 +249,10 @@ impl Engine {
         match ask {
             Ask::Submit(inputs, done) => self.submit(inputs, done),
             Ask::View(look) => self.look(look),
-            Ask::List(query, done) => self.shelf.list(query, self.core.state(), done),
+            Ask::List(query, done) => {
+                let release = self.shelf.list(query, self.core.state(), done);
+                self.when_durable(release);
+            }
         }
     }
 
@@ -212,7 +260,7 @@ impl Engine {
         if let Some(trouble) = &self.trouble {
             return done(Err(Unavailable::Journal(trouble.clone())));
         }
-        match self.shelf.missing(&mut inputs, self.core.state()) {
+        match self.shelf.missing(&mut inputs, self.core.state(), &self.core.org().lexicon) {
             Some(wanted) => self.shelf.load(wanted, inputs, done),
             None => self.decide(inputs, done),
         }
@@ -229,12 +277,13 @@ impl Engine {
     /// Decides and applies one input.
     fn take(&mut self, input: Input) -> Answer {
         let now = self.clock.now();
-        let receipt = matches!(input.kind, InputKind::Receipt { .. }).then(|| input.clone());
+        let kept = matches!(input.kind, InputKind::Receipt { .. } | InputKind::ClockStepped { .. });
+        let kept = kept.then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
         self.unwritten.extend(commit);
-        // One that changed nothing rests on what made it so: its delivery was cancelled by a commit that may be lost.
-        if let Some(receipt) = receipt.filter(|_| answer.seq > self.durable.0) {
-            self.unsaved.entry(answer.seq).or_default().push(receipt);
+        // A receipt that changed nothing rests on what made it so: a commit that may be lost cancelled its delivery.
+        if let Some(kept) = kept.filter(|_| answer.seq > self.durable.0) {
+            self.unsaved.entry(answer.seq).or_default().push(kept);
         }
         answer
     }
@@ -242,7 +291,7 @@ impl Engine {
     /// Calls back when everything applied so far is durable.
     fn when_durable(&mut self, call: Box<dyn FnOnce(Result<(), Unavailable>) + Send>) {
         let seq = self.core.state().meta.seq;
-        if seq <= self.durable.0 { call(Ok(())) } else { self.waiting.push_back((seq, call)) }
+        if seq <= self.durable.0 { release(call, Ok(())) } else { self.waiting.push_back((seq, call)) }
     }
 
     fn look(&mut self, look: Look) {
@@ -253,8 +302,11 @@ impl Engine {
             durable: (self.durable.0, &self.durable.1),
             trouble: self.trouble.as_deref().or_else(|| self.shelf.trouble()),
         };
-        let release = look(&view);
-        self.when_durable(release);
+        // What adapters hand in runs on this thread: a panic of theirs must not end it.
+        match catch_unwind(AssertUnwindSafe(|| look(&view))) {
+            Ok(release) => self.when_durable(release),
+            Err(_) => tracing::error!("a look at the state panicked (a bug in an adapter)"),
+        }
     }
 
     fn told(&mut self, tell: Tell) {
@@ -272,8 +324,10 @@ impl Engine {
             Tell::Input(input) => {
                 if self.trouble.is_none() {
                     self.take(*input);
+                } else if self.parked.len() < PARKED_MAX {
+                    self.parked.push(*input);
                 } else {
-                    tracing::error!("dropped while the journal cannot be written: {:?}", input.by);
+                    tracing::error!(by = ?input.by, "dropped: too much waits for the journal");
                 }
             }
             Tell::Skip(span, done) => self.skip = Some((self.clock.now().after(span), done)),
@@ -288,15 +342,20 @@ impl Engine {
         }
     }
 
-    fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
-        self.core.ended(&delivery);
-        let by = By::timer("lane");
-        let input = Input { by, idempotency: None, kind: InputKind::Receipt { delivery, outcome }, closed: Vec::new() };
+    /// Takes what must not be lost with a batch; while the journal cannot be written it waits.
+    fn keep(&mut self, input: Input) {
         if self.trouble.is_some() {
             self.parked.push(input);
         } else {
             self.take(input);
         }
+    }
+
+    fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
+        self.core.ended(&delivery);
+        let by = By::timer("lane");
+        let kind = InputKind::Receipt { delivery, outcome };
+        self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
     }
 
     fn durable(&mut self, seq: u64, hash: String, commits: &[Commit]) {
@@ -308,8 +367,11 @@ impl Engine {
         }
         while self.waiting.front().is_some_and(|(wanted, _)| *wanted <= seq) {
             if let Some((_, call)) = self.waiting.pop_front() {
-                call(Ok(()));
+                release(call, Ok(()));
             }
+        }
+        if std::mem::take(&mut self.hung) {
+            self.mended();
         }
         self.shelf.durable(seq, &self.durable.1);
     }
@@ -323,9 +385,10 @@ impl Engine {
         self.parked.extend(std::mem::take(&mut self.unsaved).into_values().flatten());
         self.shelf.forget_pending();
         for (_, call) in std::mem::take(&mut self.waiting) {
-            call(Err(Unavailable::Journal(reason.clone())));
+            release(call, Err(Unavailable::Journal(reason.clone())));
         }
-        match (self.restore)(self.durable.0) {
+        self.hung = false;
+        match self.shelf.restore(self.durable.0) {
             Ok(state) => self.core.rebuild(state),
             Err(error) => {
                 // Without its own past the engine must not go on deciding; a restart recovers from the journal.
@@ -341,6 +404,11 @@ impl Engine {
 
     /// Tells the operators without the journal, which cannot be written.
     fn alarm(&mut self, text: &str) {
+        let now = self.clock.now();
+        if self.alarmed.is_some_and(|told| now.since(told) < ALARM_EVERY && now >= told) {
+            return;
+        }
+        self.alarmed = Some(now);
         let org = Arc::clone(self.core.org());
         for to in operators(&org) {
             self.alarms = self.alarms.wrapping_add(1);
@@ -355,7 +423,7 @@ impl Engine {
                     content: Content::Notice { text: text.to_owned() },
                     attempt: 1,
                     possible_repeat: false,
-                    owed_at: self.clock.now(),
+                    owed_at: now,
                 },
                 &org,
             );
@@ -365,9 +433,12 @@ impl Engine {
     fn mended(&mut self) {
         let Some(reason) = self.trouble.take() else { return };
         tracing::warn!("the journal can be written again");
-        for receipt in std::mem::take(&mut self.parked) {
-            self.take(receipt);
+        for input in std::mem::take(&mut self.parked) {
+            self.take(input);
         }
+        // It may have been loaded meanwhile; nothing is written when it was not.
+        let hash = self.core.org().hash.as_str().into();
+        self.own(InputKind::ConfigLoaded { hash }, "config");
         let text =
             format!("Opsbell writes its journal again after: {reason}. What was refused meanwhile was answered so.");
         self.own(InputKind::TellOperators { text }, "journal");
@@ -380,9 +451,19 @@ impl Engine {
         }
         if let Some(by) = self.clock.stepped() {
             tracing::warn!(by_ms = by.0, "the wall clock was stepped");
-            self.own(InputKind::ClockStepped { by }, "clock");
+            let (kind, by) = (InputKind::ClockStepped { by }, By::timer("clock"));
+            self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
         }
         self.next_tick = self.clock.now().after(TICK);
+        if self.writing && self.trouble.is_none() && self.clock.now().since(self.writing_since) > HUNG_AFTER {
+            self.hung = true;
+            let reason = format!("the disk has not answered for {HUNG_AFTER}");
+            tracing::error!(%reason);
+            self.alarm(&format!(
+                "Opsbell's journal waits: {reason}. New commands are refused; pages already owed go on."
+            ));
+            self.trouble = Some(reason);
+        }
         self.shelf.tick();
     }
 
@@ -423,6 +504,7 @@ impl Engine {
         let seq = self.core.state().meta.seq;
         self.shelf.gather(seq, self.core.state_mut(), self.clock.now());
         self.writing = true;
+        self.writing_since = self.clock.now();
         if let Some(writer) = &self.writer
             && !writer.write(batch)
         {

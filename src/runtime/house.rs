@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use super::clock::{Clock, stopwatch};
 use super::core::Core;
 use super::data::{self, Data};
-use super::engine::{self, Parts, Restore};
+use super::engine::{self, Parts};
 use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
@@ -29,7 +29,7 @@ use crate::domain::org::Org;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
 use crate::http::{self, Http, Keys, Limits, ReadError, ReadOutcome};
-use crate::journal::{self, Disk, JournalReader, RealDisk};
+use crate::journal::{self, Disk, RealDisk};
 use crate::notify::{Notifiers, Timeouts, email, webhook};
 use crate::source;
 
@@ -79,7 +79,8 @@ impl Wiring {
     ///
     /// # Errors
     /// It names what is not built or lacks a secret; the old one stays. One line for each finding.
-    pub fn replace(&self, config: Config) -> Result<(), Vec<String>> {
+    pub fn replace(&self, mut config: Config) -> Result<(), Vec<String>> {
+        config.org.chat_connected = self.own.has(Method::Chat);
         if !self.demo {
             let refused = not_built(&config).into_iter().chain(missing_secrets(&config));
             let refused: Vec<String> = refused.map(|finding| finding.brief()).collect();
@@ -165,7 +166,8 @@ impl House {
     ///
     /// # Errors
     /// The configuration cannot be served, the data directory is in use or damaged, the address is taken.
-    pub fn start(config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+    pub fn start(mut config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+        config.org.chat_connected = own.has(Method::Chat);
         let data = Data::take(&options.data)?;
         // Before anything is written: a taken address must leave no trace.
         let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
@@ -191,6 +193,7 @@ impl House {
             demo: options.demo,
         });
         let (source_org, reader) = (config.org.clone(), opened.journal.reader());
+        let hash = source_org.hash.clone();
         // The configuration before the engine's first round: what is owed from before is sent by it.
         wiring.replace(config).map_err(|refused| anyhow!(refused.join("\n")))?;
 
@@ -210,7 +213,6 @@ impl House {
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
-            restore: restore(opened.records, reader.clone(), opened.found.install.clone()),
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
@@ -231,10 +233,14 @@ impl House {
             .await
         });
         if let Some(dir) = options.watch {
-            tokio.spawn(watch::configuration(dir, Arc::clone(&wiring)));
+            // Heard from now on: unheard, a SIGHUP ends the process.
+            let hangups = {
+                let _tokio = tokio.enter();
+                watch::hangups()
+            };
+            tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
         tokio.spawn(watch::auditor(engine.clone()));
-        wiring.data.tell_address(address)?;
         Ok(Self {
             engine,
             wiring,
@@ -244,6 +250,14 @@ impl House {
             http: Some(http),
             engine_thread: Some(engine_thread),
         })
+    }
+
+    /// Writes where it listens to `server.json`, when it is ready for everything, signals too.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn announce(&self) -> Result<()> {
+        self.wiring.data.tell_address(self.address)
     }
 
     /// Where it listens.
@@ -263,6 +277,8 @@ impl House {
 
     /// Stops taking requests, lets what is under way end, closes the journal and the records.
     pub fn stop(mut self) {
+        let over = Arc::new(AtomicBool::new(false));
+        force_the_end(Arc::clone(&over));
         if let Some(stop) = self.stop_http.take() {
             let _ = stop.send(());
         }
@@ -281,11 +297,24 @@ impl House {
         if let Some(tokio) = self.tokio.take() {
             tokio.shutdown_background();
         }
+        over.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
-fn restore(records: crate::records::Records, reader: JournalReader, install: String) -> Restore {
-    Box::new(move |seq| recover::state_at(&records, &reader, &install, seq).map_err(|error| format!("{error:#}")))
+/// Ends the process when stopping takes longer than whoever asked for it waits. Nothing is lost by it: what is durable
+/// is on the disk, and what is owed is sent at the next start.
+fn force_the_end(over: Arc<AtomicBool>) {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_millis(9_500);
+    let wait = move || {
+        std::thread::sleep(PATIENCE);
+        if !over.load(std::sync::atomic::Ordering::SeqCst) {
+            tracing::warn!("something does not end; leaving it behind");
+            std::process::exit(0);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("end".into()).spawn(wait) {
+        tracing::warn!(%error, "nobody watches the end");
+    }
 }
 
 /// What the HTTP face needs from the other rooms.
@@ -331,10 +360,12 @@ fn read(name: &str, body: &[u8], mapping: Option<&crate::domain::org::Mapping>) 
 
 /// Exact lines of the journal after a commit, as far as they are durable.
 fn lines(engine: &Handle, dir: &Path, after: u64, limit: usize) -> Result<Vec<(u64, String)>, String> {
+    // After the last number there can be, there is nothing.
+    let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
     let durable = engine.look(|view| view.durable.0).map_err(|error| error.to_string())?;
     let to = after.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX)).min(durable);
     let mut bytes = Vec::new();
-    journal::export(&RealDisk, dir, after + 1, to, &mut bytes).map_err(|error| error.to_string())?;
+    journal::export(&RealDisk, dir, first, to, &mut bytes).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
-    Ok((after + 1..).zip(text.lines().map(str::to_owned)).collect())
+    Ok((first..).zip(text.lines().map(str::to_owned)).collect())
 }

@@ -9,10 +9,11 @@ use crate::domain::delivery::{Grant, Outcome};
 use crate::domain::desk::Sender;
 use crate::domain::id::DeliveryId;
 use crate::domain::org::Org;
-use crate::notify::Notifiers;
+use crate::notify::{Notifiers, Timeouts};
 
-/// No attempt takes longer, whatever its adapter does; adapters have shorter deadlines of their own.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// No attempt takes longer, whatever its adapter does. Adapters have shorter deadlines of their own, and know better
+/// whether something may have arrived: mail's, the longest, is `EMAIL.total` and a second to part, so this is above it.
+const DEADLINE: Duration = Duration::from_secs(Timeouts::EMAIL.total.as_secs() + 5);
 
 /// Performs grants.
 pub trait Dispatch: Send {
@@ -69,6 +70,18 @@ impl Drop for Receipt {
                 unknown: true,
             };
             self.engine.tell(Tell::Receipt(delivery, outcome));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_ends_by_itself_before_it_is_ended() {
+        for adapter in [Timeouts::EMAIL, Timeouts::WEBHOOK] {
+            assert!(adapter.longest() < DEADLINE, "{adapter:?}");
         }
     }
 }

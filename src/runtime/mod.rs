@@ -8,6 +8,8 @@ pub mod data;
 #[cfg(feature = "cli")]
 pub mod engine;
 #[cfg(feature = "cli")]
+mod fatal;
+#[cfg(feature = "cli")]
 pub mod handle;
 #[cfg(feature = "cli")]
 pub mod house;
@@ -24,3 +26,6 @@ pub mod watch;
 pub mod writer;
 
 pub use self::core::Core;
+
+#[cfg(all(test, feature = "cli"))]
+mod tests;

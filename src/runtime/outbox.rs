@@ -55,6 +55,16 @@ impl Lane {
 /// What is ready in one lane, most urgent and oldest first.
 type Rank = (Priority, DeliveryId);
 
+/// Deliveries of one incident in one lane that start in order; pages and the rest do not wait for each other.
+type Turn = (Lane, IncidentId, bool);
+
+/// Places beside a lane's width that only pages may take, so that a page never waits behind anything less.
+const FOR_PAGES: usize = 4;
+
+fn is_page(priority: Priority) -> bool {
+    priority <= Priority::Page
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     ready: BTreeSet<Rank>,
@@ -69,10 +79,10 @@ pub struct Outbox {
     open: BTreeSet<(Priority, Lane)>,
     /// Waiting for their next attempt.
     later: BTreeSet<(Timestamp, DeliveryId)>,
-    /// Under way, with their lane and incident.
-    busy: BTreeMap<DeliveryId, (Lane, Option<IncidentId>)>,
-    /// Incidents with a delivery under way in a lane, and what waits behind it.
-    behind: BTreeMap<(Lane, IncidentId), BTreeSet<Rank>>,
+    /// Under way, with their lane, and whose turn it is.
+    busy: BTreeMap<DeliveryId, (Lane, Option<Turn>)>,
+    /// Turns that are taken by a delivery under way, and what waits behind it.
+    behind: BTreeMap<Turn, BTreeSet<Rank>>,
     /// Came back, but the receipt is not durable yet: not to be started again.
     held: BTreeSet<DeliveryId>,
     /// Held until this commit is durable: their receipts changed nothing because of it.
@@ -147,7 +157,7 @@ impl Outbox {
 
     fn ready(&mut self, lane: Lane, rank: Rank, incident: Option<IncidentId>) {
         if let Some(incident) = incident
-            && let Some(behind) = self.behind.get_mut(&(lane.clone(), incident))
+            && let Some(behind) = self.behind.get_mut(&(lane.clone(), incident, is_page(rank.0)))
         {
             behind.insert(rank);
             return;
@@ -167,7 +177,7 @@ impl Outbox {
 
     fn reopen(open: &mut BTreeSet<(Priority, Lane)>, lane: Lane, queue: &Queue) {
         if let Some((priority, _)) = queue.ready.first()
-            && queue.under_way < lane.width()
+            && queue.under_way < lane.width() + if is_page(*priority) { FOR_PAGES } else { 0 }
         {
             open.insert((*priority, lane));
         }
@@ -198,17 +208,18 @@ impl Outbox {
                 Self::reopen(&mut self.open, lane, queue);
                 continue;
             };
-            if let Some(incident) = incident {
-                if let Some(behind) = self.behind.get_mut(&(lane.clone(), incident)) {
+            let turn = incident.map(|incident| (lane.clone(), incident, is_page(rank.0)));
+            if let Some(turn) = &turn {
+                if let Some(behind) = self.behind.get_mut(turn) {
                     behind.insert(rank);
                     Self::reopen(&mut self.open, lane, queue);
                     continue;
                 }
-                self.behind.insert((lane.clone(), incident), BTreeSet::new());
+                self.behind.insert(turn.clone(), BTreeSet::new());
             }
             queue.under_way += 1;
             Self::reopen(&mut self.open, lane.clone(), queue);
-            self.busy.insert(rank.1, (lane, incident));
+            self.busy.insert(rank.1, (lane, turn));
             return Some(self.granted(incident, delivery));
         }
     }
@@ -249,12 +260,12 @@ impl Outbox {
 
     /// An attempt has come back: its place is free, and what waited behind it for the same incident is ready.
     pub fn ended(&mut self, id: &DeliveryId) {
-        let Some((lane, incident)) = self.busy.remove(id) else { return };
+        let Some((lane, turn)) = self.busy.remove(id) else { return };
         self.held.insert(id.clone());
         if let Some(queue) = self.lanes.get_mut(&lane) {
             Self::shut(&mut self.open, &lane, queue);
             queue.under_way = queue.under_way.saturating_sub(1);
-            if let Some(behind) = incident.and_then(|incident| self.behind.remove(&(lane.clone(), incident))) {
+            if let Some(behind) = turn.and_then(|turn| self.behind.remove(&turn)) {
                 queue.ready.extend(behind);
             }
             Self::reopen(&mut self.open, lane, queue);

@@ -141,8 +141,8 @@ fn take_snapshot(state: &mut State, hash: &str) -> crate::records::Snapshot {
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn state_at(records: &Records, reader: &JournalReader, install: &str, seq: u64) -> Result<State> {
-    let (mut state, from) = match records.load_open() {
+pub fn state_at(records: Option<&Records>, reader: &JournalReader, install: &str, seq: u64) -> Result<State> {
+    let (mut state, from) = match records.map_or(Ok(None), Records::load_open) {
         Ok(Some((applied, open))) if applied.seq <= seq => (State::assemble(open), applied.seq + 1),
         _ => (State::new(install), 1),
     };

@@ -10,7 +10,9 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use super::handle::{Handle, Tell};
 use super::recover;
 use crate::domain::alert::Alert;
-use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery};
+use crate::domain::command::spec::{Lexicon, OptionKind};
+use crate::domain::command::{Call, grammar};
+use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
 use crate::domain::id::{AlertId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Input, InputKind, Unavailable};
@@ -25,8 +27,14 @@ const DIRTY_MAX: usize = 2_048;
 const GATHER_EVERY: Span = Span::secs(1);
 /// Closed records that one submission may name; more are not looked up.
 const NAMED_MAX: usize = 8;
+/// How often (in ticks of a second) the records are asked whether they live, and how long they may take to say so.
+const ALIVE_EVERY: u32 = 15;
+const ALIVE_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// Look-ups that may wait for the records; beyond it: 503.
 const LOOKUPS: usize = 256;
+
+/// A look-up, for the thread that waits for sled.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What was gathered with a batch and waits for it to be durable.
 struct Gathered {
@@ -54,7 +62,8 @@ pub struct Shelf {
     last_gather: Timestamp,
     durable: u64,
     trouble: Option<String>,
-    lookups: Sender<Box<dyn FnOnce() + Send>>,
+    ticks: u32,
+    lookups: Sender<Job>,
     engine: Handle,
 }
 
@@ -70,7 +79,7 @@ impl Shelf {
         durable: u64,
         engine: Handle,
     ) -> std::io::Result<Self> {
-        let (lookups, jobs) = bounded::<Box<dyn FnOnce() + Send>>(LOOKUPS);
+        let (lookups, jobs) = bounded::<Job>(LOOKUPS);
         std::thread::Builder::new().name("lookups".into()).spawn(move || {
             while let Ok(job) = jobs.recv() {
                 job();
@@ -78,7 +87,19 @@ impl Shelf {
         })?;
         let store = Store::Open(records);
         let last_gather = Timestamp::default();
-        Ok(Self { dir, reader, install, store, gathered: None, last_gather, durable, trouble: None, lookups, engine })
+        Ok(Self {
+            dir,
+            reader,
+            install,
+            store,
+            gathered: None,
+            last_gather,
+            durable,
+            trouble: None,
+            ticks: 0,
+            lookups,
+            engine,
+        })
     }
 
     /// Why the records cannot be used just now.
@@ -107,22 +128,37 @@ impl Shelf {
     /// A batch is durable; what was gathered with it goes to the records.
     pub fn durable(&mut self, seq: u64, hash: &str) {
         self.durable = seq;
-        if let Some(mut gathered) = self.gathered.take_if(|gathered| gathered.seq <= seq) {
-            debug_assert_eq!(gathered.seq, seq, "gathered with a batch, so durable with it");
+        if let Some(gathered) = self.gathered.as_mut().filter(|gathered| gathered.seq == seq) {
             hash.clone_into(&mut gathered.snapshot.applied.hash);
-            self.pass_on(gathered.seq, gathered.snapshot);
         }
+        self.pass_on();
         self.mend();
     }
 
-    fn pass_on(&mut self, seq: u64, snapshot: Snapshot) {
+    /// Hands what was gathered to the records, once it is durable and they have room.
+    fn pass_on(&mut self) {
         let Store::Open(records) = &self.store else { return };
-        match records.write(snapshot) {
+        if !records.ready() {
+            return;
+        }
+        let durable = self.durable;
+        let Some(gathered) = self.gathered.take_if(|gathered| gathered.seq <= durable) else { return };
+        let seq = gathered.seq;
+        match records.write(gathered.snapshot) {
             Ok(()) => {}
-            // There was room when it was gathered and nobody else writes, so this is trouble as well.
+            // Look-ups share the queue: one of them came between. There is no copy to try again with.
             Err(NotTaken::Full) => self.fail(seq, "they do not keep up"),
             Err(NotTaken::Trouble(trouble)) => self.fail(seq, &trouble.to_string()),
         }
+    }
+
+    /// The state at a durable commit, after later ones were lost.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn restore(&self, seq: u64) -> Result<State, String> {
+        let records = if let Store::Open(records) = &self.store { Some(records) } else { None };
+        recover::state_at(records, &self.reader, &self.install, seq).map_err(|error| format!("{error:#}"))
     }
 
     /// The batch that it was gathered with was lost, and so is State: it is dirty again from the durable records.
@@ -136,7 +172,8 @@ impl Shelf {
     fn fail(&mut self, seq: u64, why: &str) {
         tracing::error!(%why, "the records cannot be used; rebuilding them from the journal");
         self.trouble = Some(format!("the records are rebuilt from the journal ({why})"));
-        self.gathered = None;
+        // What was gathered with a batch is no longer dirty, so the rebuild has to reach that batch.
+        let seq = self.gathered.take().map_or(seq, |gathered| gathered.seq.max(seq));
         self.store = Store::Failed(seq);
         self.mend();
     }
@@ -187,10 +224,19 @@ impl Shelf {
             let why = trouble.to_string();
             self.fail(self.durable, &why);
         }
+        self.pass_on();
         self.mend();
+        self.ticks = self.ticks.wrapping_add(1);
+        if let (Store::Open(records), 0) = (&self.store, self.ticks % ALIVE_EVERY) {
+            // A silent hang shows as trouble at the next tick; without room for the question somebody else is asking.
+            let records = records.clone();
+            let _ = self.lookups.try_send(Box::new(move || {
+                records.alive(ALIVE_WITHIN);
+            }));
+        }
     }
 
-    /// Writes out what is dirty and lets go of the records.
+    /// Lets go of the records; what they lack is caught up from the journal's tail at the next start.
     pub fn close(&mut self) {
         if let Store::Open(records) = &self.store
             && let Err(trouble) = records.clone().close()
@@ -200,10 +246,10 @@ impl Shelf {
     }
 
     /// Puts closed records that are still in memory into the inputs that name them; gives those to be loaded.
-    pub fn missing(&self, inputs: &mut [Input], state: &State) -> Option<Vec<IncidentId>> {
+    pub fn missing(&self, inputs: &mut [Input], state: &State, lexicon: &Lexicon) -> Option<Vec<IncidentId>> {
         let mut wanted = Vec::new();
         for input in inputs {
-            for id in named(&input.kind) {
+            for id in named(&input.kind, lexicon) {
                 if state.incidents.contains_key(&id) || id.0 == 0 || id.0 > state.meta.incidents {
                     continue;
                 }
@@ -224,12 +270,13 @@ impl Shelf {
     pub fn load(&self, wanted: Vec<IncidentId>, mut inputs: Vec<Input>, done: Answered) {
         let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
         let (records, engine) = (records.clone(), self.engine.clone());
-        self.look_up(done, move |done| {
+        look_up(&self.lookups, done, move |done| {
             for id in wanted {
                 match records.get_incident(id) {
                     Ok(None) => {}
                     Ok(Some(incident)) => {
-                        for input in inputs.iter_mut().filter(|input| named(&input.kind).contains(&id)) {
+                        // Whichever input names it finds it; the others do not look.
+                        for input in &mut inputs {
                             input.closed.push(incident.clone());
                         }
                     }
@@ -240,46 +287,35 @@ impl Shelf {
         });
     }
 
-    fn look_up<D: FnOnceErr + Send + 'static>(&self, done: D, job: impl FnOnce(D) + Send + 'static) {
-        let place = Arc::new(Mutex::new(Some(done)));
-        let taken = Arc::clone(&place);
-        let job = Box::new(move || {
-            if let Some(done) = taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
-                job(done);
-            }
-        });
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lookups.try_send(job)
-            && let Some(done) = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
-        {
-            done.unavailable(Unavailable::Busy);
-        }
-    }
-
     fn unavailable(&self) -> Unavailable {
         Unavailable::Records(self.trouble.clone().unwrap_or_else(|| "they are being rebuilt".to_owned()))
     }
 
-    /// Lists records, newest first: open ones from State, closed ones from memory or the store.
-    pub fn list(&self, query: RecordQuery, state: &State, done: Listed) {
-        let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
+    /// Lists records, newest first: open ones from State, closed ones from memory or the store. What it gives back is
+    /// to be called when all that State holds now is durable; before that nothing of it may be told.
+    pub fn list(&self, query: RecordQuery, state: &State, done: Listed) -> Release {
+        let Store::Open(records) = &self.store else {
+            let why = self.unavailable();
+            return Box::new(move |_| done(Err(why)));
+        };
         let records = records.clone();
-        match query {
+        let job: Box<dyn FnOnce(Listed) + Send> = match query {
             RecordQuery::Incident(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
                 let known =
                     state.incidents.get(&id).map(|open| &**open).or(state.closed_since(id)).or(gathered).cloned();
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_incident(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Incidents(found.into_iter().collect())).map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Alert(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.alerts.get(&id));
                 let known = state.alert(id).or(state.resolved_since(id)).or(gathered).cloned();
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Incidents { below, limit } => {
                 let range = ..IncidentId(below.unwrap_or(u64::MAX));
@@ -291,7 +327,7 @@ impl Shelf {
                     state.closed_incidents_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
                 );
                 known.extend(state.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let listed = records.list_incidents(below, limit).map(|closed| {
                         // What is in memory is newer than what the store has.
                         for incident in closed {
@@ -300,7 +336,7 @@ impl Shelf {
                         RecordList::Incidents(known.into_values().rev().take(limit).collect())
                     });
                     done(listed.map_err(unreadable));
-                });
+                })
             }
             RecordQuery::Alerts { below, limit } => {
                 let range = ..AlertId(below.unwrap_or(u64::MAX));
@@ -312,7 +348,7 @@ impl Shelf {
                     state.resolved_alerts_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
                 );
                 known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                self.look_up(done, move |done| {
+                Box::new(move |done| {
                     let listed = records.list_alerts(below, limit).map(|resolved| {
                         for alert in resolved {
                             known.entry(alert.id).or_insert(alert);
@@ -320,9 +356,30 @@ impl Shelf {
                         RecordList::Alerts(known.into_values().rev().take(limit).collect())
                     });
                     done(listed.map_err(unreadable));
-                });
+                })
             }
+        };
+        let lookups = self.lookups.clone();
+        Box::new(move |released| match released {
+            Ok(()) => look_up(&lookups, done, job),
+            Err(why) => done(Err(why)),
+        })
+    }
+}
+
+/// Has the thread of the records do a job, or says that it has too many.
+fn look_up<D: FnOnceErr + Send + 'static>(lookups: &Sender<Job>, done: D, job: impl FnOnce(D) + Send + 'static) {
+    let place = Arc::new(Mutex::new(Some(done)));
+    let taken = Arc::clone(&place);
+    let job = Box::new(move || {
+        if let Some(done) = taken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+            job(done);
         }
+    });
+    if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = lookups.try_send(job)
+        && let Some(done) = place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    {
+        done.unavailable(Unavailable::Busy);
     }
 }
 
@@ -347,17 +404,19 @@ impl FnOnceErr for Listed {
     }
 }
 
-/// The incidents that an input names. Text is searched for anything that could be an id: one too many costs a look-up.
-fn named(kind: &InputKind) -> Vec<IncidentId> {
-    let words = |text: &str| -> Vec<IncidentId> {
-        let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-        parts.filter(|part| !part.is_empty()).filter_map(|part| part.parse().ok()).take(NAMED_MAX).collect()
+/// The incidents that an input names. A text that is no command names none; it is refused when it is decided.
+fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<IncidentId> {
+    let of = |call: &Call| -> Vec<IncidentId> {
+        let spec = lexicon.commands.iter().find(|spec| spec.name == call.command);
+        let incident = |name: &str| {
+            spec.is_some_and(|spec| spec.options.iter().any(|o| o.name == name && o.kind == OptionKind::Incident))
+        };
+        let values = call.options.iter().filter(|(name, _)| incident(name));
+        values.filter_map(|(_, value)| value.trim().parse().ok()).take(NAMED_MAX).collect()
     };
     match kind {
-        InputKind::Text { text, .. } => words(text),
-        InputKind::Call { call, .. } => {
-            call.options.iter().flat_map(|(_, value)| words(value)).take(NAMED_MAX).collect()
-        }
+        InputKind::Text { text, .. } => grammar::parse(text, lexicon).map(|call| of(&call)).unwrap_or_default(),
+        InputKind::Call { call, .. } => of(call),
         InputKind::Press { incident, .. } => vec![*incident],
         _ => Vec::new(),
     }

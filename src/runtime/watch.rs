@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::handle::{Handle, Tell};
 use super::house::Wiring;
 use crate::catalog::{self, Severity, process_env};
@@ -30,18 +32,21 @@ pub fn tell_operators(engine: &Handle, part: &str, text: String) {
     })));
 }
 
-/// Reloads the configuration when it changes or when SIGHUP comes. An invalid one keeps the old in force and is told to
-/// the operators, once for each change.
-pub async fn configuration(dir: PathBuf, wiring: Arc<Wiring>) {
-    let mut seen = catalog::reload::hash_dir(&dir).ok();
-    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-    let mut hangup = match hangup {
+/// Begins to hear SIGHUP; to be called where tokio runs.
+pub fn hangups() -> Option<Signal> {
+    match signal(SignalKind::hangup()) {
         Ok(hangup) => Some(hangup),
         Err(error) => {
             tracing::warn!(%error, "SIGHUP cannot be heard; the configuration is still looked at");
             None
         }
-    };
+    }
+}
+
+/// Reloads the configuration when it changes (`hash` is the one in force) or when SIGHUP comes. An invalid one keeps
+/// the old in force and is told to the operators, once for each change.
+pub async fn configuration(dir: PathBuf, hash: String, mut hangup: Option<Signal>, wiring: Arc<Wiring>) {
+    let mut seen = Some(hash);
     loop {
         let asked = async {
             match &mut hangup {
@@ -105,7 +110,10 @@ pub async fn auditor(engine: Handle) {
             })
         }));
         let found = match asked {
-            Ok(()) => heard.await.unwrap_or_default(),
+            Ok(()) => match tokio::time::timeout(AUDIT_EVERY, heard).await {
+                Ok(found) => found.unwrap_or_default(),
+                Err(_) => vec![format!("the engine or its disk has not answered for {} s", AUDIT_EVERY.as_secs())],
+            },
             Err(error) => vec![format!("the engine does not take a look: {error}")],
         };
         if found.is_empty() {

@@ -1,16 +1,20 @@
 //! The writer: owns the journal on a thread of its own, makes each batch durable with one write and one sync, and
 //! tells the engine. A failed batch is never tried again; a fresh segment is tried until one can be made.
 
+use std::panic::AssertUnwindSafe;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::fatal::EndsWith;
 use crate::domain::event::Commit;
-use crate::journal::Journal;
+use crate::journal::{AppendError, Journal};
 
-/// The wait between two attempts to begin a fresh segment after a failure.
+/// The wait between two attempts to begin a fresh segment; it doubles while batches keep failing, up to the longest, so
+/// that a sick disk is neither hammered nor filled with segments.
 const RETRY: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
 /// What the writer tells.
 #[derive(Debug)]
@@ -48,7 +52,15 @@ impl Writer {
     pub fn start(journal: Journal, tell: impl Fn(Written) + Send + 'static) -> std::io::Result<Self> {
         // One batch is written while the engine gathers the next, so one place is all that is needed.
         let (batches, queue) = bounded(1);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tell))?;
+        let run = move || {
+            let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run(journal, &queue, &tell)));
+            if ran.is_err() {
+                // Without a writer nothing can be promised any more; a restart recovers from what is durable.
+                tracing::error!("the writer panicked; stopping at once");
+                std::process::abort();
+            }
+        };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
         Ok(Self { batches, thread })
     }
 
@@ -65,25 +77,46 @@ impl Writer {
 }
 
 fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tell: &dyn Fn(Written)) {
+    let _ends = EndsWith("writer");
     let epoch = journal.epoch();
+    let mut failures: u32 = 0;
     while let Ok(commits) = queue.recv() {
         let Some(first) = commits.first().map(|commit| commit.seq) else { continue };
         match journal.append(first, epoch, &commits) {
-            Ok((seq, hash)) => tell(Written::Durable { seq, hash, commits }),
-            Err(error) => {
+            Ok((seq, hash)) => {
+                failures = 0;
+                tell(Written::Durable { seq, hash, commits });
+            }
+            Err(error @ (AppendError::Io { .. } | AppendError::Poisoned)) => {
                 tell(Written::Failed { reason: error.to_string() });
-                // The engine hands over nothing before it is told `Mended`, so the queue cannot fill here; that it
-                // has hung up shows when the queue is asked.
-                loop {
-                    match journal.continue_fresh() {
-                        Ok(()) => break tell(Written::Mended),
-                        Err(error) => tracing::error!(%error, "a fresh journal segment cannot be made; trying again"),
-                    }
-                    if matches!(queue.recv_timeout(RETRY), Err(crossbeam_channel::RecvTimeoutError::Disconnected)) {
-                        return;
-                    }
+                failures = failures.saturating_add(1);
+                if !mend(&mut journal, queue, failures) {
+                    return;
                 }
+                tell(Written::Mended);
+            }
+            Err(error) => {
+                // The batch itself is wrong, so a fresh segment would not help: this process must not go on.
+                tracing::error!(%error, "the journal refuses a batch; stopping at once");
+                std::process::abort();
             }
         }
+    }
+}
+
+/// Begins a fresh segment, after a pause where batches keep failing; `false`: the engine has hung up. It hands over
+/// nothing before it is told, so asking its queue is a wait that ends with it.
+fn mend(journal: &mut Journal, queue: &Receiver<Vec<Commit>>, failures: u32) -> bool {
+    let mut wait = RETRY.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(RETRY_LONGEST);
+    let mut at_once = failures == 1;
+    loop {
+        if !at_once && matches!(queue.recv_timeout(wait), Err(crossbeam_channel::RecvTimeoutError::Disconnected)) {
+            return false;
+        }
+        match journal.continue_fresh() {
+            Ok(()) => return true,
+            Err(error) => tracing::error!(%error, "a fresh journal segment cannot be made; trying again"),
+        }
+        (at_once, wait) = (false, RETRY);
     }
 }

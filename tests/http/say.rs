@@ -143,3 +143,24 @@ async fn tokens_are_listed_and_revoked() {
     assert_eq!(house.ask("DELETE /v1/tokens/tok-1", Some(BAS), "").await.status, StatusCode::FORBIDDEN);
     assert_eq!(house.ask("GET /v1/tokens", Some(BAS), "").await.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn words_said_through_the_administrators_token_are_told_apart() {
+    let house = house();
+    for (token, via) in [(ADMIN, "api-administrator"), (BAS, "api")] {
+        house.ask(SAY, Some(token), r#"{"text":"/ack","as":"bas"}"#).await;
+        assert_eq!(house.submitted().last().unwrap()[0].by.via, via);
+    }
+}
+
+#[tokio::test]
+async fn a_channel_is_short_and_clean() {
+    let house = house();
+    let say = |channel: String| json!({"text": "/ack", "channel": channel}).to_string();
+    for wrong in ["x".repeat(101), "é".repeat(101), "a\nb".to_owned(), "\u{1b}[2J".to_owned(), "\0".to_owned()] {
+        let seen = house.ask(SAY, Some(BAS), &say(wrong)).await;
+        assert_eq!((seen.status.as_u16(), &seen.json()["error"]["path"]), (422, &json!("channel")));
+    }
+    assert_eq!(house.submitted().len(), 0);
+    assert_eq!(house.ask(SAY, Some(BAS), &say("é".repeat(100))).await.status, StatusCode::OK);
+}

@@ -144,8 +144,8 @@ impl Model {
         incident.paged.insert((who, which));
     }
 
-    /// Time goes by: acknowledgements run out, duties come due.
-    pub fn check(&mut self, now: i64) {
+    /// Time goes by: acknowledgements run out, duties come due. Who was forgotten, and in which incident.
+    pub fn check(&mut self, now: i64) -> Result<(), (IncidentId, String)> {
         for (id, known) in &mut self.incidents {
             if let Some(at) = known.expires.filter(|at| *at <= now) {
                 known.begin(at);
@@ -157,18 +157,16 @@ impl Model {
                     continue;
                 }
                 let done = known.paged.iter().filter(|(who, _)| duty.whom.contains(who)).count();
-                assert!(
-                    done >= duty.nth,
-                    "{id}: {:?} should have been paged {} times by {}, it is {now} and it was {done} times: {:?}",
-                    duty.whom,
-                    duty.nth,
-                    duty.by,
-                    known.paged
-                );
+                if done < duty.nth {
+                    let Duty { by, whom, nth } = duty;
+                    let text = format!("{whom:?} should have been paged {nth} times by {by}: {:?}", known.paged);
+                    return Err((*id, text));
+                }
                 self.fulfilled += 1;
             }
             known.duties = rest;
         }
+        Ok(())
     }
 
     /// An alert was taken and belongs to this incident.
@@ -211,9 +209,6 @@ impl Model {
         if known.over {
             return;
         }
-        if !known.waits && snoozed.is_none() {
-            return;
-        }
         let expires = snoozed.or((!known.edge).then_some(45 * MINUTE));
         known.quiet();
         known.expires = expires.map(|after| now + after);
@@ -239,7 +234,6 @@ impl Model {
         known.anew(now);
     }
 
-
     /// Where the escalation goes on is not known to the model: nothing is expected until it is known again.
     pub fn unclear(&mut self, id: IncidentId) {
         let known = self.incidents.entry(id).or_default();
@@ -249,7 +243,18 @@ impl Model {
         known.waits = false;
     }
 
-    /// The same for all of them.
+    /// A sender acknowledged, which counts only where nobody has it.
+    pub fn acknowledged_by_sender(&mut self, now: i64, id: IncidentId) {
+        let known = self.incidents.entry(id).or_default();
+        if known.waits {
+            self.acknowledged(now, id, None);
+        } else if known.expires.is_some() {
+            // The acknowledgement may have run out already: while the engine was down its time went by as well.
+            self.unclear(id);
+        }
+    }
+
+    /// Nothing is expected of any.
     pub fn all_unclear(&mut self) {
         let ids: Vec<IncidentId> = self.incidents.keys().copied().collect();
         ids.into_iter().for_each(|id| self.unclear(id));

@@ -73,7 +73,7 @@ pub fn anything(chance: &mut Chance, state: &State) -> (Input, Asked) {
 fn alert(chance: &mut Chance) -> (Input, Asked) {
     let integration = chance.pick(&["prom", "probe"]);
     let key = chance.pick(&["k0", "k1", "k2"]);
-    let service = chance.pick(&[Some("api"), Some("cdn"), None]);
+    let mut service = chance.pick(&[Some("api"), Some("cdn"), None]);
     let said = chance.pick(&[
         AlertSeverity::Critical,
         AlertSeverity::Critical,
@@ -81,11 +81,14 @@ fn alert(chance: &mut Chance) -> (Input, Asked) {
         AlertSeverity::Warning,
         AlertSeverity::Info,
     ]);
+    if said == AlertSeverity::Info {
+        // One that names no service pages all the same, but as a repeat it is what it was: not for this model.
+        service = Some("api");
+    }
     let severity = match said {
         AlertSeverity::Critical => Severity::Sev1,
         AlertSeverity::High => Severity::Sev2,
         AlertSeverity::Warning => Severity::Sev3,
-        AlertSeverity::Info if integration == "probe" && service.is_none() => Severity::Sev3,
         AlertSeverity::Info => Severity::Sev4,
     };
     let input = sent(integration, signal(integration, SignalKind::Alert, service, key, Some(said)));
@@ -119,13 +122,15 @@ pub fn hear(model: &mut Model, now: i64, asked: Asked, answer: &Answer) {
         Asked::Recovered { key } => model.recovered(&key),
         Asked::SenderAck => {
             if let Some(id) = incident {
-                model.acknowledged(now, id, None);
+                model.acknowledged_by_sender(now, id);
             }
         }
         Asked::Declared { edge, severity } => {
             let id = incident.unwrap_or_else(|| panic!("it has a number: {reply:?}"));
             model.declared(now, id, edge, severity);
         }
+        // Whoever is only asked to help takes nothing.
+        Asked::Ack(_) if !reply.text.contains("nobody else is paged") => {}
         Asked::Ack(id) => model.acknowledged(now, id, None),
         Asked::Snooze(id, ms) => model.acknowledged(now, id, Some(ms)),
         Asked::Mitigate(id) => model.mitigated(id),
@@ -133,6 +138,7 @@ pub fn hear(model: &mut Model, now: i64, asked: Asked, answer: &Answer) {
         Asked::Reopen(id) => model.reopened(now, id),
         Asked::HandBack(id) => model.reopened(now, id),
         Asked::Severity(id, severity) => model.severity(now, id, severity),
+        Asked::Cannot(..) if reply.text.contains("Nothing changed") => {}
         Asked::Cannot(id, person) => model.cannot(id, person),
         Asked::Escalate(id) => model.unclear(id),
         Asked::Nothing => {}

@@ -286,3 +286,17 @@ proptest::proptest! {
         let _ = read("any.toml", &text);
     }
 }
+
+#[test]
+fn a_file_may_ask_for_more_permission_than_the_meaning_and_never_for_less() {
+    let own = |run: &str, permission: &str| {
+        let text = format!("name = \"x\"\nsummary = \"x\"\nrun = \"{run}\"\npermission = \"{permission}\"\n");
+        read("x.toml", &text).map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let told = own("incident.close", "read").expect_err("too little");
+    let wanted = "x.toml:4: `incident.close` needs at least the permission respond; write permission = \"respond\"";
+    assert_eq!(told, [wanted]);
+    assert!(own("incident.close", "declare").is_err());
+    assert!(own("incident.close", "respond").is_ok() && own("incident.close", "administer").is_ok());
+    assert!(own("status", "respond").is_ok());
+}

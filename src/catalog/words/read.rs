@@ -188,6 +188,12 @@ impl<'t> Reading<'t> {
             let hint = suggest(run, MEANINGS.iter().map(|meaning| meaning.run));
             return self.problem(at, format!("`{run}` is nothing that can be run"), hint);
         };
+        if spec.permission < meaning.permission {
+            let place = table.0.get("permission").map_or(at.clone(), Spanned::span);
+            let least = word_of(meaning.permission);
+            let message = format!("`{run}` needs at least the permission {least}");
+            self.problem(place, message, format!("write permission = \"{least}\""));
+        }
         for option in &spec.options {
             let place = self.tables_at(table, "option", &option.name);
             let Some(takes) = meaning.takes.iter().find(|takes| takes.name == option.name) else {

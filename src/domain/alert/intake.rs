@@ -68,6 +68,7 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
         Some(_) => {
             raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
             tell_joined(draft, incident, signal);
+            back_from_mitigated(draft, incident, &signal.name);
         }
         None => life::begin(draft, incident, format_compact!("opened by {alert}")),
     }
@@ -82,6 +83,13 @@ fn tell_joined(draft: &mut Draft<'_>, id: IncidentId, signal: &Signal) {
     let text =
         format!("{id}: {} fires as well, {} alerts now. {}", signal.name, incident.alerts_firing, incident.state);
     draft.post(id, text);
+}
+
+/// The impact is not over when something new fires: somebody is paged again.
+fn back_from_mitigated(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
+    if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Mitigated) {
+        life::restart(draft, id, format_compact!("{name} fires after it was mitigated"));
+    }
 }
 
 /// The same key again: only what is new is written.

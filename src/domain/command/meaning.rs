@@ -3,7 +3,7 @@
 
 use super::Call;
 use super::grammar::{option, phrases, usage_hint};
-use super::spec::{CommandSpec, OptionKind};
+use super::spec::{CommandSpec, OptionKind, Permission};
 use super::typed::{Command, Meant};
 use super::value::{Given, alert, duration, incident, oncall_of, person, resolution, role, service, severity, target};
 use super::word::{clean, shown};
@@ -14,6 +14,8 @@ use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 pub struct Meaning {
     /// `incident.declare`.
     pub run: &'static str,
+    /// The least that one has to be allowed to do; a file may ask for more, never for less.
+    pub permission: Permission,
     /// The options it understands; a file may leave out those that are not needed, and mark more as required.
     pub takes: &'static [Takes],
     build: fn(&Given<'_>) -> Result<Command, Reject>,
@@ -54,6 +56,7 @@ const OF: Takes = may("of", OptionKind::Oncall);
 pub const MEANINGS: &[Meaning] = &[
     Meaning {
         run: "incident.declare",
+        permission: Permission::Declare,
         takes: &[
             needs("title", OptionKind::Text),
             may("service", OptionKind::Service),
@@ -68,29 +71,34 @@ pub const MEANINGS: &[Meaning] = &[
             })
         },
     },
-    Meaning { run: "incident.list", takes: &[], build: |_| Ok(Command::IncidentList) },
+    Meaning { run: "incident.list", permission: Permission::Read, takes: &[], build: |_| Ok(Command::IncidentList) },
     Meaning {
         run: "incident.show",
+        permission: Permission::Read,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentShow { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.ack",
+        permission: Permission::Respond,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentAck { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.note",
+        permission: Permission::Respond,
         takes: &[TEXT, INCIDENT],
         build: |given| Ok(Command::IncidentNote { text: given.needed("text")?, incident: given.incident()? }),
     },
     Meaning {
         run: "incident.update",
+        permission: Permission::Respond,
         takes: &[TEXT, INCIDENT],
         build: |given| Ok(Command::IncidentUpdate { text: given.needed("text")?, incident: given.incident()? }),
     },
     Meaning {
         run: "incident.severity",
+        permission: Permission::Respond,
         takes: &[needs("severity", OptionKind::Severity), INCIDENT],
         build: |given| {
             Ok(Command::IncidentSeverity {
@@ -101,6 +109,7 @@ pub const MEANINGS: &[Meaning] = &[
     },
     Meaning {
         run: "incident.role",
+        permission: Permission::Respond,
         takes: &[
             needs("role", OptionKind::Choice).of(&["commander", "lead", "communications", "scribe"]),
             may("person", OptionKind::User),
@@ -116,16 +125,19 @@ pub const MEANINGS: &[Meaning] = &[
     },
     Meaning {
         run: "incident.escalate",
+        permission: Permission::Respond,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentEscalate { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.mitigate",
+        permission: Permission::Respond,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentMitigate { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.resolve",
+        permission: Permission::Respond,
         takes: &[
             may("resolution", OptionKind::Choice).of(&["fixed", "recovered", "false-alarm", "duplicate"]),
             MAYBE_TEXT,
@@ -141,26 +153,31 @@ pub const MEANINGS: &[Meaning] = &[
     },
     Meaning {
         run: "incident.reopen",
+        permission: Permission::Respond,
         takes: &[MAYBE_TEXT, INCIDENT],
         build: |given| Ok(Command::IncidentReopen { text: given.text("text")?, incident: given.incident()? }),
     },
     Meaning {
         run: "incident.close",
+        permission: Permission::Respond,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentClose { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.timeline",
+        permission: Permission::Read,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentTimeline { incident: given.incident()? }),
     },
     Meaning {
         run: "incident.pages",
+        permission: Permission::Read,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentPages { incident: given.incident()? }),
     },
     Meaning {
         run: "page",
+        permission: Permission::Declare,
         takes: &[needs("target", OptionKind::Target), MAYBE_TEXT, INCIDENT],
         build: |given| {
             Ok(Command::Page {
@@ -173,6 +190,7 @@ pub const MEANINGS: &[Meaning] = &[
     },
     Meaning {
         run: "snooze",
+        permission: Permission::Respond,
         takes: &[needs("duration", OptionKind::Duration), INCIDENT],
         build: |given| {
             Ok(Command::Snooze { duration: given.needed_read("duration", duration)?, incident: given.incident()? })
@@ -180,24 +198,28 @@ pub const MEANINGS: &[Meaning] = &[
     },
     Meaning {
         run: "oncall.who",
+        permission: Permission::Read,
         takes: &[OF],
         build: |given| Ok(Command::OncallWho { of: given.read("of", oncall_of)? }),
     },
     Meaning {
         run: "oncall.next",
+        permission: Permission::Read,
         takes: &[OF],
         build: |given| Ok(Command::OncallNext { of: given.read("of", oncall_of)? }),
     },
-    Meaning { run: "alert.list", takes: &[], build: |_| Ok(Command::AlertList) },
+    Meaning { run: "alert.list", permission: Permission::Read, takes: &[], build: |_| Ok(Command::AlertList) },
     Meaning {
         run: "alert.show",
+        permission: Permission::Read,
         takes: &[needs("alert", OptionKind::Alert)],
         build: |given| Ok(Command::AlertShow { alert: given.needed_read("alert", alert)? }),
     },
-    Meaning { run: "status", takes: &[], build: |_| Ok(Command::Status) },
-    Meaning { run: "whoami", takes: &[], build: |_| Ok(Command::Whoami) },
+    Meaning { run: "status", permission: Permission::Read, takes: &[], build: |_| Ok(Command::Status) },
+    Meaning { run: "whoami", permission: Permission::Read, takes: &[], build: |_| Ok(Command::Whoami) },
     Meaning {
         run: "help",
+        permission: Permission::Read,
         takes: &[may("about", OptionKind::Text)],
         build: |given| Ok(Command::Help { about: given.text("about")? }),
     },

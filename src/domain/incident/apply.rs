@@ -102,6 +102,7 @@ impl Incident {
         match event {
             Event::IncidentAcknowledged { expires, snoozed, .. } => self.acknowledge(stamp, *expires, *snoozed),
             Event::IncidentUnacknowledged { reason, .. } => {
+                self.mitigated_at = None;
                 self.state = IncidentState::Triggered;
                 // Whoever led because they had it leads no longer; a lead named by somebody else stays.
                 let had = self.holder.take().map(|holder| holder.actor);

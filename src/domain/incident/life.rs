@@ -33,6 +33,8 @@ pub struct Declaration<'a> {
     pub title: &'a str,
     /// What it is about.
     pub service: Option<ServiceId>,
+    /// Who owns it, where that is not the service's team.
+    pub team: Option<TeamId>,
     /// How bad.
     pub severity: Option<Severity>,
     /// Where it was said.
@@ -45,7 +47,8 @@ pub struct Declaration<'a> {
 pub fn declare(draft: &mut Draft<'_>, declaration: Declaration<'_>) -> IncidentId {
     let incident = draft.next_incident();
     let service = declaration.service.unwrap_or_else(|| draft.org.defaults.service.clone());
-    let team: TeamId = draft.org.services.get(&service).map(|known| known.team.clone()).unwrap_or_default();
+    let owner = || draft.org.services.get(&service).map(|known| known.team.clone()).unwrap_or_default();
+    let team: TeamId = declaration.team.unwrap_or_else(owner);
     draft.emit(Event::IncidentOpened(Box::new(IncidentOpened {
         incident,
         title: declaration.title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect(),
@@ -114,19 +117,44 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             .about(id))
         }
         IncidentState::Acknowledged | IncidentState::Mitigated => {
-            let (whose, at) = match &incident.holder {
-                Some(holder) => (holder.actor.to_string(), format!(" <t:{}:R>", holder.since.unix_secs())),
-                None => ("somebody".to_owned(), String::new()),
-            };
-            Ok(Reply::done(format!("{id} is already {} by {whose}{at}. Nothing changed.", word(incident.state)))
-                .about(id))
+            let has_it = has_it(incident);
+            if end_own_pages(draft, id, PageState::Acknowledged, &format!("acknowledged by {}", draft.actor())) {
+                return Ok(Reply::done(format!(
+                    "{id} no longer pages you; it is {has_it}.\nRead on: /incident show {id}"
+                ))
+                .about(id));
+            }
+            Ok(Reply::done(format!("{id} is already {has_it}. Nothing changed.")).about(id))
         }
         IncidentState::Resolved | IncidentState::Closed => Err(already_over(incident)),
     }
 }
 
-fn word(state: IncidentState) -> &'static str {
-    if state == IncidentState::Mitigated { "mitigated" } else { "acknowledged" }
+/// `acknowledged by cleo 1m ago`, `mitigated 5m ago, cleo has it`.
+fn has_it(incident: &Incident) -> String {
+    let since = |at: Timestamp| format!(" <t:{}:R>", at.unix_secs());
+    let whose = incident.holder.as_ref().map_or("somebody".to_owned(), |holder| holder.actor.to_string());
+    if incident.state == IncidentState::Mitigated {
+        format!("mitigated{}, {whose} has it", incident.mitigated_at.map(since).unwrap_or_default())
+    } else {
+        let at = incident.holder.as_ref().map(|holder| since(holder.since)).unwrap_or_default();
+        format!("acknowledged by {whose}{at}")
+    }
+}
+
+/// Ends the pages of whoever asks; whether there were any.
+fn end_own_pages(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &str) -> bool {
+    let (Some(person), Some(incident)) = (draft.person(), draft.incident(id)) else { return false };
+    let own: Vec<_> = incident
+        .pages
+        .iter()
+        .filter(|page| page.person == *person && page.state.running())
+        .map(|page| page.id(id))
+        .collect();
+    for page in &own {
+        draft.emit(Event::PageEnded { page: *page, state, reason: reason.into() });
+    }
+    !own.is_empty()
 }
 
 fn already_over(incident: &Incident) -> Reject {
@@ -160,22 +188,29 @@ pub fn snooze(draft: &mut Draft<'_>, id: IncidentId, span: Span) -> Result<Reply
 
 /// The button "Can't": the next step is paged at once.
 pub fn cant(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
-    let incident = unresolved(draft, id)?;
-    if incident.state != IncidentState::Triggered {
+    let triggered = unresolved(draft, id)?.state == IncidentState::Triggered;
+    let reason = format!("{} can't", draft.actor());
+    if !triggered {
+        // Somebody has it; whoever was asked to help need not.
+        if end_own_pages(draft, id, PageState::Cancelled, &reason) {
+            return Ok(Reply::done(format!("Understood: {id} no longer pages you.")).about(id));
+        }
         return ack(draft, id);
     }
-    let Some(person) = draft.person().cloned() else { return escalate(draft, id) };
-    let mine: Vec<_> = incident
-        .pages
-        .iter()
-        .filter(|page| page.person == person && page.state.running())
-        .map(|page| page.id(id))
-        .collect();
-    let reason = format_compact!("{person} can't");
-    for page in mine {
-        draft.emit(Event::PageEnded { page, state: PageState::Cancelled, reason: reason.clone() });
+    if !end_own_pages(draft, id, PageState::Cancelled, &reason) {
+        // Also the second tap: the first one has paged the next step already.
+        return Ok(Reply::done(format!(
+            "{id} does not page you. Nothing changed. {}\nTo page the next step now: /incident escalate {id}",
+            paged_now(draft, id)
+        ))
+        .about(id));
     }
-    escalate::advance(draft, id, Some(&reason));
+    let incident = draft.open(id)?;
+    if incident.escalation.is_some() {
+        escalate::advance(draft, id, Some(&reason));
+    } else if incident.severity.pages() {
+        return escalate(draft, id);
+    }
     Ok(Reply::done(format!("Understood. {}", paged_now(draft, id))).about(id))
 }
 
@@ -219,7 +254,7 @@ pub fn hand_back(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject>
 }
 
 /// Nobody has it any more: the team's policy of today starts over.
-fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
+pub fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
     draft.emit(Event::IncidentUnacknowledged { incident: id, reason: reason.clone() });
     let Some(incident) = draft.incident(id) else { return };
     if incident.severity.pages() {

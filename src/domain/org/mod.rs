@@ -16,7 +16,7 @@ use super::signal::AlertSeverity;
 use super::time::Span;
 
 /// A whole organisation, checked: every name that one table mentions exists in another.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Org {
     /// Hex sha256 of the configuration's files; names the copy in `DATA/config/`.
     pub hash: String,
@@ -42,6 +42,28 @@ pub struct Org {
     pub lexicon: Lexicon,
     /// Hosts that links may point to; a link elsewhere is shown as inert text.
     pub link_hosts: Vec<String>,
+    /// Whether a chat is connected. Not declared: the runtime says so. Without one nothing is posted in channels.
+    pub chat_connected: bool,
+}
+
+impl Default for Org {
+    fn default() -> Self {
+        Self {
+            hash: String::new(),
+            teams: BTreeMap::new(),
+            people: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            services: BTreeMap::new(),
+            integrations: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            operators: Operators::default(),
+            defaults: Defaults::default(),
+            lexicon: Lexicon::default(),
+            link_hosts: Vec::new(),
+            chat_connected: true,
+        }
+    }
 }
 
 /// A team: owns services, is paged by its escalation policy, reads its channel.

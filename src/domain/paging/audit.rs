@@ -16,7 +16,7 @@ pub fn overdue(state: &State, now: Timestamp, most: usize) -> Vec<String> {
     let moments = state
         .wakeups()
         .take_while(|wakeup| wakeup.due.after(MOMENT_GRACE) < now)
-        .map(|wakeup| format!("{:?} was due {} ago", wakeup.kind, now.since(wakeup.due)));
+        .map(|wakeup| format!("{} was due {} ago", wakeup.kind, now.since(wakeup.due)));
     let sends = state.owed().filter_map(|(incident, delivery)| {
         let DeliveryStatus::Owed { not_before, .. } = &delivery.status else { return None };
         let since = not_before.unwrap_or(delivery.owed_at);

@@ -1,0 +1,228 @@
+//! What the engine promises: no answer before the disk, nothing lost when it fails, the same answers whatever becomes
+//! of the records, no endless queue, an orderly end.
+
+use crossbeam_channel::{TryRecvError, unbounded};
+
+use super::stand::{HUNG, Stand};
+use crate::domain::delivery::{Content, Outcome, Priority};
+use crate::domain::desk::Desk;
+use crate::domain::id::IncidentId;
+use crate::domain::input::Unavailable;
+use crate::domain::time::Span;
+use crate::runtime::handle::{QUEUE, Tell};
+use crate::runtime::recover;
+
+const DECLARE: &str = "/incident declare \"it is down\" service:api severity:sev1";
+
+#[test]
+fn no_answer_no_look_and_no_page_before_the_disk() {
+    let stand = Stand::new();
+    stand.disk.hold();
+    let answer = stand.say("ben", DECLARE);
+    stand.disk.wait_until_somebody_stands();
+    let (tell, told) = unbounded();
+    let look = stand.engine.view(Box::new(move |view| {
+        let applied = view.state.meta.seq;
+        Box::new(move |released| {
+            let _ = tell.send((applied, released));
+        })
+    }));
+    assert_eq!(look, Ok(()));
+    let (applied, durable) = stand.glance(|view| (view.state.meta.seq, view.durable.0));
+    assert_eq!((applied, durable), (1, 0), "applied ahead");
+    assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+    assert!(stand.starts.is_empty());
+
+    stand.disk.let_go();
+    let answers = answer.recv_timeout(HUNG).expect("answered").expect("taken");
+    assert_eq!(answers[0].seq, 1);
+    assert_eq!(told.recv_timeout(HUNG), Ok((1, Ok(()))));
+    assert_eq!(stand.started().priority, Priority::CriticalPage);
+}
+
+#[test]
+fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
+    let stand = Stand::new();
+    stand.said("ben", DECLARE);
+    let begun = [stand.started(), stand.started(), stand.started()];
+    let to = |name: &str| begun.iter().find(|grant| grant.to.to_string() == name).expect(name).clone();
+    let (chat, post) = (to("ann via chat"), to("channel core-ops"));
+    // The next post waits behind the first one.
+    stand.said("ben", "/incident update INC-1 \"looking\"");
+    let due = stand.glance(|view| view.state.incidents[&IncidentId(1)].escalation.as_ref().expect("it escalates").due);
+
+    stand.disk.fail();
+    let lost = stand.say("cas", "/ack INC-1");
+    let Err(Unavailable::Journal(why)) = lost.recv_timeout(HUNG).expect("answered") else { panic!("it was lost") };
+    assert!(why.contains("No space left"), "{why}");
+    let alarmed: Vec<String> = (0..3).map(|_| stand.started().to.to_string()).collect();
+    assert_eq!(alarmed, ["op via chat", "op via email", "webhook desk"], "the operators, past the journal");
+
+    let (triggered, trouble) = stand
+        .glance(|view| (view.state.incidents[&IncidentId(1)].holder.is_none(), view.trouble.map(ToOwned::to_owned)));
+    assert!(triggered, "the acknowledgement is gone with its commit");
+    assert!(trouble.expect("it is told").contains("No space left"));
+    let refused = stand.say("cas", "/ack INC-1").recv_timeout(HUNG).expect("answered");
+    assert!(matches!(refused, Err(Unavailable::Journal(_))), "{refused:?}");
+
+    // What is owed goes on: the second post starts behind the first. The receipts wait for the journal.
+    stand.receipt(&chat, Outcome::Accepted);
+    stand.receipt(&post, Outcome::Accepted);
+    assert_eq!(stand.started().priority, Priority::Post);
+    stand.clock.step(Span::hours(1));
+    stand.tick();
+    assert_eq!(stand.glance(|view| view.state.owed_count()), 4);
+
+    stand.disk.let_go();
+    let mended = stand.started();
+    let Content::Notice { text } = &mended.content else { panic!("{mended:?}") };
+    assert!(text.contains("writes its journal again"), "{text}");
+    let (accepted, after) = stand.glance(move |view| {
+        let incident = &view.state.incidents[&IncidentId(1)];
+        let accepted = incident.delivery(&chat.id).is_some_and(|chat| !chat.owed());
+        (accepted, incident.escalation.as_ref().expect("it goes on").due)
+    });
+    assert!(accepted, "the receipt that came meanwhile is taken");
+    assert_eq!(after, due.after(Span::hours(1)), "and so is the step of the clock");
+    assert!(stand.said("cas", "/ack INC-1").contains("nobody else is paged"));
+}
+
+#[test]
+fn a_receipt_that_a_lost_acknowledgement_made_void_is_heard_again() {
+    let stand = Stand::new();
+    stand.said("ben", DECLARE);
+    let (one, two) = (stand.started(), stand.started());
+    stand.disk.fail();
+    stand.disk.hold();
+    let lost = stand.say("cas", "/ack INC-1");
+    stand.disk.wait_until_somebody_stands();
+    // It arrived, but the page is cancelled already: the receipt changes nothing.
+    stand.receipt(&one, Outcome::Accepted);
+    stand.receipt(&two, Outcome::Accepted);
+    stand.glance(|_| ());
+    stand.disk.fail_held();
+    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    stand.disk.let_go();
+    loop {
+        let grant = stand.started();
+        assert!(grant.id != one.id && grant.id != two.id, "it arrived, and is sent again as if it had not");
+        if matches!(&grant.content, Content::Notice { text } if text.contains("again")) {
+            break;
+        }
+    }
+    let arrived = stand.glance(move |view| {
+        let incident = &view.state.incidents[&IncidentId(1)];
+        [one, two].iter().all(|grant| incident.delivery(&grant.id).is_some_and(|delivery| !delivery.owed()))
+    });
+    assert!(arrived);
+}
+
+/// Closes an incident, and lets the records have it.
+fn close_one(stand: &Stand) {
+    stand.said("ben", "/incident declare \"for the record\" service:cdn severity:sev4");
+    stand.said("ben", "/resolve INC-1");
+    stand.said("ben", "/incident close INC-1");
+    stand.tick();
+    stand.said("ben", "/incident declare \"another\" service:cdn severity:sev4");
+    assert_eq!(stand.glance(|view| view.state.closed_incidents_since().len()), 0, "the records have it");
+}
+
+#[test]
+fn a_closed_incident_that_is_named_is_loaded() {
+    let stand = Stand::new();
+    close_one(&stand);
+    let shown = stand.said("ben", "/incident show INC-1");
+    assert!(shown.contains("closed") && shown.contains("for the record"), "{shown}");
+    assert!(stand.said("ben", "/incident reopen INC-1").contains("open again"));
+    assert!(stand.glance(|view| view.state.incidents.contains_key(&IncidentId(1))));
+}
+
+#[test]
+fn records_that_fail_are_rebuilt_and_the_answers_stay() {
+    let mut stand = Stand::new();
+    close_one(&stand);
+    stand.said("ben", "/incident declare \"a third\" service:cdn severity:sev4");
+    let before = stand.said("ben", "/incident show INC-1");
+
+    // While a batch with what was gathered is on its way to the disk, the records fail.
+    stand.clock.advance(Span::secs(2));
+    stand.disk.hold();
+    let gathered = stand.say("ben", "/incident note INC-2 \"gathered\"");
+    stand.disk.wait_until_somebody_stands();
+    stand.records.clone().close().expect("they let go");
+    stand.tick();
+    let trouble = stand.glance(|view| view.trouble.map(ToOwned::to_owned)).expect("it is told");
+    assert!(trouble.contains("rebuilt"), "{trouble}");
+    let unread = stand.say("ben", "/incident show INC-1").recv_timeout(HUNG).expect("answered");
+    assert!(matches!(unread, Err(Unavailable::Records(_))), "{unread:?}");
+
+    stand.disk.let_go();
+    gathered.recv_timeout(HUNG).expect("answered").expect("the journal is well");
+    while stand.glance(|view| view.trouble.is_some()) {
+        stand.clock.advance(Span(1_001));
+        std::thread::yield_now();
+    }
+    assert_eq!(stand.said("ben", "/incident show INC-1"), before);
+    stand.clock.advance(Span::secs(2));
+    stand.said("ben", "/resolve INC-3");
+    let live = stand.glance(|view| view.state.disassemble());
+    stand.stop();
+    let disk = std::sync::Arc::new(stand.disk.clone());
+    let opened = recover::open(disk, stand.data.path(), "other", &mut |_, _| {}).expect("it opens again");
+    assert_eq!(opened.state.disassemble(), live);
+    let (applied, _) = opened.records.load_open().expect("readable").expect("not empty");
+    assert!(applied.seq > 0);
+}
+
+#[test]
+fn a_full_queue_says_busy_at_once() {
+    let mut stand = Stand::new();
+    let (go, wait) = unbounded::<()>();
+    let (tell, stands) = unbounded();
+    let held = stand.engine.view(Box::new(move |_| {
+        let _ = tell.send(());
+        let _ = wait.recv_timeout(HUNG);
+        Box::new(|_| {})
+    }));
+    assert_eq!(held, Ok(()));
+    stands.recv_timeout(HUNG).expect("the engine is held");
+    let answers: Vec<_> = (0..=QUEUE).map(|_| stand.say("ben", "/status")).collect();
+    assert_eq!(answers[QUEUE].try_recv(), Ok(Err(Unavailable::Busy)), "one more than there is room for");
+    assert_eq!(answers[QUEUE - 1].try_recv(), Err(TryRecvError::Empty));
+    go.send(()).expect("it waits");
+    for answer in &answers[..QUEUE] {
+        assert!(answer.recv_timeout(HUNG).expect("answered").is_ok());
+    }
+    stand.stop();
+    assert_eq!(stand.say("ben", "/status").try_recv(), Ok(Err(Unavailable::ShuttingDown)));
+}
+
+#[test]
+fn a_stop_finishes_what_is_begun_and_refuses_the_rest() {
+    let mut stand = Stand::new();
+    stand.said("ben", DECLARE);
+    let begun: Vec<_> = (0..3).map(|_| stand.started()).collect();
+    stand.said("ben", "/incident update INC-1 \"looking\"");
+    let (go, wait) = unbounded::<()>();
+    let held = stand.engine.view(Box::new(move |_| {
+        let _ = wait.recv_timeout(HUNG);
+        Box::new(|_| {})
+    }));
+    assert_eq!(held, Ok(()));
+    let (tell, stopped) = unbounded();
+    stand.engine.tell(Tell::Stop(Box::new(move || {
+        let _ = tell.send(());
+    })));
+    let late = stand.say("ben", "/ack INC-1");
+    go.send(()).expect("it waits");
+    begun.iter().for_each(|grant| stand.receipt(grant, Outcome::Accepted));
+    stopped.recv_timeout(HUNG).expect("it stops");
+    assert_eq!(late.recv_timeout(HUNG), Ok(Err(Unavailable::ShuttingDown)));
+    stand.join();
+    let disk = std::sync::Arc::new(stand.disk.clone());
+    let opened = recover::open(disk, stand.data.path(), "other", &mut |_, _| {}).expect("it opens again");
+    let incident = &opened.state.incidents[&IncidentId(1)];
+    assert!(begun.iter().all(|grant| incident.delivery(&grant.id).is_some_and(|delivery| !delivery.owed())));
+    assert_eq!(opened.state.owed_count(), 1, "the second post was not begun and is owed still");
+}

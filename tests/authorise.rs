@@ -1,0 +1,217 @@
+//! Who may do what: every command and every button, by everybody there can be, against a table written here. A refused
+//! attempt at something protected leaves one event and changes nothing else.
+
+mod support_paging;
+
+use std::collections::BTreeSet;
+
+use opsbell::domain::actor::{ADMINISTRATOR, Actor, By};
+use opsbell::domain::command::Call;
+use opsbell::domain::command::spec::{CommandSpec, OptionKind};
+use opsbell::domain::event::{Commit, Event};
+use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
+use opsbell::domain::reject::RejectCode;
+use opsbell::domain::signal::{AlertSeverity, SignalKind};
+use opsbell::domain::state::State;
+use opsbell::domain::time::{Span, Timestamp};
+use opsbell::runtime::Core;
+use support_paging::{START, input, press, say, sent, signal, small};
+
+const READ: [&str; 10] = [
+    "alert list",
+    "alert show",
+    "help",
+    "incident list",
+    "incident pages",
+    "incident show",
+    "incident timeline",
+    "oncall next",
+    "oncall who",
+    "status",
+];
+const DECLARE: [&str; 2] = ["incident declare", "page"];
+const RESPOND: [&str; 13] = [
+    "ack",
+    "incident ack",
+    "incident close",
+    "incident escalate",
+    "incident mitigate",
+    "incident note",
+    "incident reopen",
+    "incident resolve",
+    "incident role",
+    "incident severity",
+    "incident update",
+    "resolve",
+    "snooze",
+];
+
+/// Everybody there can be, with the tables each of them may use.
+fn everybody() -> Vec<(By, &'static [&'static str])> {
+    let person = |name: &str| By::new(Actor::Person(name.into()), "api");
+    vec![
+        (person("sue"), &["read", "declare"]),
+        (person("ann"), &["read", "declare", "respond"]),
+        (person("op"), &["read", "declare", "respond", "administer"]),
+        (person("nobody"), &[]),
+        (person(""), &[]),
+        (person("Ann"), &[]),
+        (person(ADMINISTRATOR), &["read", "administer"]),
+        (By::new(Actor::Integration("prom".into()), "generic"), &[]),
+        (By::timer("lane"), &[]),
+    ]
+}
+
+/// INC-1 is open, INC-2 resolved, INC-3 acknowledged by ann.
+fn core() -> Core {
+    let mut core = Core::new(State::new("auth"), small());
+    let firing = signal("prom", SignalKind::Alert, Some("api"), "k", Some(AlertSeverity::Critical));
+    let inputs = [
+        sent("prom", firing),
+        say("ann", "/incident declare two service:cdn"),
+        say("ann", "/resolve INC-2"),
+        say("ann", "/incident declare three service:cdn"),
+        say("ann", "/ack INC-3"),
+    ];
+    for input in inputs {
+        let (answer, commit) = core.take(Timestamp(START), input);
+        assert!(answer.reply.is_ok() && commit.is_some(), "{answer:?}");
+        core.durable(&commit.expect("it was looked at"));
+    }
+    core
+}
+
+fn call(spec: &CommandSpec) -> Call {
+    let options = spec.options.iter().map(|option| {
+        let value = match option.kind {
+            OptionKind::Text if spec.name == "help" => "status",
+            OptionKind::Text => "some words",
+            OptionKind::User | OptionKind::Target => "cas",
+            OptionKind::Team => "core",
+            OptionKind::Service => "api",
+            OptionKind::Schedule | OptionKind::Oncall => "core-primary",
+            OptionKind::Incident => "INC-1",
+            OptionKind::Alert => "ALR-1",
+            OptionKind::Severity => "sev3",
+            OptionKind::Duration => "30m",
+            OptionKind::Choice => option.choices[0].as_str(),
+            OptionKind::Number => "1",
+        };
+        (option.name.clone(), value.to_owned())
+    });
+    Call { command: spec.name.clone(), options: options.collect() }
+}
+
+/// Checks one attempt; `permission` is what the table says that it needs.
+fn attempt(by: &By, may: &[&str], permission: &str, kind: InputKind, what: &str) {
+    let mut core = core();
+    let before = core.state().clone();
+    let (answer, commit) = core.take(Timestamp(START).after(Span::secs(1)), input(by.clone(), kind));
+    let refused = matches!(
+        &answer.reply,
+        Err(reject) if matches!(reject.code, RejectCode::NotAllowed | RejectCode::Unlinked)
+    );
+    assert_eq!(refused, !may.contains(&permission), "{what} by {:?}: {answer:?}", by.actor);
+    if refused {
+        said_how(&answer);
+        left_only_a_trace(&before, core.state(), commit, permission, what);
+    }
+}
+
+fn said_how(answer: &Answer) {
+    let Err(reject) = &answer.reply else { return };
+    assert!(reject.message.ends_with('.') && reject.message.len() < 120, "{reject}");
+}
+
+fn left_only_a_trace(before: &State, after: &State, commit: Option<Commit>, permission: &str, what: &str) {
+    let Some(commit) = commit else {
+        assert_eq!(permission, "read", "{what}: an attempt at something protected is written down");
+        assert_eq!(before, after);
+        return;
+    };
+    let [Event::AttemptRefused { incident, permission: lacking, .. }] = commit.events.as_slice() else {
+        panic!("{what}: {:?}", commit.events)
+    };
+    assert_eq!(lacking, permission, "{what}");
+    let (mut before, mut after) = (before.disassemble(), after.disassemble());
+    for records in [&mut before, &mut after] {
+        records.meta = opsbell::domain::state::Meta::default();
+    }
+    for record in &mut after.incidents {
+        if Some(record.id) == *incident {
+            let told = record.timeline.pop().expect("the attempt is told");
+            assert!(told.text.starts_with("refused: "), "{told:?}");
+        }
+    }
+    assert_eq!(before, after, "{what}");
+}
+
+#[test]
+fn every_command_is_in_the_table() {
+    let org = small();
+    let named: BTreeSet<&str> = org.lexicon.commands.iter().map(|spec| spec.name.as_str()).collect();
+    let table: BTreeSet<&str> = READ.into_iter().chain(DECLARE).chain(RESPOND).chain(["whoami"]).collect();
+    assert_eq!(named, table, "a new command needs a line in this test");
+}
+
+#[test]
+fn commands_are_allowed_by_the_table() {
+    for (by, may) in everybody() {
+        for spec in &small().lexicon.commands {
+            let name = spec.name.as_str();
+            let permission = match name {
+                "whoami" => "read",
+                name if READ.contains(&name) => "read",
+                name if DECLARE.contains(&name) => "declare",
+                _ => "respond",
+            };
+            let mut called = call(spec);
+            if name == "page" {
+                called.options.retain(|(option, _)| option != "incident");
+            }
+            attempt(&by, may, permission, InputKind::Call { place: Place::default(), call: called.clone() }, name);
+            if called.options.iter().any(|(_, value)| value == "INC-1") {
+                for other in ["INC-2", "INC-3", "INC-99"] {
+                    let mut called = called.clone();
+                    called.options.iter_mut().filter(|(_, value)| value == "INC-1").for_each(|(_, value)| {
+                        other.clone_into(value);
+                    });
+                    attempt(&by, may, permission, InputKind::Call { place: Place::default(), call: called }, name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn buttons_are_allowed_by_the_table() {
+    for (by, may) in everybody() {
+        for button in Button::ALL {
+            for incident in [1, 2, 3, 99, 0, u64::MAX] {
+                let Input { kind, .. } = press("ann", button, incident);
+                attempt(&by, may, "respond", kind, button.as_str());
+            }
+        }
+    }
+}
+
+#[test]
+fn tokens_are_for_administrators() {
+    for (by, may) in everybody() {
+        let token = InputKind::AddToken { token: "t1".into(), person: "ann".into(), sha256: "00".into() };
+        attempt(&by, may, "administer", token, "token add");
+        attempt(&by, may, "administer", InputKind::RevokeToken { token: "t1".into() }, "token revoke");
+    }
+}
+
+#[test]
+fn who_somebody_is_comes_from_the_envelope_only() {
+    let mut core = core();
+    // Words that claim to be somebody else are words.
+    for text in ["/ack INC-1 as:op", "/ack INC-1 person:op", "op: /ack INC-1"] {
+        let (answer, commit) = core.take(Timestamp(START), say("sue", text));
+        assert!(answer.reply.is_err(), "{text}");
+        assert!(commit.is_none_or(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }])));
+    }
+    assert!(core.state().incidents.values().next().is_some_and(|incident| incident.holder.is_none()));
+}

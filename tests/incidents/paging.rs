@@ -1,0 +1,193 @@
+//! How paging goes on: steps, rules, failures, the last resort, the clock.
+
+use opsbell::domain::actor::By;
+use opsbell::domain::input::{Button, InputKind};
+use opsbell::domain::paging::audit;
+use opsbell::domain::signal::AlertSeverity;
+use opsbell::domain::time::Span;
+
+use crate::night::Night;
+use crate::support_paging::input;
+
+fn down(service: &str, severity: AlertSeverity) -> Night {
+    let mut night = Night::new();
+    night.alert("k", service, severity);
+    night
+}
+
+#[test]
+fn step_by_step_to_the_last_resort() {
+    let mut night = down("api", AlertSeverity::Critical);
+    assert_eq!(night.paged(), ["ann via chat", "ann via email"]);
+    night.wait(4);
+    assert_eq!(night.paged(), ["ann via sms", "ann via voice"]);
+    night.wait(1);
+    assert_eq!(night.paged(), ["cas via chat"]);
+    for _ in 0..2 {
+        night.wait(10);
+        assert_eq!(night.paged(), ["ann via chat", "ann via email"]);
+        night.wait(5);
+        assert_eq!(night.paged(), ["ann via sms", "ann via voice", "cas via chat"]);
+    }
+    night.wait(10);
+    let last_resort = ["op via chat", "op via email", "webhook desk"];
+    let mut paged = night.paged();
+    paged.dedup();
+    assert_eq!(paged, last_resort, "the operators as such, and as the fallback's first step");
+    night.wait(6);
+    assert_eq!(night.paged(), last_resort, "the fallback once more");
+    night.wait(6);
+    assert_eq!(night.paged(), last_resort, "nobody is left");
+    assert!(night.incident().exhausted_at.is_some());
+    night.wait(600);
+    assert_eq!(night.paged(), Vec::<String>::new());
+    assert!(night.say("ann", "/incident list").contains("NOBODY ANSWERED"));
+}
+
+#[test]
+fn a_step_that_reaches_nobody_falls_through_with_a_warning() {
+    let mut night = down("cdn", AlertSeverity::Critical);
+    assert_eq!(night.paged(), ["ann via chat", "ann via email", "ben via webhook", "webhook desk"]);
+    let warned = |night: &Night, text: &str| night.incident().timeline.iter().any(|entry| entry.text == text);
+    assert!(warned(&night, "warning: schedule later has nobody on call"));
+    assert!(warned(&night, "warning: step 1 of edge reaches nobody"));
+    night.wait(7);
+    assert!(night.paged().contains(&"op via chat".to_owned()), "step 3 falls through to the last resort");
+}
+
+#[test]
+fn low_urgency_is_gentle() {
+    let mut night = down("api", AlertSeverity::Warning);
+    assert_eq!(night.paged(), Vec::<String>::new());
+    night.wait(1);
+    assert_eq!(night.paged(), ["ann via chat"]);
+    night.wait(4);
+    assert_eq!(night.paged(), ["cas via push"]);
+    night.wait(5);
+    assert_eq!(night.paged(), ["ann via email"], "ten minutes after the page began");
+}
+
+#[test]
+fn a_method_that_fails_starts_the_next_one_and_a_person_the_next_step() {
+    let mut night = Night::new();
+    night.refuses = vec!["ann via chat", "ann via email"];
+    night.alert("k", "api", AlertSeverity::Critical);
+    assert_eq!(night.paged(), ["ann via chat", "ann via email", "ann via sms", "ann via voice"], "without waiting");
+    let mut night = Night::new();
+    night.refuses = vec!["ann via chat", "ann via email", "ann via sms", "ann via voice"];
+    night.alert("k", "api", AlertSeverity::Critical);
+    assert_eq!(night.paged().last().map(String::as_str), Some("cas via chat"), "the next step without waiting");
+    let reason = &night.incident().pages[1].reason;
+    assert_eq!(reason, "step 2 of core (nobody could be reached)");
+}
+
+#[test]
+fn when_nothing_works_at_all_it_ends_and_is_told() {
+    let mut night = Night::new();
+    night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
+    night.alert("k", "api", AlertSeverity::Critical);
+    assert!(night.incident().exhausted_at.is_some());
+    assert_eq!(night.core.state().owed_count(), 0);
+    assert!(night.core.is_idle());
+    night.wait(100);
+}
+
+#[test]
+fn cannot_pages_the_next_step_and_a_second_tap_does_not() {
+    let mut night = down("api", AlertSeverity::Critical);
+    night.paged();
+    let told = night.press("ann", Button::Cant);
+    assert!(told.starts_with("Understood. Paged: cas"), "{told}");
+    assert_eq!(night.paged(), ["cas via chat"]);
+    let told = night.press("ann", Button::Cant);
+    assert!(told.starts_with("INC-1 does not page you. Nothing changed."), "{told}");
+    assert!(told.contains("/incident escalate INC-1"));
+    assert_eq!(night.paged(), Vec::<String>::new());
+    night.wait(9);
+    assert_eq!(night.paged(), Vec::<String>::new(), "no text to ann");
+}
+
+#[test]
+fn cannot_after_the_last_resort_goes_on_by_the_policy() {
+    let mut night = down("api", AlertSeverity::Critical);
+    night.wait(100);
+    assert!(night.incident().exhausted_at.is_some());
+    night.paged();
+    night.press("cas", Button::Cant);
+    assert!(!night.paged().is_empty(), "somebody is paged");
+    assert!(night.incident().escalation.is_some());
+}
+
+#[test]
+fn an_escalation_after_an_acknowledgement_goes_on_behind_the_last_step() {
+    let mut night = down("api", AlertSeverity::Critical);
+    night.say("ann", "/ack INC-1");
+    night.paged();
+    let told = night.say("ann", "/incident escalate INC-1");
+    assert!(told.starts_with("INC-1 escalated. Paged: cas, channel core-ops."), "{told}");
+    assert_eq!((night.state(), night.paged()), ("triggered", vec!["cas via chat".into()]));
+    night.say("cas", "/ack INC-1");
+    night.say("cas", "/incident escalate INC-1");
+    assert_eq!(night.paged(), ["ann via chat", "ann via email"], "behind the last step stands the first");
+}
+
+#[test]
+fn somebody_is_paged_by_word() {
+    let mut night = Night::new();
+    let told = night.say("sue", "/page cas \"can you look?\"");
+    assert!(told.starts_with("INC-1 sev2 misc: can you look? declared.\nPaged: cas."), "{told}");
+    assert_eq!(night.paged(), ["cas via chat"]);
+    night.wait(10);
+    assert_eq!(night.paged(), ["cas via chat"], "once more");
+    night.wait(10);
+    assert!(night.paged().contains(&"op via chat".to_owned()), "then the last resort");
+    let mut night = Night::new();
+    night.say("ann", "/page team:edge help");
+    assert_eq!(night.incident().service.as_str(), "cdn");
+    assert!(night.paged().contains(&"ben via webhook".to_owned()));
+    let told = night.say("ann", "/page team:edge incident:INC-1");
+    assert!(told.starts_with("refused: Only a person can be added to INC-1."), "{told}");
+}
+
+#[test]
+fn a_step_of_the_clock_shifts_what_runs() {
+    for step in [Span::hours(3), Span::hours(-3)] {
+        let mut night = down("api", AlertSeverity::Critical);
+        night.paged();
+        night.now = night.now.after(step);
+        night.take(input(By::timer("clock"), InputKind::ClockStepped { by: step }));
+        assert_eq!(night.paged(), Vec::<String>::new());
+        night.wait(1);
+        assert_eq!(night.paged(), Vec::<String>::new());
+        night.wait(1);
+        assert_eq!(night.paged(), ["ann via sms"], "two minutes after its page, as if nothing had happened");
+        night.wait(3);
+        assert_eq!(night.paged(), ["ann via voice", "cas via chat"]);
+    }
+}
+
+#[test]
+fn after_an_outage_steps_fire_one_at_a_time() {
+    let mut night = down("api", AlertSeverity::Critical);
+    night.paged();
+    night.now = night.now.after(Span::hours(9));
+    let mut fired = 0;
+    while let Some(moment) = night.core.due(night.now) {
+        night.take(moment);
+        fired += 1;
+    }
+    assert_eq!(fired, 2, "one rule and one step, not nine hours of them");
+    assert_eq!(night.paged(), ["ann via sms", "cas via chat"]);
+}
+
+#[test]
+fn the_auditor_sees_what_the_timers_missed() {
+    let mut night = down("api", AlertSeverity::Critical);
+    let look = |night: &Night| audit::overdue(night.core.state(), night.now, 5);
+    assert_eq!(look(&night), Vec::<String>::new());
+    night.now = night.now.after(Span::mins(6));
+    let found = look(&night);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|line| line.contains("INC-1") && line.contains("1m")), "{found:?}");
+    assert!(found.iter().all(|line| !line.contains("IncidentId")), "in words: {found:?}");
+}
