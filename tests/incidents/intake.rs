@@ -158,7 +158,10 @@ fn only_a_sender_that_may_acknowledges() {
     night.take(sent("probe", firing("k", Some("api"))));
     night.take(sent("probe", signal("probe", SignalKind::Ack, None, "k", None)));
     assert_eq!(night.state(), "acknowledged");
-    assert_eq!(night.incident().acknowledged_by.as_ref().map(ToString::to_string).as_deref(), Some("integration:probe"));
+    assert_eq!(
+        night.incident().acknowledged_by.as_ref().map(ToString::to_string).as_deref(),
+        Some("integration:probe")
+    );
     assert_eq!(night.incident().roles.lead, None);
     night.take(sent("probe", signal("probe", SignalKind::Ack, None, "k", None)));
     assert!(night.last.is_empty());
@@ -167,8 +170,7 @@ fn only_a_sender_that_may_acknowledges() {
 #[test]
 fn what_is_no_alert_does_nothing() {
     let mut night = Night::new();
-    for kind in
-        [SignalKind::Deploy, SignalKind::Ci, SignalKind::StatusUpdate, SignalKind::Confirm, SignalKind::Ignore]
+    for kind in [SignalKind::Deploy, SignalKind::Ci, SignalKind::StatusUpdate, SignalKind::Confirm, SignalKind::Ignore]
     {
         night.take(sent("prom", signal("prom", kind, Some("api"), "k", None)));
         assert!(night.last.is_empty());

@@ -88,7 +88,9 @@ fn every_button_in_every_state() {
             let mut night = in_state(from);
             let told = night.press("ann", button);
             match to {
-                "-" => assert!(told.starts_with("refused: ") && night.last.is_empty(), "{button:?} when {from}: {told}"),
+                "-" => {
+                    assert!(told.starts_with("refused: ") && night.last.is_empty(), "{button:?} when {from}: {told}")
+                }
                 "=" => assert!(told.contains("already") && night.last.is_empty(), "{button:?} when {from}: {told}"),
                 to => assert_eq!((night.state(), night.last.is_empty()), (to, false), "{button:?} when {from}: {told}"),
             }
@@ -107,7 +109,10 @@ fn every_button_in_every_state() {
 fn what_is_not_there_is_said_so() {
     let mut night = Night::new();
     let told = night.say("ann", "/ack INC-1");
-    assert_eq!(told, "refused: There is no INC-1: no incident has been declared yet.\nSee what is open: /incident list");
+    assert_eq!(
+        told,
+        "refused: There is no INC-1: no incident has been declared yet.\nSee what is open: /incident list"
+    );
     let mut night = in_state("triggered");
     let told = night.say("ann", "/ack INC-7");
     assert_eq!(told, "refused: There is no INC-7; the last one is INC-1.\nSee what is open: /incident list");
