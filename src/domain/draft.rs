@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use super::actor::{Actor, By};
-use super::delivery::{Content, Destination, Priority};
+use super::delivery::{ChannelRef, Content, Destination, Priority};
 use super::event::{DeliveryOwed, Event};
 use super::id::{AlertId, DeliveryId, IncidentId};
 use super::incident::Incident;
@@ -73,6 +73,11 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        self.events.push(event);
+    }
+
+    /// Adds the event that ends the decision: nothing looks at its incident any more.
+    pub fn emit_last(&mut self, event: Event) {
         self.events.push(event);
     }
 
@@ -163,14 +168,16 @@ impl<'a> Draft<'a> {
         self.emit(Event::DeliveryOwed(Box::new(owed)));
     }
 
+    /// Where lines about an incident are posted: the channel of the team that owns it, if it has one and a chat is
+    /// connected.
+    pub fn channel(&self, incident: &Incident) -> Option<&'a ChannelRef> {
+        self.org.teams.get(&incident.team)?.channel.as_ref().filter(|_| self.org.chat_connected)
+    }
+
     /// Posts a line in the channel of the team that owns an incident, if it has one and a chat is connected. A post
     /// that cannot arrive is nobody's loss: the record tells the same.
     pub fn post(&mut self, id: IncidentId, text: String) {
-        if !self.org.chat_connected {
-            return;
-        }
-        let Some(incident) = self.incident(id) else { return };
-        let Some(channel) = self.org.teams.get(&incident.team).and_then(|team| team.channel.clone()) else { return };
+        let Some(channel) = self.incident(id).and_then(|incident| self.channel(incident)).cloned() else { return };
         self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });
     }
 

@@ -5,6 +5,7 @@
 //! queue and have a deadline, and after the first `Trouble` the instance is dead and its thread is left to itself.
 //! Which commits are durable, and whether `applied` agrees with the journal, is the runtime's business.
 
+mod folio;
 mod rebuild;
 mod slot;
 mod snapshot;
@@ -183,7 +184,7 @@ impl Records {
         Box::new(move |store| {
             if let Some(store) = store {
                 // An error is kept in `shared`, which ends the thread after this job.
-                let _ = shared.guard(|| store.write(&snapshot));
+                let _ = shared.guard(|| store.write(snapshot));
             }
         })
     }

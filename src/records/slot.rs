@@ -41,32 +41,35 @@ pub(super) fn numbered(prefix: &[u8], n: u64) -> Vec<u8> {
     [prefix, &n.to_be_bytes()].concat()
 }
 
-/// The number in a key made by `numbered`.
-pub(super) fn number(prefix: &[u8], key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.strip_prefix(prefix)?.try_into().ok()?))
+/// Where a record stands in the tree.
+pub(super) enum Place {
+    /// With its neighbours in a folio: the prefix of its kind and its number.
+    Folio(&'static [u8], u64),
+    /// Alone under a key.
+    Key(Vec<u8>),
 }
 
 impl Slot {
-    /// Its key in the tree.
-    pub(super) fn key(&self) -> Vec<u8> {
+    /// Its place in the tree.
+    pub(super) fn place(&self) -> Place {
         match self {
-            Self::OpenIncident(id) => numbered(OPEN_INCIDENTS, id.0),
-            Self::ClosedIncident(id) => numbered(CLOSED_INCIDENTS, id.0),
-            Self::OpenAlert(id) => numbered(OPEN_ALERTS, id.0),
-            Self::ClosedAlert(id) => numbered(CLOSED_ALERTS, id.0),
-            Self::Notice(id) => [NOTICES, id.to_string().as_bytes()].concat(),
-            Self::Answer(key) => [ANSWERS, key.as_bytes()].concat(),
-            Self::Token(name) => [TOKENS, name.as_bytes()].concat(),
-            Self::Meta => META.to_vec(),
+            Self::OpenIncident(id) => Place::Folio(OPEN_INCIDENTS, id.0),
+            Self::ClosedIncident(id) => Place::Folio(CLOSED_INCIDENTS, id.0),
+            Self::OpenAlert(id) => Place::Folio(OPEN_ALERTS, id.0),
+            Self::ClosedAlert(id) => Place::Folio(CLOSED_ALERTS, id.0),
+            Self::Notice(id) => Place::Key([NOTICES, id.to_string().as_bytes()].concat()),
+            Self::Answer(key) => Place::Key([ANSWERS, key.as_bytes()].concat()),
+            Self::Token(name) => Place::Key([TOKENS, name.as_bytes()].concat()),
+            Self::Meta => Place::Key(META.to_vec()),
         }
     }
+}
 
-    /// For a record that is kept open: the prefix of its kind, its number, and where it stands once closed.
-    pub(super) fn opened(&self) -> Option<(&'static [u8], u64, Self)> {
-        match self {
-            Self::OpenIncident(id) => Some((OPEN_INCIDENTS, id.0, Self::ClosedIncident(*id))),
-            Self::OpenAlert(id) => Some((OPEN_ALERTS, id.0, Self::ClosedAlert(*id))),
-            _ => None,
-        }
+/// Where a record of a kind that is kept open stands once closed.
+pub(super) fn closed(prefix: &[u8]) -> Option<&'static [u8]> {
+    match prefix {
+        OPEN_INCIDENTS => Some(CLOSED_INCIDENTS),
+        OPEN_ALERTS => Some(CLOSED_ALERTS),
+        _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! The store: one sled tree, used by one thread. Everything here may block, fail or panic; `mod.rs` stands before it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +9,8 @@ use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use sled::IVec;
 
-use super::slot::{self, Slot};
+use super::folio::{self, Folio};
+use super::slot::{self, Place};
 use super::snapshot::{Applied, Counts, SCHEMA, Snapshot};
 use super::trouble::Trouble;
 use crate::domain::alert::Alert;
@@ -86,8 +89,8 @@ impl Store {
         let newest = |prefixes: [&'static [u8]; 2]| -> Outcome<u64> {
             let mut newest = 0;
             for prefix in prefixes {
-                if let Some((key, _)) = db.scan_prefix(prefix).next_back().transpose()? {
-                    newest = newest.max(numbered_by(prefix, &key)?);
+                if let Some((key, value)) = db.scan_prefix(prefix).next_back().transpose()? {
+                    newest = newest.max(entries(prefix, &key, &value)?.last().map_or(0, |(n, _)| *n));
                 }
             }
             Ok(newest)
@@ -98,29 +101,36 @@ impl Store {
     }
 
     /// Writes a snapshot as one batch. sled's batches are atomic within a tree, and there is only this one.
-    pub(super) fn write(&mut self, snapshot: &Snapshot) -> Outcome<()> {
+    pub(super) fn write(&mut self, snapshot: Snapshot) -> Outcome<()> {
         let mut batch = sled::Batch::default();
-        let (mut newest_incident, mut newest_alert) = (self.newest_incident, self.newest_alert);
-        for (slot, value) in &snapshot.puts {
-            let key = slot.key();
-            match slot {
-                Slot::OpenIncident(IncidentId(n)) | Slot::ClosedIncident(IncidentId(n)) => {
-                    newest_incident = newest_incident.max(*n);
+        let mut folios = Folios { store: self, changed: BTreeMap::new() };
+        for (slot, value) in snapshot.puts {
+            match slot.place() {
+                Place::Key(key) => batch.insert(key, value),
+                Place::Folio(prefix, n) => {
+                    // A record that is open now and was not before may have come back from the closed ones.
+                    if let Some(closed) = slot::closed(prefix)
+                        && !folios.of(prefix, n)?.contains(n)
+                    {
+                        folios.of(closed, n)?.remove(n);
+                    }
+                    folios.of(prefix, n)?.put(n, value);
                 }
-                Slot::OpenAlert(AlertId(n)) | Slot::ClosedAlert(AlertId(n)) => newest_alert = newest_alert.max(*n),
-                _ => {}
             }
-            // An older record that is open now and was not before has come back from the closed ones.
-            if let Some((_, _, closed)) = slot.opened().filter(|(kind, n, _)| self.may_exist(kind, *n))
-                && !self.db.contains_key(&key)?
-            {
-                batch.remove(closed.key());
-            }
-            batch.insert(key, value.as_slice());
         }
-        for slot in &snapshot.removes {
-            if slot.opened().is_none_or(|(kind, n, _)| self.may_exist(kind, n)) {
-                batch.remove(slot.key());
+        for slot in snapshot.removes {
+            match slot.place() {
+                Place::Key(key) => batch.remove(key),
+                Place::Folio(prefix, n) => folios.of(prefix, n)?.remove(n),
+            }
+        }
+        let (mut newest_incident, mut newest_alert) = (self.newest_incident, self.newest_alert);
+        for ((prefix, key), folio) in folios.changed.into_iter().filter(|(_, folio)| folio.changed()) {
+            let newest = if incidents(prefix) { &mut newest_incident } else { &mut newest_alert };
+            *newest = (*newest).max(folio.last());
+            match folio.write() {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
             }
         }
         batch.insert(slot::APPLIED, serde_json::to_vec(&snapshot.applied).map_err(unreadable("applied"))?);
@@ -129,8 +139,15 @@ impl Store {
         Ok(())
     }
 
-    fn may_exist(&self, kind: &[u8], n: u64) -> bool {
-        n <= if kind == slot::OPEN_INCIDENTS { self.newest_incident } else { self.newest_alert }
+    /// The folio that record `n` stands in or will stand in; `None` when there is none yet.
+    fn folio(&self, prefix: &'static [u8], key: &[u8], n: u64) -> Outcome<Option<Folio>> {
+        let newest = if incidents(prefix) { self.newest_incident } else { self.newest_alert };
+        // A folio behind the newest record was never written: no need to look for it.
+        if n > newest && !folio::together(n, newest) {
+            return Ok(None);
+        }
+        let Some(value) = self.db.get(key)? else { return Ok(None) };
+        entries(prefix, key, &value).map(|entries| Some(Folio::of(&entries)))
     }
 
     /// How far the records reach; `None` when there are none.
@@ -168,21 +185,17 @@ impl Store {
         let mut records = OpenRecords { meta, ..OpenRecords::default() };
         let mut policies: Vec<Arc<Policy>> = Vec::new();
         records.incidents.reserve(applied.open.incidents.min(1 << 20));
-        self.each(slot::OPEN_INCIDENTS, beat, |key, value| {
-            let mut incident: Incident = parse(key, value)?;
-            same(key, slot::OPEN_INCIDENTS, incident.id.0)?;
+        let id = |incident: &Incident| incident.id.0;
+        self.each_numbered(slot::OPEN_INCIDENTS, beat, id, |mut incident: Incident| {
             if let Some(escalation) = &mut incident.escalation {
                 share(&mut policies, &mut escalation.policy);
             }
+            incident.pack();
             records.incidents.push(incident);
-            Ok(())
         })?;
-        self.each(slot::OPEN_ALERTS, beat, |key, value| {
-            let alert: Alert = parse(key, value)?;
-            same(key, slot::OPEN_ALERTS, alert.id.0)?;
-            records.alerts.push(alert);
-            Ok(())
-        })?;
+        records.alerts.reserve(applied.open.alerts.min(1 << 20));
+        let id = |alert: &Alert| alert.id.0;
+        self.each_numbered(slot::OPEN_ALERTS, beat, id, |alert| records.alerts.push(alert))?;
         self.each(slot::NOTICES, beat, |key, value| {
             records.notices.push(parse::<Delivery>(key, value)?);
             Ok(())
@@ -208,11 +221,27 @@ impl Store {
         Ok(Some((applied, records)))
     }
 
+    /// Every record of a kind that stands in folios, by number.
+    fn each_numbered<T: DeserializeOwned>(
+        &self,
+        prefix: &'static [u8],
+        beat: &dyn Fn(),
+        id: impl Fn(&T) -> u64,
+        mut take: impl FnMut(T),
+    ) -> Outcome<()> {
+        self.each(prefix, beat, |key, value| {
+            for (n, record) in entries(prefix, key, value)? {
+                take(numbered(prefix, n, record, &id)?);
+            }
+            Ok(())
+        })
+    }
+
     fn each(&self, prefix: &[u8], beat: &dyn Fn(), mut take: impl FnMut(&IVec, &IVec) -> Outcome<()>) -> Outcome<()> {
         for (n, entry) in self.db.scan_prefix(prefix).enumerate() {
             let (key, value) = entry?;
             take(&key, &value)?;
-            if n % 1024 == 0 {
+            if n % 256 == 0 {
                 beat();
             }
         }
@@ -227,12 +256,12 @@ impl Store {
         self.one(slot::CLOSED_ALERTS, id.0, |alert: &Alert| alert.id.0)
     }
 
-    fn one<T: DeserializeOwned>(&self, prefix: &[u8], n: u64, id: impl Fn(&T) -> u64) -> Outcome<Option<T>> {
-        let key = slot::numbered(prefix, n);
+    fn one<T: DeserializeOwned>(&self, prefix: &'static [u8], n: u64, id: impl Fn(&T) -> u64) -> Outcome<Option<T>> {
+        let key = folio::key(prefix, n);
         let Some(value) = self.db.get(&key)? else { return Ok(None) };
-        let record = parse(&key, &value)?;
-        same(&key, prefix, id(&record))?;
-        Ok(Some(record))
+        let entries = entries(prefix, &key, &value)?;
+        let Some((_, record)) = entries.iter().find(|(known, _)| *known == n) else { return Ok(None) };
+        numbered(prefix, n, record, &id).map(Some)
     }
 
     pub(super) fn incidents(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<Incident>> {
@@ -245,22 +274,21 @@ impl Store {
 
     fn newest_first<T: DeserializeOwned>(
         &self,
-        prefix: &[u8],
+        prefix: &'static [u8],
         below: Option<u64>,
         limit: usize,
         id: impl Fn(&T) -> u64,
     ) -> Outcome<Vec<T>> {
-        let from = slot::numbered(prefix, 0);
-        let entries = match below {
-            Some(below) => self.db.range(from..slot::numbered(prefix, below)),
-            None => self.db.range(from..=slot::numbered(prefix, u64::MAX)),
-        };
+        let below = below.unwrap_or(u64::MAX);
         let mut records = Vec::new();
-        for entry in entries.rev().take(limit) {
+        for entry in self.db.range(folio::key(prefix, 0)..=folio::key(prefix, below)).rev() {
             let (key, value) = entry?;
-            let record = parse(&key, &value)?;
-            same(&key, prefix, id(&record))?;
-            records.push(record);
+            for (n, record) in entries(prefix, &key, &value)?.into_iter().rev().filter(|(n, _)| *n < below) {
+                if records.len() >= limit {
+                    return Ok(records);
+                }
+                records.push(numbered(prefix, n, record, &id)?);
+            }
         }
         Ok(records)
     }
@@ -283,14 +311,42 @@ fn parse<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Outcome<T> {
     serde_json::from_slice(value).map_err(unreadable(key))
 }
 
-fn numbered_by(prefix: &[u8], key: &[u8]) -> Outcome<u64> {
-    slot::number(prefix, key).ok_or_else(|| Fault::Broken(format!("`{}` is not a key", key.escape_ascii())))
+/// The records in a folio's value, by number.
+fn entries<'a>(prefix: &[u8], key: &[u8], value: &'a [u8]) -> Outcome<Vec<(u64, &'a [u8])>> {
+    let entries = folio::entries(value).filter(|entries| entries.iter().all(|(n, _)| folio::key(prefix, *n) == key));
+    entries.ok_or_else(|| Fault::Broken(format!("the folio `{}` cannot be read", key.escape_ascii())))
 }
 
-/// A record must stand under its own number.
-fn same(key: &[u8], prefix: &[u8], id: u64) -> Outcome<()> {
-    let n = numbered_by(prefix, key)?;
-    if n == id { Ok(()) } else { Err(Fault::Broken(format!("record {id} stands where {n} should"))) }
+/// A record of a folio. It must stand under its own number.
+fn numbered<T: DeserializeOwned>(prefix: &[u8], n: u64, record: &[u8], id: impl Fn(&T) -> u64) -> Outcome<T> {
+    let record = serde_json::from_slice(record).map_err(unreadable(slot::numbered(prefix, n)))?;
+    match id(&record) {
+        id if id == n => Ok(record),
+        id => Err(Fault::Broken(format!("record {id} stands where {n} should"))),
+    }
+}
+
+fn incidents(prefix: &[u8]) -> bool {
+    [slot::OPEN_INCIDENTS, slot::CLOSED_INCIDENTS].contains(&prefix)
+}
+
+/// The folios that a snapshot touches.
+struct Folios<'a> {
+    store: &'a Store,
+    changed: BTreeMap<(&'static [u8], Vec<u8>), Folio>,
+}
+
+impl Folios<'_> {
+    /// The folio of record `n`, to be changed.
+    fn of(&mut self, prefix: &'static [u8], n: u64) -> Outcome<&mut Folio> {
+        match self.changed.entry((prefix, folio::key(prefix, n))) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let folio = self.store.folio(prefix, &place.key().1, n)?;
+                Ok(place.insert(folio.unwrap_or_default()))
+            }
+        }
+    }
 }
 
 fn name(prefix: &[u8], key: &[u8]) -> Outcome<CompactString> {

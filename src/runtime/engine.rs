@@ -490,14 +490,14 @@ impl Engine {
         }
     }
 
-    /// Hands what was applied to the writer, when it is free. At this moment State is what the last commit made it.
+    /// Hands what was applied to the writer, when it is free. Until the next input State is what the last of these
+    /// commits made it, so what is dirty can be gathered while they are being written.
     fn hand_over(&mut self) {
         if self.writing || self.unwritten.is_empty() || self.trouble.is_some() {
             return;
         }
         let batch = std::mem::take(&mut self.unwritten);
         let seq = self.core.state().meta.seq;
-        self.shelf.gather(seq, self.core.state_mut(), self.clock.now());
         self.writing = true;
         self.writing_since = self.clock.now();
         if let Some(writer) = &self.writer
@@ -506,6 +506,7 @@ impl Engine {
             tracing::error!("the writer has ended; stopping");
             std::process::abort();
         }
+        self.shelf.gather(seq, self.core.state_mut(), self.clock.now());
     }
 
     /// Moves a virtual clock on: to the next moment once all that was due has happened and arrived.

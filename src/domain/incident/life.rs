@@ -80,7 +80,8 @@ fn begin_with(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: Com
     if incident.severity.pages() {
         escalate::start(draft, id, policy, 0, reason);
     }
-    let Some(incident) = draft.incident(id) else { return };
+    // What opens by itself can be a storm of alerts: nothing is worded that nobody reads.
+    let Some(incident) = draft.incident(id).filter(|incident| draft.channel(incident).is_some()) else { return };
     let text = format!("{}\n{}", super::show::headline(incident), super::show::who_is_paged(incident));
     draft.post(id, text);
 }

@@ -345,4 +345,11 @@ impl Incident {
             self.timeline_folded += 1;
         }
     }
+
+    /// Gives back the room that its lists have beyond what stands in them; reading a record leaves some.
+    pub fn pack(&mut self) {
+        self.pages.shrink_to_fit();
+        self.deliveries.shrink_to_fit();
+        self.timeline.shrink_to_fit();
+    }
 }

@@ -16,7 +16,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
     let Some((incident, delivery)) = draft.state.owed_delivery(id) else { return };
     let delivery_id = id.clone();
     match outcome {
-        Outcome::Accepted => draft.emit(Event::DeliveryAccepted { delivery: delivery_id, incident }),
+        Outcome::Accepted => draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident }),
         Outcome::Retryable { reason, after, unknown } => {
             let DeliveryStatus::Owed { attempts, unknown: before, .. } = delivery.status else { return };
             let attempts = attempts.saturating_add(1);
