@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::{End, Global, LISTEN, start_logging};
+use super::{End, Global, LISTEN, USAGE, start_logging};
 use crate::catalog::{self, Config, process_env};
 use crate::chat::terminal::{self, Terminal};
 use crate::chat::{Chat, Ended};
@@ -34,11 +34,28 @@ const PARTING: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
+/// Makes sure that the directory is a demo's: `OPSBELL_DATA` may name the data of a real organisation, which an example
+/// airline must not page from or resolve in.
+fn claim(data: &Path) -> Result<(), End> {
+    let mark = data.join("demo");
+    if data.join("journal").exists() && !mark.exists() {
+        let refused = anyhow!(
+            "{} holds the data of a server, not of a demo. Name another directory with --data, or unset OPSBELL_DATA.",
+            data.display()
+        );
+        return Err(End::Failed(USAGE, refused));
+    }
+    std::fs::create_dir_all(data).with_context(|| format!("{}: cannot be made", data.display()))?;
+    std::fs::write(&mark, "opsbell demo\n").with_context(|| format!("{}: cannot be written", mark.display()))?;
+    Ok(())
+}
+
 pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let interactive = terminal::interactive();
     // A log line in the middle of the screen would break the line being typed; what matters is told there anyway.
     start_logging(if interactive { "off" } else { "warn" });
     let data = stage::data_dir(global.data.clone(), &process_env);
+    claim(&data)?;
     let clock = Arc::new(SkippingClock::default());
     let config = example(clock.now())?;
     let org = Arc::new(config.org.clone());

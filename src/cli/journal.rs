@@ -122,7 +122,7 @@ fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<
     }
     for torn in &report.torn {
         out(format_args!(
-            "{}:{}: {} bytes at the end were never acknowledged ({}).",
+            "{}:{}: {} bytes at the end are not whole ({}): a torn write, unless a head noted elsewhere says otherwise.",
             torn.file.display(),
             torn.line,
             torn.bytes,

@@ -163,6 +163,10 @@ impl Engine {
         if let Some(writer) = self.writer.take() {
             writer.stop();
         }
+        let seq = self.core.state().meta.seq;
+        if seq == self.durable.0 {
+            self.shelf.catch_up(self.core.state_mut(), &self.durable.1);
+        }
         self.shelf.close();
         self.refuse_the_rest();
         if let Some((_, stopped)) = self.stop.take() {

@@ -236,6 +236,24 @@ impl Shelf {
         }
     }
 
+    /// Brings the records up to State, all of which is durable (`hash` is that of its last commit): a start after an
+    /// orderly stop then knows the journal's head, and notices when that is damaged or gone.
+    pub fn catch_up(&mut self, state: &mut State, hash: &str) {
+        self.pass_on();
+        let Store::Open(records) = &self.store else { return };
+        if self.gathered.is_some() || state.dirty_count() == 0 {
+            return;
+        }
+        let dirty = state.take_dirty();
+        let written = match snapshot(state, &dirty, hash) {
+            Ok(snapshot) => records.write_waiting(snapshot).map_err(|trouble| trouble.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = written {
+            tracing::warn!(%why, "the records stay behind; they will be caught up at the next start");
+        }
+    }
+
     /// Lets go of the records; what they lack is caught up from the journal's tail at the next start.
     pub fn close(&mut self) {
         if let Store::Open(records) = &self.store
