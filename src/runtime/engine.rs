@@ -103,12 +103,7 @@ pub fn start(
             stop: None,
             next_tick: now.after(TICK),
         };
-        let ran = catch_unwind(AssertUnwindSafe(|| engine.run()));
-        if ran.is_err() {
-            // Whoever supervises the process starts it again; what is durable is all there.
-            tracing::error!("the engine panicked; stopping at once");
-            std::process::abort();
-        }
+        engine.run();
     })
 }
 

@@ -1,7 +1,6 @@
 //! The writer: owns the journal on a thread of its own, makes each batch durable with one write and one sync, and
 //! tells the engine. A failed batch is never tried again; a fresh segment is tried until one can be made.
 
-use std::panic::AssertUnwindSafe;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -52,15 +51,7 @@ impl Writer {
     pub fn start(journal: Journal, tell: impl Fn(Written) + Send + 'static) -> std::io::Result<Self> {
         // One batch is written while the engine gathers the next, so one place is all that is needed.
         let (batches, queue) = bounded(1);
-        let run = move || {
-            let ran = std::panic::catch_unwind(AssertUnwindSafe(|| run(journal, &queue, &tell)));
-            if ran.is_err() {
-                // Without a writer nothing can be promised any more; a restart recovers from what is durable.
-                tracing::error!("the writer panicked; stopping at once");
-                std::process::abort();
-            }
-        };
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(run)?;
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tell))?;
         Ok(Self { batches, thread })
     }
 

@@ -334,8 +334,7 @@ impl Incident {
 
     /// Whether a person is paged by it or works on it.
     pub fn involves(&self, person: &PersonId) -> bool {
-        self.roles.responders.contains(person)
-            || self.pages.iter().any(|page| page.person == *person && page.state != PageState::Expired)
+        self.roles.responders.contains(person) || self.pages.iter().any(|page| page.person == *person)
     }
 
     /// Shifts everything that runs by duration; the clock was stepped.

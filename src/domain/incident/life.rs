@@ -196,7 +196,11 @@ pub fn cant(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
         }
         return ack(draft, id);
     }
-    if !end_own_pages(draft, id, PageState::Cancelled, &reason) {
+    // After the last resort nobody's page runs any more, and "Can't" still has to reach somebody else.
+    let late = draft.incident(id).is_some_and(|incident| {
+        incident.exhausted_at.is_some() && draft.person().is_some_and(|person| incident.involves(person))
+    });
+    if !end_own_pages(draft, id, PageState::Cancelled, &reason) && !late {
         // Also the second tap: the first one has paged the next step already.
         return Ok(Reply::done(format!(
             "{id} does not page you. Nothing changed. {}\nTo page the next step now: /incident escalate {id}",
