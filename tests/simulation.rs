@@ -50,6 +50,6 @@ fn nobody_is_forgotten_in_a_thousand_bad_nights() {
     }
     println!("seeds {first} and up, {runs} runs: {seen:?}");
     if runs >= 100 {
-        seen.enough();
+        seen.enough(runs);
     }
 }
