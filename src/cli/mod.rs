@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
 //! configuration; 3 unreachable or timed out.
 
+mod chat;
 mod check;
 mod client;
 mod demo;
@@ -69,6 +70,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run the server for an organisation
     Serve,
+    /// Chat with a running server from a terminal: opsbell chat --as bas
+    Chat(chat::Args),
     /// Say something as a person: opsbell say '/status' --as bas
     Say(say::Args),
     /// Write a small configuration to start from
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
     let ended = match &cli.verb {
         Verb::Demo(args) => demo::run(global, args),
         Verb::Serve => serve::run(global),
+        Verb::Chat(args) => chat::run(global, args),
         Verb::Say(args) => say::run(global, args),
         Verb::Init(args) => init::run(args),
         Verb::Check => check::run(global),

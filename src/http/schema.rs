@@ -346,7 +346,6 @@ pub(crate) struct Reading {
     pub key: String,
 }
 
-
 /// Words of a person.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -424,8 +423,6 @@ pub(crate) struct Health {
 pub(crate) struct Completions {
     /// Likeliest first, at most 25.
     pub items: Vec<Completion>,
-    /// What the command takes, when its words stand there and nothing else yet.
-    pub usage: Option<String>,
 }
 
 /// One thing that could be typed next.
