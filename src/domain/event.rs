@@ -49,6 +49,17 @@ pub enum Event {
         /// Milliseconds forward.
         by_ms: i64,
     },
+    /// The journal was restored from a backup and goes on under a new name, so that what the lost one said after the
+    /// backup (its buttons, its delivery ids) is not taken for what this one says.
+    #[serde(rename = "install.renewed")]
+    InstallRenewed {
+        /// The new name.
+        install: CompactString,
+        /// The name it had.
+        from: CompactString,
+        /// The last commit of the backup.
+        after: u64,
+    },
     /// A command was answered; a client that repeats it within 24 h gets this answer.
     #[serde(rename = "request.answered")]
     RequestAnswered {
@@ -433,6 +444,7 @@ impl Event {
             Self::EngineStarted { .. }
             | Self::ConfigLoaded { .. }
             | Self::ClockStepped { .. }
+            | Self::InstallRenewed { .. }
             | Self::RequestAnswered { .. }
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }

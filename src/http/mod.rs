@@ -148,6 +148,7 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         .route("/v1/services/{id}", get(read::service))
         .route("/v1/oncall", get(read::oncall))
         .route("/v1/journal", get(read::journal))
+        .route("/v1/journal/head", get(read::journal_head))
         .route("/v1/changes", get(read::none_yet))
         .route("/v1/problems", get(read::none_yet))
         .route("/v1/requests", get(read::none_yet))

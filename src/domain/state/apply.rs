@@ -36,6 +36,7 @@ impl State {
             Event::EngineStarted { .. } => {}
             Event::ConfigLoaded { hash } => self.meta.config = hash.clone(),
             Event::ClockStepped { by_ms } => self.shift(Span(*by_ms)),
+            Event::InstallRenewed { install, .. } => self.meta.install = install.clone(),
             Event::RequestAnswered { key, reply } => {
                 let answer = KeptAnswer { at: stamp.at, seq: self.meta.seq, reply: reply.clone() };
                 self.index.answers_by_age.insert((stamp.at, key.clone()));
