@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
-use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value, words};
+use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, text_alert, value, words};
 use crate::domain::org::Org;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
@@ -117,13 +117,14 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
 
 /// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
 type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
-const LISTS: [(&str, &str, Reader); 8] = [
+const LISTS: [(&str, &str, Reader); 9] = [
     ("team", "[[team]]", tables::team),
     ("person", "[[person]]", tables::person),
     ("schedule", "[[schedule]]", tables::schedule),
     ("escalation", "[[escalation]]", tables::escalation),
     ("service", "[[service]]", tables::service),
     ("integration", "[[integration]]", senders::integration),
+    ("text-alert", "[[text-alert]]", text_alert::text_alert),
     ("webhook", "[[webhook]]", senders::webhook),
     ("summary", "[[summary]]", senders::summary),
 ];

@@ -17,6 +17,7 @@ mod read;
 mod senders;
 mod settings;
 mod tables;
+mod text_alert;
 mod value;
 
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ use crate::domain::org::Org;
 use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
-pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
+pub const SOURCES: [&str; 5] = ["alertmanager", "generic", "opsgenie", "pagerduty", "text"];
 
 /// What came of reading a configuration.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
     if !named {
         table.require("key_env");
     }
-    if source == Some("alertmanager") && table.has("map") {
+    if source.is_some_and(|source| source != "generic") && table.has("map") {
         table.add(Finding::error(&table.spot_of("map"), "`map` is for the source `generic` only").hint("leave it out"));
     }
     let mapping = table.table("map", "map").map(mapping);
@@ -62,7 +62,7 @@ fn source(word: &str) -> Result<&'static str, Wrong> {
     }))
 }
 
-fn label(text: &str) -> Result<CompactString, Wrong> {
+pub(super) fn label(text: &str) -> Result<CompactString, Wrong> {
     let fits = !text.is_empty() && text.len() <= 200 && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     if fits {
         return Ok(text.into());
@@ -85,12 +85,13 @@ fn mapping(mut table: Table<'_>) -> Mapping {
             .into_iter()
             .map(|(word, _)| word)
             .collect(),
+        text: None,
     };
     table.done();
     mapping
 }
 
-fn severities(table: &mut Table<'_>) -> BTreeMap<String, crate::domain::signal::AlertSeverity> {
+pub(super) fn severities(table: &mut Table<'_>) -> BTreeMap<String, crate::domain::signal::AlertSeverity> {
     let mut words = BTreeMap::new();
     let Some(mut inner) = table.table("severities", "severities") else { return words };
     for (word, value) in inner.entries() {

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::alert::text::TextRule;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
@@ -253,7 +254,7 @@ pub struct Integration {
     pub mapping: Option<Mapping>,
 }
 
-/// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`).
+/// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`), or a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// The list of alerts in the body; `None`: the body is one alert (or an array of them).
@@ -272,6 +273,8 @@ pub struct Mapping {
     pub status: Option<String>,
     /// Words of the state that mean recovered (lower case). Default `resolved`, `ok`, `closed`, `recovered`.
     pub resolved: Vec<String>,
+    /// How text is read, for the source `text`: a `[[text-alert]]`. Of the rest only `severities` and `resolved` count.
+    pub text: Option<TextRule>,
 }
 
 /// An outgoing webhook: Standard Webhooks, signed when `signed`.
