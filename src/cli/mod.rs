@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
 //! configuration; 3 unreachable or timed out.
 
+mod backup;
 mod chat;
 mod check;
 mod client;
@@ -11,6 +12,7 @@ mod journal;
 mod oncall;
 mod read;
 mod rehearse;
+mod restore;
 mod say;
 mod serve;
 mod token;
@@ -87,6 +89,10 @@ enum Verb {
     /// Verify, export or rebuild from the journal
     #[command(subcommand)]
     Journal(journal::Verb),
+    /// Back up a data directory, also while its server runs
+    Backup(backup::Args),
+    /// Take a backup back into a new data directory
+    Restore(restore::Args),
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
@@ -131,6 +137,8 @@ pub fn main() -> ExitCode {
         Verb::Read(args) => read::run(global, args),
         Verb::Oncall(args) => oncall::run(global, args),
         Verb::Journal(verb) => journal::run(global, verb),
+        Verb::Backup(args) => backup::run(global, args),
+        Verb::Restore(args) => restore::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
     };

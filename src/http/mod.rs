@@ -175,6 +175,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::service))
         .routes(routes!(read::oncall))
         .routes(routes!(read::journal))
+        .routes(routes!(read::journal_head))
         .routes(routes!(read::changes))
         .routes(routes!(read::problems))
         .routes(routes!(read::requests))

@@ -13,7 +13,7 @@ use super::auth::caller;
 use super::error::Failure;
 use super::paged::{Part, cursor};
 use super::{App, ask, document, paged, schema, shape};
-use crate::domain::desk::{RecordList, RecordQuery};
+use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{AlertId, IncidentId, PageId};
 use crate::domain::incident::Incident;
 
@@ -233,6 +233,18 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
     body.extend_from_slice(serde_json::to_string(&next).unwrap_or_default().as_bytes());
     body.push(b'}');
     Ok(shape::json_bytes(StatusCode::OK, body))
+}
+
+/// The last durable commit; a backup ends there.
+#[utoipa::path(
+    get, path = "/v1/journal/head", tag = "records", security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "The last durable commit: install, number and hash", body = schema::Head), document::Listing)
+)]
+pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let see = |view: &View<'_>| (view.state.meta.install.clone(), view.durable.0, view.durable.1.to_owned());
+    let (install, seq, hash) = ask::look(&app, see).await?;
+    Ok(shape::json(StatusCode::OK, &json!({"install": install, "seq": seq, "hash": hash})))
 }
 
 /// Changes; none are made by this release.

@@ -299,6 +299,15 @@ pub(crate) struct Commit {
     pub hash: String,
 }
 
+/// The last durable commit.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Head {
+    pub install: String,
+    pub seq: u64,
+    /// The commit's hash, as `journal verify --head SEQ:HASH` takes it.
+    pub hash: String,
+}
+
 /// What a payload came to.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Accepted {

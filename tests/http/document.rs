@@ -42,7 +42,7 @@ async fn every_path_of_the_router_is_described_and_nothing_else_is() {
     let operations = operations(&document);
     assert!(operations.len() > 20, "{}", operations.len());
     for path in document["paths"].as_object().unwrap().keys() {
-        let filled = path.replace("{source}", "alertmanager").replace('{', "").replace('}', "");
+        let filled = path.replace("{source}", "alertmanager").replace(['{', '}'], "");
         for method in METHODS {
             let line = format!("{} {filled}", method.to_uppercase());
             let seen = house.ask(&line, None, "").await;
