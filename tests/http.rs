@@ -17,3 +17,5 @@ mod reads;
 mod say;
 #[path = "http/served.rs"]
 mod served;
+#[path = "http/valid.rs"]
+mod valid;
