@@ -10,6 +10,7 @@ mod health;
 mod init;
 mod journal;
 mod oncall;
+mod placed;
 mod read;
 mod rehearse;
 mod restore;
@@ -25,6 +26,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
+
+use placed::Placed;
 
 /// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
 #[derive(Debug, Parser)]
@@ -146,7 +149,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(End::Status(status)) => ExitCode::from(status),
         Err(End::Failed(status, error)) => {
-            eprintln!("opsbell: {error:#}");
+            eprintln!("opsbell: {}", Placed::of(global).hint(&format!("{error:#}")));
             ExitCode::from(status)
         }
     }

@@ -137,9 +137,15 @@ def after_call(context, case, response):
 
 @atexit.register
 def tell():
-    """How often each operation answered what: an operation that never said yes was never really tried."""
-    with open(os.environ["OPSBELL_FUZZ_ANSWERS"], "w") as told:
+    """How often each operation answered what, with earlier runs: what never said yes was never really tried."""
+    file = pathlib.Path(os.environ["OPSBELL_FUZZ_ANSWERS"])
+    if file.exists():
+        for line in file.read_text().splitlines():
+            label, told = line.split("\t")[:2]
+            for status, n in re.findall(r"(\d+): (\d+)", told):
+                ANSWERS[(label.strip(), int(status))] += int(n)
+    with file.open("w") as told:
         for label in sorted({label for label, _ in ANSWERS}):
             seen = sorted((status, n) for (of, status), n in ANSWERS.items() if of == label)
-            never = "" if any(status < 300 for status, _ in seen) else "   never succeeded"
-            told.write(f"{label:32} " + "  ".join(f"{status}: {n}" for status, n in seen) + never + "\n")
+            never = "" if any(status < 300 for status, _ in seen) else "\tnever succeeded"
+            told.write(f"{label:28}\t" + "  ".join(f"{status}: {n}" for status, n in seen) + never + "\n")
