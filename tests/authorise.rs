@@ -92,6 +92,7 @@ fn call(spec: &CommandSpec) -> Call {
             OptionKind::Schedule | OptionKind::Oncall => "core-primary",
             OptionKind::Incident => "INC-1",
             OptionKind::Alert => "ALR-1",
+            OptionKind::Problem => "PRB-1",
             OptionKind::Severity => "sev3",
             OptionKind::Duration => "30m",
             OptionKind::Choice => option.choices[0].as_str(),

@@ -17,7 +17,7 @@
 //! [[option]]                             # required ones first
 //! name = "duration"
 //! summary = "How long"
-//! type = "duration"                      # text user team service schedule target oncall incident alert severity duration choice number
+//! type = "duration"                      # text user team service schedule target oncall incident alert problem severity duration choice number
 //! required = true
 //! choices = []                           # for `choice`
 //! rest = false                           # a text that takes the rest of the line without quotes
@@ -46,6 +46,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("page.toml", include_str!("../../commands/page.toml")),
     ("ack.toml", include_str!("../../commands/ack.toml")),
     ("resolve.toml", include_str!("../../commands/resolve.toml")),
+    ("problem.toml", include_str!("../../commands/problem.toml")),
+    ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("snooze.toml", include_str!("../../commands/snooze.toml")),
     ("oncall.toml", include_str!("../../commands/oncall.toml")),
     ("alert.toml", include_str!("../../commands/alert.toml")),

@@ -13,6 +13,7 @@ mod limit;
 mod metrics;
 mod paged;
 mod read;
+mod records;
 mod say;
 mod serve;
 mod shape;
@@ -149,7 +150,9 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         .route("/v1/oncall", get(read::oncall))
         .route("/v1/journal", get(read::journal))
         .route("/v1/changes", get(read::none_yet))
-        .route("/v1/problems", get(read::none_yet))
+        .route("/v1/problems", get(records::problems))
+        .route("/v1/problems/{id}", get(records::problem))
+        .route("/v1/incidents/{id}/postmortem", get(records::postmortem).put(records::write_postmortem))
         .route("/v1/requests", get(read::none_yet))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
