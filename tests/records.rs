@@ -60,6 +60,7 @@ fn incident(n: u64, title: &str) -> Incident {
         deliveries: Vec::new(),
         timeline: vec![Entry { at: Timestamp(1_800_000_000_000), by, text: "opened".into() }],
         timeline_folded: 0,
+        review: None,
     }
 }
 
