@@ -52,6 +52,17 @@ pub enum Event {
         /// Milliseconds forward.
         by_ms: i64,
     },
+    /// The journal was restored from a backup and goes on under a new name, so that what the lost one said after the
+    /// backup (its buttons, its delivery ids) is not taken for what this one says.
+    #[serde(rename = "install.renewed")]
+    InstallRenewed {
+        /// The new name.
+        install: CompactString,
+        /// The name it had.
+        from: CompactString,
+        /// The last commit of the backup.
+        after: u64,
+    },
     /// A command was answered; a client that repeats it within 24 h gets this answer.
     #[serde(rename = "request.answered")]
     RequestAnswered {
@@ -328,6 +339,39 @@ pub enum Event {
         reason: CompactString,
     },
 
+    /// A summary will be posted at a set time.
+    #[serde(rename = "summary.planned")]
+    SummaryPlanned {
+        /// Which.
+        summary: CompactString,
+        /// Its cron expression.
+        cron: CompactString,
+        /// Its zone.
+        zone: CompactString,
+        /// When it is due.
+        next: Timestamp,
+    },
+    /// A summary is no longer declared.
+    #[serde(rename = "summary.dropped")]
+    SummaryDropped {
+        /// Which.
+        summary: CompactString,
+    },
+    /// A summary was written; the deliveries that it owes stand beside it.
+    #[serde(rename = "summary.posted")]
+    SummaryPosted {
+        /// Which.
+        summary: CompactString,
+        /// When it was due.
+        due: Timestamp,
+        /// When the next one is; never again where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+        /// There was nothing to say, and so nothing was said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quiet: bool,
+    },
+
     /// Something is owed to somebody.
     #[serde(rename = "delivery.owed")]
     DeliveryOwed(Box<DeliveryOwed>),
@@ -475,13 +519,17 @@ impl Event {
             Self::EngineStarted { .. }
             | Self::ConfigLoaded { .. }
             | Self::ClockStepped { .. }
+            | Self::InstallRenewed { .. }
             | Self::RequestAnswered { .. }
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
             | Self::ProblemOpened(_)
-            | Self::ProblemChanged { .. } => None,
+            | Self::ProblemChanged { .. }
+            | Self::SummaryPlanned { .. }
+            | Self::SummaryDropped { .. }
+            | Self::SummaryPosted { .. } => None,
             Self::IncidentTimeStated(stated) => Some(stated.incident),
             Self::PostmortemDrafted(drafted) => Some(drafted.incident),
             Self::PostmortemEdited(edited) => Some(edited.incident),
@@ -514,18 +562,6 @@ impl Event {
             | Self::DeliveryRetried { incident, .. }
             | Self::DeliveryFailed { incident, .. }
             | Self::DeliveryCancelled { incident, .. } => *incident,
-        }
-    }
-
-    /// The closed incident that an event carries whole, because it is changed although it is not in State. An event
-    /// that reopens one is not among these: that incident stays in State.
-    pub fn amends(&self) -> Option<&Incident> {
-        match self {
-            Self::IncidentTimeStated(stated) => stated.closed.as_deref(),
-            Self::PostmortemDrafted(drafted) => drafted.closed.as_deref(),
-            Self::PostmortemEdited(edited) => edited.closed.as_deref(),
-            Self::PostmortemPublished(published) => published.closed.as_deref(),
-            _ => None,
         }
     }
 

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use super::auth::{Caller, caller};
 use super::error::{Failure, status_of};
 use super::ingest::idempotency_key;
-use super::paged::Part;
+use super::paged::{self, Part};
 use super::read::{Answer, below, items, no_id, none, one_incident};
-use super::{App, ask, body, shape};
+use super::{App, ask, body, document, ingest, schema, shape};
 use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::id::{IncidentId, ProblemId, RequestId};
@@ -56,6 +56,11 @@ fn whole(problem: &Problem) -> Value {
     whole
 }
 
+/// Problems, open and closed.
+#[utoipa::path(
+    get, path = "/v1/problems", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Open and closed ones", body = schema::List<schema::ProblemSummary>), document::Listing)
+)]
 pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::parse("problems", &uri)?;
@@ -65,6 +70,12 @@ pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: Hea
     Ok(items(&found.iter().map(summary).collect::<Vec<_>>(), next))
 }
 
+/// One problem, with its incidents and timeline.
+#[utoipa::path(
+    get, path = "/v1/problems/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "PRB-1")),
+    responses((status = 200, description = "The whole record", body = schema::Problem), document::Reading)
+)]
 pub(crate) async fn problem(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: ProblemId = id.parse().map_err(|_| no_id(&id, "PRB-1"))?;
@@ -77,7 +88,12 @@ pub(crate) async fn problem(State(app): State<Arc<App>>, Path(id): Path<String>,
     }
 }
 
-/// The text, with its revision as `ETag`.
+/// The text of a postmortem, with its revision as `ETag`.
+#[utoipa::path(
+    get, path = "/v1/incidents/{id}/postmortem", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "The incident", example = "INC-1")),
+    responses((status = 200, description = "The text", body = String, content_type = "text/markdown"), document::Reading)
+)]
 pub(crate) async fn postmortem(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
@@ -95,7 +111,17 @@ pub(crate) async fn postmortem(State(app): State<Arc<App>>, Path(id): Path<Strin
     Ok(response)
 }
 
-/// Writes the text. With `If-Match: "3"` only over revision 3.
+/// Writes the text of a postmortem. With `If-Match: "3"` only over revision 3.
+#[utoipa::path(
+    put, path = "/v1/incidents/{id}/postmortem", tag = "words", security(("person" = [])),
+    params(
+        ("id" = String, Path, description = "The incident", example = "INC-1"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the text that it was made from"),
+        ingest::Repeatable
+    ),
+    request_body(content = String, content_type = "text/markdown"),
+    responses((status = 200, description = "Written", body = schema::Written), document::Writing)
+)]
 pub(crate) async fn write_postmortem(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

@@ -40,6 +40,20 @@ impl Amended {
     }
 }
 
+impl Event {
+    /// The closed incident that an event carries whole, because it is changed although it is not in State. An event
+    /// that reopens one is not among these: that incident stays in State.
+    pub fn amends(&self) -> Option<&Incident> {
+        match self {
+            Self::IncidentTimeStated(stated) => stated.closed.as_deref(),
+            Self::PostmortemDrafted(drafted) => drafted.closed.as_deref(),
+            Self::PostmortemEdited(edited) => edited.closed.as_deref(),
+            Self::PostmortemPublished(published) => published.closed.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl State {
     /// Applies an event about what is written of an incident.
     pub(in crate::domain) fn apply_written(&mut self, stamp: &Stamp<'_>, event: &Event) {

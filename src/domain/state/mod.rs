@@ -18,6 +18,7 @@ use super::input::{Reply, Wakeup};
 use super::org::Policy;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
+use super::report::summary::Book;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -69,6 +70,9 @@ pub struct Meta {
     /// The last problem's number.
     #[serde(default)]
     pub problems: u64,
+    /// What is kept for summaries.
+    #[serde(default)]
+    pub summaries: Book,
 }
 
 /// An answer kept for a client that repeats itself.
