@@ -109,7 +109,7 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
     let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
     let about = incident_of(&command);
-    permit(draft, spec.permission, &spec.name, about)?;
+    permit(draft, spec.permission.max(least(&command)), &spec.name, about)?;
     let mut reply = run(draft, place, command)?;
     reply.private |= spec.private;
     Ok(reply)
@@ -132,6 +132,14 @@ fn permit(
         draft.emit(Event::AttemptRefused { command: command.into(), permission: word(permission).into(), incident });
     }
     Err(refused)
+}
+
+/// What a command needs beyond what its file says: the same words may show something, or change it.
+fn least(command: &Command) -> Permission {
+    match command {
+        Command::IncidentTimes { stated: Some(_), .. } => Permission::Respond,
+        _ => Permission::Read,
+    }
 }
 
 fn incident_of(command: &Command) -> Option<IncidentId> {
@@ -205,7 +213,6 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
             Ok(Reply::done(incident::times::show(draft.any(incident)?)).about(incident))
         }
         Command::IncidentTimes { incident, stated: Some((milestone, at, reason)) } => {
-            permit(draft, Permission::Respond, "incident times", Some(incident))?;
             incident::times::state(draft, incident, milestone, &at, &reason)
         }
         Command::Problem(command) => problem::run(draft, command),
