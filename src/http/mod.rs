@@ -1,5 +1,6 @@
-//! HTTP: ingest, chat API, tokens, reads, health, metrics (DESIGN §7). It authenticates, bounds and translates; it
-//! decides nothing, reads no payload itself (that is `source/`) and reaches the engine only through `Desk`.
+//! HTTP: ingest, the addresses of other tools (PagerDuty, Opsgenie, Alertmanager), chat API, tokens, reads, health and
+//! metrics (DESIGN §7). It authenticates, bounds and translates; it decides nothing, reads no payload itself (that is
+//! `source/`) and reaches the engine only through `Desk`.
 
 mod ask;
 mod auth;
@@ -11,7 +12,10 @@ mod health;
 mod ingest;
 mod limit;
 mod metrics;
+mod opsgenie;
 mod paged;
+mod pagerduty;
+mod prometheus;
 mod read;
 mod say;
 mod serve;
@@ -135,6 +139,13 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
     });
     Ok(Router::new()
         .route("/v1/ingest/{source}", post(ingest::ingest))
+        .route("/v2/enqueue", post(pagerduty::enqueue))
+        .route("/v2/change/enqueue", post(pagerduty::enqueue_change))
+        .route("/v2/alerts", post(opsgenie::create))
+        .route("/v2/alerts/{identifier}/close", post(opsgenie::close))
+        .route("/v2/alerts/{identifier}/acknowledge", post(opsgenie::acknowledge))
+        .route("/v2/alerts/{identifier}/notes", post(opsgenie::note))
+        .route("/api/v2/alerts", post(prometheus::alerts))
         .route("/v1/say", post(say::say))
         .route("/v1/tokens", post(tokens::add).get(tokens::list))
         .route("/v1/tokens/{token}", delete(tokens::revoke))
