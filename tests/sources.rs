@@ -12,6 +12,7 @@ use opsbell::source::{Reading, find};
 /// The folders of the shared collection that are checked: the folder, the source that reads it, how many files it has.
 const CHECKED: &[(&str, &str, usize)] = &[
     ("alertmanager", "alertmanager", 10),
+    ("grafana", "grafana", 5),
     ("pagerduty", "pagerduty", 9),
     ("opsgenie", "opsgenie", 5),
     ("chat-text", "text", 17),
@@ -266,7 +267,9 @@ impl Row {
             _ => {
                 let values = split(cell);
                 let value = values.get(nth).or(values.first()).copied().unwrap_or_default();
-                ["", "alias ", "incident "].iter().any(|what| value.strip_prefix(what).is_some_and(|v| says(v, key)))
+                ["", "alias ", "incident ", "ruleId "]
+                    .iter()
+                    .any(|what| value.strip_prefix(what).is_some_and(|v| says(v, key)))
             }
         }
     }

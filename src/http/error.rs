@@ -226,9 +226,10 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 21] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
+    "/v1/ingest/grafana",
     "/v1/ingest/opsgenie",
     "/v1/ingest/pagerduty",
     "/v1/ingest/text",

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::body::Frame;
+use opsbell::domain::alert::text::TextRule;
 use opsbell::domain::desk::{Answered, Desk, Listed, Look, RecordList, RecordQuery, View};
 use opsbell::domain::id::{IntegrationId, PersonId, ServiceId};
 use opsbell::domain::incident::Incident;
@@ -136,6 +137,13 @@ fn integration(id: &str, source: &str) -> (IntegrationId, Integration) {
     (id.into(), integration)
 }
 
+/// A `[[text-alert]]` with all built-in sets.
+fn text_alert(id: &str) -> (IntegrationId, Integration) {
+    let mapping = Mapping { text: Some(TextRule::builtin()), ..Mapping::default() };
+    let (named, plain) = integration(id, "text");
+    (named, Integration { mapping: Some(mapping), ..plain })
+}
+
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
     (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook })
@@ -150,6 +158,7 @@ pub fn org() -> Org {
             integration("prometheus", "alertmanager"),
             integration("scripts", "generic"),
             integration("wards", "opsgenie"),
+            text_alert("room"),
         ]
         .into(),
         ..Org::default()
@@ -202,7 +211,11 @@ fn read(body: &[u8]) -> Result<ReadOutcome, ReadError> {
 /// The real parser of a source, for the tests of paths that look into the body themselves.
 fn real(name: &str, body: &[u8]) -> Result<ReadOutcome, ReadError> {
     match (opsbell::source::find(name).unwrap().read)(body, &Mapping::default()) {
-        Ok(reading) => Ok(ReadOutcome { signals: reading.signals, ..ReadOutcome::default() }),
+        Ok(reading) => Ok(ReadOutcome {
+            signals: reading.signals,
+            ignored: reading.ignored,
+            rejected: reading.rejected.into_iter().map(|rejected| (rejected.path, rejected.reason)).collect(),
+        }),
         Err(error) => Err(ReadError { path: error.path, message: error.message, hint: Some(error.hint) }),
     }
 }

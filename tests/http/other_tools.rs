@@ -8,7 +8,7 @@ use opsbell::domain::signal::{Signal, SignalKind};
 use opsbell::http::{Limits, Rate};
 use serde_json::{Value, json};
 
-use crate::desk::{Does, PROMETHEUS, house, house_with, request, untouchable};
+use crate::desk::{BAS, Does, PROMETHEUS, house, house_with, request, untouchable};
 
 const ENQUEUE: &str = "POST /v2/enqueue";
 const ALERTS: &str = "POST /v2/alerts";
@@ -235,4 +235,33 @@ async fn deployments_and_updates_that_change_nothing_are_counted_as_ignored() {
     ]));
     let seen = house.ask("POST /v1/ingest/alertmanager", Some(PROMETHEUS), r#"{"signals":["a","b"]}"#).await;
     assert_eq!(seen.told(), r#"202 {"accepted":1,"ignored":1,"rejected":[],"request_id":"r-ID"}"#);
+}
+
+#[tokio::test]
+async fn a_text_that_is_an_alert_is_taken_as_one_when_it_is_said() {
+    let house = house();
+    house.next(Does::Refuses(vec![
+        Ok(Reply::done("ALR-1 in INC-1").about("INC-1").about("ALR-1")),
+        Ok(Reply::done("ALR-2 recovered").about("INC-1").about("ALR-2")),
+    ]));
+    let body = json!({"text": "[FIRING:1] Disk (critical)\n[RESOLVED] Lag (critical)", "channel": "ops"}).to_string();
+    let mut request = request("POST /v1/say", Some(BAS), body);
+    request.headers_mut().insert("idempotency-key", "once".parse().unwrap());
+    let seen = house.send(request).await;
+    insta::assert_snapshot!(seen.told(), @r#"200 {"ok":true,"text":"Read as 2 alerts.\nALR-1 in INC-1\nALR-2 recovered\nNext: /incident show INC-1","private":false,"records":["INC-1","ALR-1","ALR-2"],"seq":8}"#);
+    let inputs = house.submitted().remove(0);
+    assert_eq!(
+        inputs.iter().map(|input| signal(input).kind).collect::<Vec<_>>(),
+        [SignalKind::Alert, SignalKind::Resolve]
+    );
+    for (i, input) in inputs.iter().enumerate() {
+        assert_eq!(input.by.actor, Actor::Integration("room".into()));
+        assert_eq!(input.by.via, "api:bas", "who said it stays known");
+        assert_eq!(input.idempotency.as_deref(), Some(format!("say:bas:once:{i}").as_str()));
+    }
+    // A command is one, and what people say is looked at as words.
+    for text in ["/ack INC-1", "> [FIRING:1] Disk (critical)", "hello"] {
+        house.ask("POST /v1/say", Some(BAS), &json!({"text": text}).to_string()).await;
+        assert!(matches!(house.submitted()[0][0].kind, InputKind::Text { .. }), "{text}");
+    }
 }

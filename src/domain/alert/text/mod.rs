@@ -251,8 +251,11 @@ impl Found {
         let word = |text: &String| limits::line(text, limits::WORD_CHARS);
         let severity_word = self.severity.as_ref().or_else(|| self.labels.get("severity")).and_then(word);
         let status = self.status.as_ref().and_then(word).unwrap_or_else(|| NO_STATUS.to_owned());
+        let kind = kind(&status, mapping);
+        // As a note, it has to say what happened.
+        let summary = if kind == SignalKind::StatusUpdate { Some(format!("{status}: {key}")) } else { summary };
         Signal {
-            kind: kind(&status, mapping),
+            kind,
             severity: severity_word.as_deref().and_then(|word| severity(word, mapping)),
             severity_word,
             status,
