@@ -43,7 +43,6 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         server: Server::default(),
         mail: None,
         chat: BTreeMap::new(),
-        summaries: Vec::new(),
         declared: BTreeMap::new(),
         settings: BTreeMap::new(),
         mentions: Vec::new(),
@@ -95,7 +94,7 @@ fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
 }
 
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
-    let Draft { sink, mut org, secrets, server, mail, chat, summaries, rotations, mut not_built, unread, .. } = draft;
+    let Draft { sink, mut org, secrets, server, mail, chat, rotations, mut not_built, unread, .. } = draft;
     let mut findings = sink.take();
     findings.extend(unread.iter().cloned());
     findings.sort_by(Finding::in_order);
@@ -111,7 +110,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
         })
         .collect();
     org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
-    let config = Config { org, secrets, server, chat, mail, summaries, files, rotations, not_built, unread };
+    let config = Config { org, secrets, server, chat, mail, files, rotations, not_built, unread };
     Loaded { config: Some(config), findings }
 }
 

@@ -5,6 +5,7 @@
 mod ask;
 mod auth;
 mod body;
+mod document;
 mod envelope;
 mod error;
 mod fields;
@@ -18,6 +19,7 @@ mod pagerduty;
 mod prometheus;
 mod read;
 mod say;
+mod schema;
 mod serve;
 mod shape;
 mod tokens;
@@ -27,11 +29,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
+pub use document::document;
 pub use limit::{Limits, Rate};
 pub use serve::serve;
 
@@ -137,37 +141,45 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         checks: Semaphore::new(STRANGERS),
         http,
     });
-    Ok(Router::new()
-        .route("/v1/ingest/{source}", post(ingest::ingest))
-        .route("/v2/enqueue", post(pagerduty::enqueue))
-        .route("/v2/change/enqueue", post(pagerduty::enqueue_change))
-        .route("/v2/alerts", post(opsgenie::create))
-        .route("/v2/alerts/{identifier}/close", post(opsgenie::close))
-        .route("/v2/alerts/{identifier}/acknowledge", post(opsgenie::acknowledge))
-        .route("/v2/alerts/{identifier}/notes", post(opsgenie::note))
-        .route("/api/v2/alerts", post(prometheus::alerts))
-        .route("/v1/say", post(say::say))
-        .route("/v1/tokens", post(tokens::add).get(tokens::list))
-        .route("/v1/tokens/{token}", delete(tokens::revoke))
-        .route("/v1/incidents", get(read::incidents))
-        .route("/v1/incidents/{id}", get(read::incident))
-        .route("/v1/alerts", get(read::alerts))
-        .route("/v1/alerts/{id}", get(read::alert))
-        .route("/v1/pages", get(read::pages))
-        .route("/v1/pages/{id}", get(read::page))
-        .route("/v1/services", get(read::services))
-        .route("/v1/services/{id}", get(read::service))
-        .route("/v1/oncall", get(read::oncall))
-        .route("/v1/journal", get(read::journal))
-        .route("/v1/changes", get(read::none_yet))
-        .route("/v1/problems", get(read::none_yet))
-        .route("/v1/requests", get(read::none_yet))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
+    let (router, _) = routes().split_for_parts();
+    Ok(router
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn_with_state(app.clone(), envelope::envelope))
         .with_state(app))
+}
+
+/// All paths: each handler says its own method, path and description, so a path is here or nowhere.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(pagerduty::enqueue))
+        .routes(routes!(pagerduty::enqueue_change))
+        .routes(routes!(opsgenie::create))
+        .routes(routes!(opsgenie::close))
+        .routes(routes!(opsgenie::acknowledge))
+        .routes(routes!(opsgenie::note))
+        .routes(routes!(prometheus::alerts))
+        .routes(routes!(say::say))
+        .routes(routes!(tokens::add, tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(read::incidents))
+        .routes(routes!(read::incident))
+        .routes(routes!(read::alerts))
+        .routes(routes!(read::alert))
+        .routes(routes!(read::pages))
+        .routes(routes!(read::page))
+        .routes(routes!(read::services))
+        .routes(routes!(read::service))
+        .routes(routes!(read::oncall))
+        .routes(routes!(read::journal))
+        .routes(routes!(read::journal_head))
+        .routes(routes!(read::changes))
+        .routes(routes!(read::problems))
+        .routes(routes!(read::requests))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(document::openapi))
 }

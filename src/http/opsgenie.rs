@@ -1,6 +1,7 @@
 //! Opsgenie's Alert API at its own paths, as far as senders of alerts use it: create, close, acknowledge and note. The
 //! key is shown as `Authorization: GenieKey KEY`; the answers are Opsgenie's. How an alert is read is `source/`'s work.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::auth::{Key, Secret, Shown, bearer, genie_key};
 use super::error::Failure;
 use super::ingest::{give, idempotency_key, read, spend};
 use super::pagerduty::foreign;
-use super::{App, ask, body, shape};
+use super::{App, ask, body, document, ingest, shape};
 use crate::domain::id::{AlertId, RequestId};
 use crate::domain::limits;
 use crate::domain::signal::{Signal, SignalKind};
@@ -40,7 +41,63 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// `POST /v2/alerts`
+/// A request that was taken, in Opsgenie's words.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `answer` writes")]
+pub(crate) struct RequestTaken {
+    result: String,
+    /// Seconds.
+    took: f64,
+    #[schema(rename = "requestId")]
+    request_id: String,
+}
+
+/// Why a request is not taken, in Opsgenie's words.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `answer` writes")]
+pub(crate) struct RequestRefused {
+    message: String,
+    /// By field.
+    errors: Option<BTreeMap<String, String>>,
+    /// Seconds.
+    took: f64,
+    #[schema(rename = "requestId")]
+    request_id: String,
+}
+
+/// What the query may say, for `/openapi.json`.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes what `identifier_type` reads")]
+pub(crate) struct IdentifierType {
+    /// How the path names the alert.
+    #[param(rename = "identifierType", value_type = Option<Identifier>)]
+    identifier_type: Option<String>,
+}
+
+/// `id` and `tiny` are the number that `/v1/alerts` shows.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it only describes what `identifier_type` reads")]
+pub(crate) enum Identifier {
+    Id,
+    Alias,
+    Tiny,
+}
+
+/// Opens an alert, as Opsgenie's Alert API does.
+///
+/// 202 once it is durable. Without an `alias` each request is an alert of its own.
+#[utoipa::path(
+    post, path = "/v2/alerts", tag = "other-tools", security(("genie" = []), ("integration" = [])),
+    params(ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "An alert: `message`, and what Opsgenie knows beside it"),
+    responses(
+        (status = 202, description = "Durable", body = RequestTaken),
+        (status = "4XX", description = "Not taken, and why", body = RequestRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -51,7 +108,18 @@ pub(crate) async fn create(
     answer(&app, &id, begun, taken)
 }
 
-/// `POST /v2/alerts/{identifier}/close`
+/// Says that an alert has recovered.
+#[utoipa::path(
+    post, path = "/v2/alerts/{identifier}/close", tag = "other-tools", operation_id = "close_alert",
+    security(("genie" = []), ("integration" = [])),
+    params(("identifier" = String, Path, description = "The alert, by its alias or number"), IdentifierType, ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "`note`, `source`, `user`; may be left out"),
+    responses(
+        (status = 202, description = "Durable", body = RequestTaken),
+        (status = "4XX", description = "Not taken, and why", body = RequestRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn close(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -63,7 +131,20 @@ pub(crate) async fn close(
     answer(&app, &id, begun, taken)
 }
 
-/// `POST /v2/alerts/{identifier}/acknowledge`
+/// Says that somebody has an alert.
+///
+/// It stops the escalation where the integration has `may_acknowledge`.
+#[utoipa::path(
+    post, path = "/v2/alerts/{identifier}/acknowledge", tag = "other-tools", operation_id = "acknowledge_alert",
+    security(("genie" = []), ("integration" = [])),
+    params(("identifier" = String, Path, description = "The alert, by its alias or number"), IdentifierType, ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "`note`, `source`, `user`; may be left out"),
+    responses(
+        (status = 202, description = "Durable", body = RequestTaken),
+        (status = "4XX", description = "Not taken, and why", body = RequestRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn acknowledge(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -75,7 +156,18 @@ pub(crate) async fn acknowledge(
     answer(&app, &id, begun, taken)
 }
 
-/// `POST /v2/alerts/{identifier}/notes`
+/// Adds a note to the timeline of an alert's incident.
+#[utoipa::path(
+    post, path = "/v2/alerts/{identifier}/notes", tag = "other-tools", operation_id = "note_alert",
+    security(("genie" = []), ("integration" = [])),
+    params(("identifier" = String, Path, description = "The alert, by its alias or number"), IdentifierType, ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "`note`, `source`, `user`"),
+    responses(
+        (status = 202, description = "Durable", body = RequestTaken),
+        (status = "4XX", description = "Not taken, and why", body = RequestRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn note(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::auth::{Key, Secret, Shown};
 use super::error::{Failure, Foreign};
 use super::ingest::{give, idempotency_key, read, spend};
-use super::{App, body, shape};
+use super::{App, body, document, ingest, shape};
 use crate::domain::id::RequestId;
 
 const SOURCE: &str = "pagerduty";
@@ -38,12 +38,64 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// `POST /v2/enqueue`
+/// An event that was taken, in PagerDuty's words.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `answer` writes")]
+pub(crate) struct EventTaken {
+    #[schema(example = "success")]
+    status: String,
+    message: String,
+    /// By which `acknowledge` and `resolve` name it.
+    dedup_key: String,
+}
+
+/// A change that was taken, in PagerDuty's words.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `answer` writes")]
+pub(crate) struct ChangeTaken {
+    #[schema(example = "success")]
+    status: String,
+    message: String,
+}
+
+/// Why an event is not taken, in PagerDuty's words.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `answer` writes")]
+pub(crate) struct EventRefused {
+    #[schema(example = "invalid event")]
+    status: String,
+    message: String,
+    errors: Vec<String>,
+}
+
+/// Takes an event of PagerDuty's Events API v2.
+///
+/// The integration's key stands in the body as `routing_key`. 202 once it is durable.
+#[utoipa::path(
+    post, path = "/v2/enqueue", tag = "other-tools", security(()), params(ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "An event: `trigger`, `acknowledge` or `resolve`"),
+    responses(
+        (status = 202, description = "Durable", body = EventTaken),
+        (status = "4XX", description = "Not taken, and why", body = EventRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn enqueue(app: State<Arc<App>>, id: Extension<RequestId>, request: Request) -> Response {
     answer(app, id, request, errors_of_event).await
 }
 
-/// `POST /v2/change/enqueue`
+/// Takes a change event of PagerDuty's Events API v2.
+///
+/// It is read, and starts nothing. The integration's key stands in the body as `routing_key`.
+#[utoipa::path(
+    post, path = "/v2/change/enqueue", tag = "other-tools", security(()), params(ingest::Repeatable),
+    request_body(content = serde_json::Value, description = "A change event"),
+    responses(
+        (status = 202, description = "Durable", body = ChangeTaken),
+        (status = "4XX", description = "Not taken, and why", body = EventRefused),
+        document::Foreign,
+    )
+)]
 pub(crate) async fn enqueue_change(app: State<Arc<App>>, id: Extension<RequestId>, request: Request) -> Response {
     answer(app, id, request, errors_of_change).await
 }

@@ -15,12 +15,21 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::ingest::{give, known, read, spend};
-use super::{App, ask, body};
+use super::{App, ask, body, document};
 use crate::domain::id::RequestId;
 use crate::domain::time::Timestamp;
 
 const SOURCE: &str = "alertmanager";
 
+/// Takes the alerts of a Prometheus, as an Alertmanager does.
+///
+/// 200 without a body once they are durable.
+#[utoipa::path(
+    post, path = "/api/v2/alerts", tag = "other-tools", operation_id = "prometheus_alerts",
+    security(("integration" = [])),
+    request_body(content = Vec<serde_json::Value>, description = "Alerts with labels, annotations and times"),
+    responses((status = 200, description = "Durable"), document::Sending)
+)]
 pub(crate) async fn alerts(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,

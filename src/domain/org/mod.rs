@@ -13,6 +13,7 @@ use super::alert::text::TextRule;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
+use super::report::cron::Cron;
 use super::signal::AlertSeverity;
 use super::time::Span;
 
@@ -35,6 +36,8 @@ pub struct Org {
     pub integrations: BTreeMap<IntegrationId, Integration>,
     /// Outgoing webhooks by name.
     pub webhooks: BTreeMap<WebhookId, Webhook>,
+    /// Posts at set times by name.
+    pub summaries: BTreeMap<CompactString, Summary>,
     /// Who looks after Opsbell itself.
     pub operators: Operators,
     /// What holds where nothing nearer is said.
@@ -58,6 +61,7 @@ impl Default for Org {
             services: BTreeMap::new(),
             integrations: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            summaries: BTreeMap::new(),
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
@@ -286,6 +290,19 @@ pub struct Webhook {
     pub url: String,
     /// Whether a signing secret is configured.
     pub signed: bool,
+}
+
+/// A post at set times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Where it is posted.
+    pub channel: ChannelRef,
+    /// When.
+    pub cron: Cron,
+    /// In whose wall-clock time.
+    pub zone: Tz,
+    /// Whether nothing is posted when there is nothing to say.
+    pub quiet_when_empty: bool,
 }
 
 /// Who looks after Opsbell itself, and how they are told.

@@ -9,10 +9,13 @@ use super::{Found, plain};
 use crate::domain::limits;
 use crate::domain::signal::AlertSeverity;
 
+/// What finds the members of one sender's layout among a message's lines.
+type Shape = fn(&[Cow<'_, str>]) -> Vec<Found>;
+
 /// What the shapes of these sets find.
 pub fn read(lines: &[Cow<'_, str>], sets: &[Set]) -> Vec<Found> {
     let has = |set| sets.contains(&set);
-    let shapes: [(bool, fn(&[Cow<'_, str>]) -> Vec<Found>); 4] = [
+    let shapes: [(bool, Shape); 4] = [
         (has(Set::Alertmanager) || has(Set::Grafana), lists),
         (has(Set::Alertmanager), members),
         (has(Set::Nagios), nagios),
