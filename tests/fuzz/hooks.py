@@ -105,6 +105,19 @@ def before_call(context, case, kwargs):
         case.headers["Authorization"] = f"Bearer {key}"
         if sent:
             case.body = graft(copy.deepcopy(PAYLOADS[source]), body, chance)
+    elif path.startswith("/v2/alerts"):
+        case.headers["Authorization"] = "GenieKey " + os.environ["OPSBELL_FUZZ_KEY_OPSGENIE"]
+        if path != "/v2/alerts":
+            case.path_parameters = {"identifier": "lag"}
+            case.query = {**(case.query or {}), "identifierType": "alias"}
+            payload = {"user": "x", "note": "y", "source": "z"}
+        else:
+            payload = copy.deepcopy(PAYLOADS["opsgenie"])
+        if sent:
+            case.body = graft(payload, body, chance)
+    elif path.startswith("/v2/") and sent:
+        payload = graft(copy.deepcopy(PAYLOADS["pagerduty"]), body, chance)
+        case.body = {**payload, "routing_key": os.environ["OPSBELL_FUZZ_KEY_PAGERDUTY"]} if isinstance(payload, dict) else payload
     elif path == "/v1/say" and sent:
         case.body = {"text": weave(chance.choice(WORDS), wild(body), chance), "as": chance.choice(PEOPLE)}
         if isinstance(body, dict) and "channel" in body:
