@@ -41,7 +41,18 @@ pub fn operators(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let people = draft.refer_all(Kind::Person, "people", &mut table).unwrap_or_default();
     let webhooks = draft.refer_all(Kind::Webhook, "webhooks", &mut table).unwrap_or_default();
     let channel = draft.channel(&mut table);
+    let (named, heartbeat) = draft.secret(("heartbeat_url_env", "heartbeat_url_file"), &mut table);
+    if let Some(every) = table.parse("heartbeat_every", value::wait) {
+        draft.server.heartbeat_every = every;
+        if !named {
+            let finding = Finding::error(&table.spot_of("heartbeat_every"), "a heartbeat without an address");
+            table.add(
+                finding.hint("write heartbeat_url_env = \"NAME_OF_A_VARIABLE\" or heartbeat_url_file = \"/path\""),
+            );
+        }
+    }
     table.done();
+    draft.secrets.heartbeat = heartbeat;
     draft.org.operators = Operators {
         people: people.into_iter().map(Into::into).collect(),
         webhooks: webhooks.into_iter().map(Into::into).collect(),

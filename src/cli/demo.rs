@@ -53,7 +53,7 @@ fn claim(data: &Path) -> Result<(), End> {
 pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let interactive = terminal::interactive();
     // A log line in the middle of the screen would break the line being typed; what matters is told there anyway.
-    start_logging(if interactive { "off" } else { "warn" });
+    start_logging(if interactive { "off" } else { "warn" }, None);
     let data = stage::data_dir(global.data.clone(), &process_env);
     claim(&data)?;
     let clock = Arc::new(SkippingClock::default());

@@ -70,7 +70,7 @@ enum Verb {
     /// Try everything in a terminal, with an example organisation; nothing leaves this machine
     Demo(demo::Args),
     /// Run the server for an organisation
-    Serve,
+    Serve(serve::Args),
     /// Say something as a person: opsbell say '/status' --as bas
     Say(say::Args),
     /// Write a small configuration to start from
@@ -125,7 +125,7 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let ended = match &cli.verb {
         Verb::Demo(args) => demo::run(global, args),
-        Verb::Serve => serve::run(global),
+        Verb::Serve(args) => serve::run(global, args),
         Verb::Say(args) => say::run(global, args),
         Verb::Init(args) => init::run(args),
         Verb::Check => check::run(global),
@@ -163,12 +163,23 @@ fn said(written: std::io::Result<()>) -> Result<(), End> {
     }
 }
 
-/// Logs to standard error: text on a terminal, JSON else. `OPSBELL_LOG` filters (`info` by default).
-fn start_logging(default: &str) {
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// Logs to standard error: as asked for, else text on a terminal and JSON elsewhere. `OPSBELL_LOG` filters (`info` by
+/// default).
+fn start_logging(default: &str, format: Option<LogFormat>) {
     use std::io::IsTerminal as _;
     let filter = crate::catalog::process_env("OPSBELL_LOG").unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| default.into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (in a test) keeps the first one's log.
-    let _ = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
+    let text = format.map_or_else(|| std::io::stderr().is_terminal(), |format| format == LogFormat::Text);
+    let _ = if text { log.try_init() } else { log.json().try_init() };
 }

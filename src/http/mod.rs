@@ -16,6 +16,7 @@ mod read;
 mod say;
 mod serve;
 mod shape;
+mod tally;
 mod tokens;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use auth::{Keys, Secret};
 pub use limit::{Limits, Rate};
 pub use serve::serve;
+pub use tally::{Ended, Tally};
 
 use crate::domain::desk::Desk;
 use crate::domain::id::PersonId;
@@ -95,6 +97,8 @@ pub struct Http {
     pub oncall: OnCall,
     /// Answers `/v1/journal`.
     pub journal: JournalLines,
+    /// What the runtime counts.
+    pub tally: Tally,
     /// Measures latencies and rates.
     pub stopwatch: Stopwatch,
     /// Whether the process is still starting (`/readyz`).
@@ -126,7 +130,7 @@ const STRANGERS: usize = 16;
 /// The system gives no randomness for the request ids.
 pub fn router(http: Http) -> Result<Router, getrandom::Error> {
     let app = Arc::new(App {
-        metrics: metrics::Metrics::new(),
+        metrics: metrics::Metrics::new(&http.tally),
         ids: envelope::RequestIds::new()?,
         bodies: Semaphore::new(http.limits.bodies),
         strangers: Semaphore::new(STRANGERS),
