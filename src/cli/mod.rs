@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod client;
 mod demo;
+mod docs;
 mod health;
 mod init;
 mod journal;
@@ -90,6 +91,9 @@ enum Verb {
     Backup(backup::Args),
     /// Take a backup back into a new data directory
     Restore(restore::Args),
+    /// Print a page of the documentation that is made from the program
+    #[command(hide = true)]
+    Docs(docs::Args),
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Journal(verb) => journal::run(global, verb),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
+        Verb::Docs(args) => docs::run(args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
     };

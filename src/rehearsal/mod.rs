@@ -17,7 +17,7 @@ pub mod world;
 
 pub use load::{Unready, organisation, rehearse};
 pub use report::{Failure, Outcome};
-pub use run::{Surroundings, run};
+pub use run::{Surroundings, play, run};
 pub use story::{Story, SyntaxError};
 pub use woken::{Woken, who_is_woken};
 pub use world::World;

@@ -223,12 +223,22 @@ impl World {
 
     fn replayed(&self) -> Result<State, String> {
         let mut state = State::new(INSTALL);
-        for kept in &self.journal {
-            let said: Said = serde_json::from_str(&kept.line)
-                .map_err(|wrong| format!("commit {} cannot be read back: {wrong}", kept.seq))?;
-            state.apply(&Commit { seq: kept.seq, at: kept.at, by: said.by, events: said.events });
+        for commit in self.commits() {
+            state.apply(&commit?);
         }
         Ok(state)
+    }
+
+    /// The commits so far, read back from what was kept of them.
+    ///
+    /// # Errors
+    /// One cannot be read back (a bug).
+    pub fn commits(&self) -> impl Iterator<Item = Result<Commit, String>> {
+        self.journal.iter().map(|kept| {
+            let said: Said = serde_json::from_str(&kept.line)
+                .map_err(|wrong| format!("commit {} cannot be read back: {wrong}", kept.seq))?;
+            Ok(Commit { seq: kept.seq, at: kept.at, by: said.by, events: said.events })
+        })
     }
 
     fn started(&mut self) {
