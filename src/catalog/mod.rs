@@ -2,6 +2,7 @@
 //! It decides nothing.
 
 pub mod finding;
+pub mod import;
 pub mod reload;
 pub mod secret;
 pub mod words;

@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod docs;
 mod health;
+mod import;
 mod init;
 mod journal;
 mod oncall;
@@ -94,6 +95,8 @@ enum Verb {
     /// Print a page of the documentation that is made from the program
     #[command(hide = true)]
     Docs(docs::Args),
+    /// Make a configuration of another tool's export: opsgenie, pagerduty, goalert
+    Import(import::Args),
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Docs(args) => docs::run(args),
+        Verb::Import(args) => import::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
     };

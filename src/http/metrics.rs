@@ -95,6 +95,22 @@ impl Metrics {
         Self { registry, ..new }
     }
 
+    /// No incident is open, in any state.
+    pub fn no_incidents(&self) {
+        for state in OPEN {
+            self.incidents.get_or_create(&InState { state: state.as_str() }).set(0);
+        }
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if text::encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+
     /// Counts one body; `None`: its source is unknown.
     pub fn ingested(&self, source: Option<&'static str>, status: StatusCode, took: Duration) {
         let status = match status.as_u16() {
@@ -152,11 +168,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             metrics.healthy.set(0);
         }
     }
-    let mut body = String::new();
-    if text::encode(&mut body, &metrics.registry).is_err() {
-        body.clear();
-    }
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(metrics.text()));
     let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, format);
     response

@@ -107,6 +107,16 @@ pub struct Http {
     pub limits: Limits,
 }
 
+/// What `/metrics` tells of a process that has done next to nothing but what this tally says: the names of all metrics.
+pub fn exposition(tally: &Tally) -> String {
+    let metrics = metrics::Metrics::new(tally);
+    // A family without a series is not told at all.
+    metrics.ingested(None, axum::http::StatusCode::OK, Duration::ZERO);
+    metrics.answered(true);
+    metrics.no_incidents();
+    metrics.text()
+}
+
 /// What the handlers share.
 pub(crate) struct App {
     pub http: Http,
