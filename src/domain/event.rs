@@ -297,6 +297,39 @@ pub enum Event {
         reason: CompactString,
     },
 
+    /// A summary will be posted at a set time.
+    #[serde(rename = "summary.planned")]
+    SummaryPlanned {
+        /// Which.
+        summary: CompactString,
+        /// Its cron expression.
+        cron: CompactString,
+        /// Its zone.
+        zone: CompactString,
+        /// When it is due.
+        next: Timestamp,
+    },
+    /// A summary is no longer declared.
+    #[serde(rename = "summary.dropped")]
+    SummaryDropped {
+        /// Which.
+        summary: CompactString,
+    },
+    /// A summary was written; the deliveries that it owes stand beside it.
+    #[serde(rename = "summary.posted")]
+    SummaryPosted {
+        /// Which.
+        summary: CompactString,
+        /// When it was due.
+        due: Timestamp,
+        /// When the next one is; never again where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+        /// There was nothing to say, and so nothing was said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quiet: bool,
+    },
+
     /// Something is owed to somebody.
     #[serde(rename = "delivery.owed")]
     DeliveryOwed(Box<DeliveryOwed>),
@@ -449,7 +482,10 @@ impl Event {
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
-            | Self::AlertResolved { .. } => None,
+            | Self::AlertResolved { .. }
+            | Self::SummaryPlanned { .. }
+            | Self::SummaryDropped { .. }
+            | Self::SummaryPosted { .. } => None,
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
             Self::IncidentAcknowledged { incident, .. }

@@ -10,6 +10,7 @@ use crate::domain::event::{AlertOpened, Commit, DeliveryOwed, Event};
 use crate::domain::id::{AlertId, DeliveryId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::incident::apply::Stamp;
+use crate::domain::report::summary::Resolved;
 use crate::domain::time::Span;
 
 /// Answers are kept for clients that repeat themselves, this long …
@@ -76,6 +77,7 @@ impl State {
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                     self.dirty.closed_incidents.remove(incident);
                 }
+                self.meta.summaries.forget(*incident);
                 self.change(*incident, |incident| incident.apply(stamp, event));
             }
             Event::IncidentResolved { incident, .. } => {
@@ -84,7 +86,12 @@ impl State {
                 for alert in firing {
                     self.resolve_alert(stamp, alert);
                 }
-                self.change(*incident, |incident| incident.apply(stamp, event));
+                let (seq, mut resolved) = (self.meta.seq, None);
+                self.change(*incident, |incident| {
+                    incident.apply(stamp, event);
+                    resolved = Some(Resolved::of(incident, seq, stamp.at));
+                });
+                resolved.into_iter().for_each(|resolved| self.meta.summaries.keep(resolved));
             }
             Event::IncidentClosed { incident } => {
                 self.change(*incident, |incident| incident.apply(stamp, event));
@@ -93,6 +100,10 @@ impl State {
                     self.dirty.closed_incidents.insert(*incident, record);
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                 }
+            }
+            Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
+                let seq = self.meta.seq;
+                self.rebook(|book| book.apply(event, seq, stamp.at));
             }
             Event::DeliveryOwed(owed) if owed.incident.is_none() => self.owe_notice(stamp, owed),
             Event::EscalationStarted { incident, policy, .. } => {

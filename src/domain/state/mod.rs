@@ -16,6 +16,7 @@ use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId};
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
+use super::report::summary::Book;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -56,6 +57,9 @@ pub struct Meta {
     pub alerts: u64,
     /// The configuration in force.
     pub config: CompactString,
+    /// What is kept for summaries.
+    #[serde(default)]
+    pub summaries: Book,
 }
 
 /// An answer kept for a client that repeats itself.
