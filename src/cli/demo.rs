@@ -121,7 +121,7 @@ fn catch_up(house: &House, clock: &dyn Clock) -> anyhow::Result<()> {
 }
 
 fn introduce(terminal: &Terminal, house: &House, data: &Path, interactive: bool) -> anyhow::Result<()> {
-    let open = house.engine.look(|view| view.state.open_incidents().count())?;
+    let open = house.engine.look(|view| view.state.all_open_incidents().count())?;
     let start = Start {
         data,
         url: &format!("http://{}", house.addr()),

@@ -181,6 +181,8 @@ pub enum WakeupKind {
     AckExpiry(IncidentId),
     /// A resolved incident is closed.
     Close(IncidentId),
+    /// An update is asked for.
+    UpdateDue(IncidentId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -190,6 +192,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Escalation(id) => write!(f, "the next step of {id}"),
             Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
             Self::Close(id) => write!(f, "the closing of {id}"),
+            Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
         }
     }
 }

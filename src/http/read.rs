@@ -1,6 +1,7 @@
 //! `GET /v1/…`: lists and single records, for the administrator and for any person with a token. What is answered is
 //! durable; how a record looks is `shape`.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -9,13 +10,15 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::auth::caller;
+use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::paged::{Part, cursor};
 use super::{App, ask, shape};
+use crate::domain::actor::{ADMINISTRATOR, Actor};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::id::{AlertId, IncidentId, PageId};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, private};
+use crate::domain::org::Org;
 
 type Answer = Result<Response, Failure>;
 
@@ -28,13 +31,44 @@ fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
     last.filter(|last| full && *last > 1).map(|last| cursor(list, last))
 }
 
+/// Who asks, and what they may see of private incidents.
+struct Sight {
+    actor: Actor,
+    org: Arc<Org>,
+}
+
+impl Sight {
+    async fn of(app: &App, headers: &HeaderMap) -> Result<Self, Failure> {
+        let actor = Actor::Person(match caller(app, headers).await? {
+            Caller::Administrator => ADMINISTRATOR.into(),
+            Caller::Person(person) => person,
+        });
+        let org = ask::look(app, |view| view.org.clone()).await?;
+        Ok(Self { actor, org })
+    }
+
+    fn sees(&self, incident: &Incident) -> bool {
+        private::may_see(&self.org, &self.actor, incident)
+    }
+
+    /// A record that is asked for by its id, if it is there and may be seen.
+    async fn one(&self, app: &App, id: IncidentId) -> Result<Incident, Failure> {
+        let found = one_incident(app, id).await?.ok_or_else(|| none(id))?;
+        if self.sees(&found) {
+            return Ok(found);
+        }
+        Err(Failure::refused(StatusCode::FORBIDDEN, private::hidden(&self.org, id)))
+    }
+}
+
 pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::parse("incidents", &uri)?;
     let list = ask::list(&app, RecordQuery::Incidents { below: after, limit }).await?;
     let RecordList::Incidents(found) = list else { return Err(Failure::no_answer()) };
     let next = below("incidents", found.len() >= limit, found.last().map(|incident| incident.id.0));
-    Ok(items(&found.iter().map(shape::incident_summary).collect::<Vec<_>>(), next))
+    let seen = found.iter().filter(|incident| sight.sees(incident));
+    Ok(items(&seen.map(shape::incident_summary).collect::<Vec<_>>(), next))
 }
 
 pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
@@ -47,9 +81,9 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: Heade
 }
 
 pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
-    let found = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
+    let found = sight.one(&app, id).await?;
     Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
 }
 
@@ -83,11 +117,12 @@ fn none(id: impl std::fmt::Display) -> Failure {
 
 /// Pages of incidents that are not closed, by incident and number, newest first.
 pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::<PageId>::parse("pages", &uri)?;
     let (found, last) = ask::look(&app, move |view| {
         let to = after.map_or(Bound::Unbounded, |page| Bound::Included(page.incident));
         let incidents = view.state.incidents.range((Bound::Unbounded, to)).rev();
+        let incidents = incidents.filter(|(_, incident)| sight.sees(incident));
         let pages = incidents.flat_map(|(id, incident)| incident.pages.iter().rev().map(|page| (*id, page)));
         let mut last = None;
         let mut rest = pages.filter(|(id, page)| after.is_none_or(|after| PageId { incident: *id, n: page.n } < after));
@@ -108,9 +143,12 @@ pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: Header
 
 /// One page, of a closed incident too.
 pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let id: PageId = id.parse().map_err(|_| no_id(&id, "INC-1.p1"))?;
-    let incident = one_incident(&app, id.incident).await?.ok_or_else(|| none(id))?;
+    if one_incident(&app, id.incident).await?.is_none() {
+        return Err(none(id));
+    }
+    let incident = sight.one(&app, id.incident).await?;
     let page = incident.pages.iter().find(|page| page.n == id.n).ok_or_else(|| none(id))?;
     Ok(shape::json(StatusCode::OK, &shape::page(&incident, page)))
 }
@@ -150,11 +188,16 @@ pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     }
 }
 
-/// Commits, oldest first, as they stand in the journal.
+/// Commits, oldest first, as they stand in the journal. For whoever does not see all private incidents, a commit about
+/// one is only its number.
 pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
+    let all = sight.actor.person().is_some_and(|person| private::administers(&sight.org, person));
     let Part { limit, after } = Part::<u64>::parse("journal", &uri)?;
-    let durable = ask::look(&app, |view| view.durable.0).await?;
+    let (durable, hidden) = ask::look(&app, move |view| {
+        (view.durable.0, if all { BTreeSet::new() } else { view.state.meta.private.clone() })
+    })
+    .await?;
     let lines = app.http.journal.clone();
     let read = tokio::task::spawn_blocking(move || lines(after.unwrap_or(0), limit)).await;
     let mut lines = match read {
@@ -173,16 +216,30 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
     let next = lines.last().filter(|(seq, _)| *seq < durable).map(|(seq, _)| cursor("journal", seq));
     let mut body = Vec::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum::<usize>() + 64);
     body.extend_from_slice(b"{\"items\":[");
-    for (n, (_, line)) in lines.iter().enumerate() {
+    for (n, (seq, line)) in lines.iter().enumerate() {
         if n > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(line.trim_ascii().as_bytes());
+        if names_one_of(line, &hidden) {
+            body.extend_from_slice(format!("{{\"seq\":{seq},\"private\":true}}").as_bytes());
+        } else {
+            body.extend_from_slice(line.trim_ascii().as_bytes());
+        }
     }
     body.extend_from_slice(b"],\"next\":");
     body.extend_from_slice(serde_json::to_string(&next).unwrap_or_default().as_bytes());
     body.push(b'}');
     Ok(shape::json_bytes(StatusCode::OK, body))
+}
+
+/// Whether a line of the journal names one of these incidents. Whatever is about an incident says its id.
+fn names_one_of(line: &str, incidents: &BTreeSet<IncidentId>) -> bool {
+    !incidents.is_empty()
+        && line.match_indices(IncidentId::PREFIX).any(|(at, prefix)| {
+            let rest = &line[at + prefix.len()..];
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+            digits.parse().is_ok_and(|n| incidents.contains(&IncidentId(n)))
+        })
 }
 
 /// Records that this release does not make yet: changes, problems, requests.

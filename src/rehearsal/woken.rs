@@ -104,7 +104,7 @@ pub fn who_is_woken(org: Org, at: Timestamp, source: &str, body: &[u8]) -> Resul
 }
 
 fn escalates(world: &World) -> bool {
-    world.state().open_incidents().any(|incident| incident.escalation.is_some())
+    world.state().all_open_incidents().any(|incident| incident.escalation.is_some())
 }
 
 fn landed(

@@ -367,6 +367,9 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::IncidentReopened { incident, .. } => format!("{incident} reopened by {by}"),
         Event::IncidentClosed { incident } => format!("{incident} closed by {by}"),
         Event::IncidentSeveritySet { incident, severity, .. } => format!("{incident} is {severity} now"),
+        Event::IncidentMerged(merged) => format!("{} merged into {}", merged.incident, merged.into),
+        Event::IncidentLinked(linked) => format!("{} is {} {}", linked.incident, linked.kind, linked.to),
+        Event::IncidentInvited { incident, person } => format!("{incident}: {person} is invited"),
         Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)

@@ -355,12 +355,20 @@ pub(super) fn choices(option: &OptionSpec) -> impl Iterator<Item = &str> {
     option.choices.iter().map(CompactString::as_str).chain(severities.iter().copied())
 }
 
+/// Whether a word is one of those that a severity or a choice may be.
+pub fn takes_word(option: &OptionSpec, word: &str) -> bool {
+    choices(option).any(|choice| choice.eq_ignore_ascii_case(word))
+}
+
 /// Whether a word has the unmistakable look of what the option takes.
 fn looks_like(option: &OptionSpec, value: &str) -> bool {
     match option.kind {
         OptionKind::Incident => has_prefix(value, IncidentId::PREFIX) && value.parse::<IncidentId>().is_ok(),
         OptionKind::Alert => has_prefix(value, AlertId::PREFIX) && value.parse::<AlertId>().is_ok(),
-        OptionKind::Severity | OptionKind::Choice => choices(option).any(|choice| choice.eq_ignore_ascii_case(value)),
+        OptionKind::Severity | OptionKind::Choice => {
+            let meant = option.meant(value);
+            choices(option).any(|choice| choice.eq_ignore_ascii_case(meant))
+        }
         OptionKind::Duration => value.parse::<Span>().is_ok(),
         _ => false,
     }
