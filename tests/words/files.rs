@@ -77,7 +77,10 @@ fn the_promised_words_are_there() {
     let mut promised: Vec<String> = subs.split(' ').map(|sub| format!("incident {sub}")).collect();
     let rest = ["page", "ack", "resolve", "snooze", "oncall who", "oncall next", "alert list", "alert show", "status"];
     promised.extend(rest.into_iter().chain(["whoami", "help"]).map(str::to_owned));
-    assert_eq!(names, promised);
+    let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test";
+    promised.extend(more.split(',').map(str::to_owned));
+    let missing: Vec<&String> = promised.iter().filter(|word| !names.contains(&word.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! commander (or the lead) is asked for an update; an update or a snooze begins the wait anew. While nobody has it,
 //! paging speaks; when it is over, nobody is asked.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Stamp;
@@ -99,16 +99,15 @@ pub fn due(draft: &mut Draft<'_>, id: IncidentId) {
         format!("Later: /snooze {id} {every} reminder")
     };
     let text = format!(
-        "{}\nNobody was told anything about it for {every}. Tell everybody how it stands: /incident update {id} \"…\"\n{again}",
-        super::show::headline(incident)
+        "{}\nA {} wants an update every {every}, and none was given. Tell everybody how it stands: /incident update {id} \"…\"\n{again}",
+        super::show::headline(incident),
+        incident.severity
     );
     let asked = asked(incident);
-    let told = match &asked {
-        Some(person) => format!("{person} was asked for an update: none for {every}"),
-        None => format!("an update was asked for: none for {every}"),
-    };
+    let who = asked.as_ref().map_or("everybody", |person| person.as_str());
+    let told = format_compact!("{who} was asked for an update, due every {every}");
     let due = Some(draft.now.after(every)).filter(|_| !last);
-    draft.emit(Event::UpdateDue(UpdateDue { incident: id, due, reminded, told: Some(told.into()) }));
+    draft.emit(Event::UpdateDue(UpdateDue { incident: id, due, reminded, told: Some(told) }));
     match asked.and_then(|person| reach(draft, &person)) {
         Some(to) => draft.owe(Some(id), None, to, Priority::Notice, Content::Notice { text }),
         None => draft.post(id, text),
