@@ -85,6 +85,7 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             if draft.state.meta.config != *hash {
                 draft.emit(Event::ConfigLoaded { hash: hash.clone() });
             }
+            report::summary::plan(draft);
             Ok(Reply::default())
         }
         InputKind::ClockStepped { by } => {
@@ -107,10 +108,14 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
         permit(draft, spec.permission, &spec.name, about)?;
     }
     let mut reply = run(draft, place, command)?;
-    let told: Vec<IncidentId> = reply.records.iter().filter_map(|record| record.parse().ok()).collect();
-    let hushed = told.iter().any(|id| draft.any(*id).is_ok_and(|incident| incident.private));
-    reply.private |= spec.private || hushed;
+    reply.private |= spec.private || tells_private(draft, &reply);
     Ok(reply)
+}
+
+/// Whether a reply is about a private incident: then only the asker reads it.
+fn tells_private(draft: &Draft<'_>, reply: &Reply) -> bool {
+    let mut told = reply.records.iter().filter_map(|record| record.parse::<IncidentId>().ok());
+    told.any(|id| draft.any(id).is_ok_and(|incident| incident.private))
 }
 
 /// Authorises on the loaded object; a refused attempt is recorded.
@@ -304,14 +309,16 @@ fn only(person: PersonId, asks: &str) -> Policy {
 
 fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {
     permit(draft, Permission::Respond, button.as_str(), Some(id))?;
-    match button {
+    let reply = match button {
         Button::Ack => life::ack(draft, id),
         Button::Cant => life::cant(draft, id),
         Button::HandBack => life::hand_back(draft, id),
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
-    }
+    }?;
+    let private = tells_private(draft, &reply);
+    Ok(Reply { private: reply.private || private, ..reply })
 }
 
 /// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.
@@ -329,6 +336,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
                 draft.emit(Event::IncidentClosed { incident: id });
             }
         }
+        WakeupKind::Summary => report::summary::due(draft),
     }
 }
 

@@ -181,6 +181,8 @@ pub enum WakeupKind {
     AckExpiry(IncidentId),
     /// A resolved incident is closed.
     Close(IncidentId),
+    /// The next summary is posted.
+    Summary,
     /// An update is asked for.
     UpdateDue(IncidentId),
 }
@@ -192,6 +194,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Escalation(id) => write!(f, "the next step of {id}"),
             Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
             Self::Close(id) => write!(f, "the closing of {id}"),
+            Self::Summary => f.write_str("the next summary"),
             Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
         }
     }

@@ -211,9 +211,15 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 20] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
+    "/v1/ingest/opsgenie",
+    "/v1/ingest/pagerduty",
+    "/v1/ingest/text",
+    "/v2/enqueue",
+    "/v2/change/enqueue",
+    "/v2/alerts",
     "/v1/say",
     "/v1/tokens",
     "/v1/incidents",

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::auth::{Key, Shown, bearer, unauthorized};
 use super::error::Failure;
-use super::{App, ReadError, ReadOutcome, ask, body, shape};
+use super::{App, ReadError, ReadOutcome, ask, body, document, schema, shape};
 use crate::domain::actor::{Actor, By};
 use crate::domain::id::RequestId;
 use crate::domain::input::{Input, InputKind};
@@ -42,6 +42,20 @@ struct Rejected {
     reason: String,
 }
 
+/// Takes the payload of a sender.
+///
+/// 202 once everything accepted is durable.
+#[utoipa::path(
+    post, path = "/v1/ingest/{source}", tag = "signals",
+    security(("integration" = []), ("integration-query" = [])),
+    params(("source" = String, Path, description = "The sender's format", example = "alertmanager"), DryRun, Repeatable),
+    request_body(content = serde_json::Value, description = "As the sender writes it; may be packed by gzip"),
+    responses(
+        (status = 200, description = "With `dry_run`: how each signal is read", body = Vec<schema::Reading>),
+        (status = 202, description = "Durable", body = schema::Accepted),
+        document::Sending,
+    )
+)]
 pub(crate) async fn ingest(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -57,6 +71,36 @@ pub(crate) async fn ingest(
     let status = answer.as_ref().map_or_else(|failure| failure.status, Response::status);
     app.metrics.ingested(source, status, (app.http.stopwatch)().saturating_sub(begun));
     answer.into_response()
+}
+
+/// What the query may say beside `key`, for `/openapi.json`.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes what `Asked::parse` reads")]
+pub(crate) struct DryRun {
+    /// Show how it is read, and do nothing.
+    #[param(value_type = Option<Flag>)]
+    dry_run: Option<String>,
+}
+
+/// Yes or no in a query.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it only describes what `Asked::parse` reads")]
+pub(crate) enum Flag {
+    #[schema(rename = "1")]
+    Yes,
+    #[schema(rename = "0")]
+    No,
+}
+
+/// The header that makes a repeat harmless, for `/openapi.json`.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it only describes what `idempotency_key` reads")]
+pub(crate) struct Repeatable {
+    /// The same key within 24 hours does nothing again.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 200, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    key: Option<String>,
 }
 
 fn unknown_source(app: &App, name: &str) -> Failure {

@@ -1,7 +1,6 @@
 //! `GET /v1/…`: lists and single records, for the administrator and for any person with a token. What is answered is
 //! durable; how a record looks is `shape`.
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -10,15 +9,14 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::auth::{Caller, caller};
+use super::auth::caller;
 use super::error::Failure;
 use super::paged::{Part, cursor};
-use super::{App, ask, shape};
-use crate::domain::actor::{ADMINISTRATOR, Actor};
-use crate::domain::desk::{RecordList, RecordQuery};
+use super::sight::Sight;
+use super::{App, ask, document, paged, schema, shape};
+use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{AlertId, IncidentId, PageId};
-use crate::domain::incident::{Incident, private};
-use crate::domain::org::Org;
+use crate::domain::incident::Incident;
 
 type Answer = Result<Response, Failure>;
 
@@ -31,36 +29,11 @@ fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
     last.filter(|last| full && *last > 1).map(|last| cursor(list, last))
 }
 
-/// Who asks, and what they may see of private incidents.
-struct Sight {
-    actor: Actor,
-    org: Arc<Org>,
-}
-
-impl Sight {
-    async fn of(app: &App, headers: &HeaderMap) -> Result<Self, Failure> {
-        let actor = Actor::Person(match caller(app, headers).await? {
-            Caller::Administrator => ADMINISTRATOR.into(),
-            Caller::Person(person) => person,
-        });
-        let org = ask::look(app, |view| view.org.clone()).await?;
-        Ok(Self { actor, org })
-    }
-
-    fn sees(&self, incident: &Incident) -> bool {
-        private::may_see(&self.org, &self.actor, incident)
-    }
-
-    /// A record that is asked for by its id, if it is there and may be seen.
-    async fn one(&self, app: &App, id: IncidentId) -> Result<Incident, Failure> {
-        let found = one_incident(app, id).await?.ok_or_else(|| none(id))?;
-        if self.sees(&found) {
-            return Ok(found);
-        }
-        Err(Failure::refused(StatusCode::FORBIDDEN, private::hidden(&self.org, id)))
-    }
-}
-
+/// Incidents, open and closed.
+#[utoipa::path(
+    get, path = "/v1/incidents", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Open and closed ones", body = schema::List<schema::IncidentSummary>), document::Listing)
+)]
 pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::parse("incidents", &uri)?;
@@ -71,6 +44,11 @@ pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: He
     Ok(items(&seen.map(shape::incident_summary).collect::<Vec<_>>(), next))
 }
 
+/// Alerts, firing and resolved.
+#[utoipa::path(
+    get, path = "/v1/alerts", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Firing and resolved ones", body = schema::List<schema::AlertSummary>), document::Listing)
+)]
 pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::parse("alerts", &uri)?;
@@ -80,13 +58,26 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     Ok(items(&found.iter().map(shape::alert_summary).collect::<Vec<_>>(), next))
 }
 
+/// One incident, with its roles, pages and timeline.
+#[utoipa::path(
+    get, path = "/v1/incidents/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "INC-1")),
+    responses((status = 200, description = "The whole record", body = schema::Incident), document::Reading)
+)]
 pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let sight = Sight::of(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
-    let found = sight.one(&app, id).await?;
+    let found = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
+    sight.admitted(&found)?;
     Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
 }
 
+/// One alert.
+#[utoipa::path(
+    get, path = "/v1/alerts/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "ALR-1")),
+    responses((status = 200, description = "The whole record", body = schema::Alert), document::Reading)
+)]
 pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: AlertId = id.parse().map_err(|_| no_id(&id, "ALR-1"))?;
@@ -116,6 +107,10 @@ fn none(id: impl std::fmt::Display) -> Failure {
 }
 
 /// Pages of incidents that are not closed, by incident and number, newest first.
+#[utoipa::path(
+    get, path = "/v1/pages", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Pages of incidents that are not closed", body = schema::List<schema::PageSummary>), document::Listing)
+)]
 pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::<PageId>::parse("pages", &uri)?;
@@ -142,17 +137,25 @@ pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: Header
 }
 
 /// One page, of a closed incident too.
+#[utoipa::path(
+    get, path = "/v1/pages/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "INC-1.p1")),
+    responses((status = 200, description = "With every attempt", body = schema::Page), document::Reading)
+)]
 pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let sight = Sight::of(&app, &headers).await?;
     let id: PageId = id.parse().map_err(|_| no_id(&id, "INC-1.p1"))?;
-    if one_incident(&app, id.incident).await?.is_none() {
-        return Err(none(id));
-    }
-    let incident = sight.one(&app, id.incident).await?;
+    let incident = one_incident(&app, id.incident).await?.ok_or_else(|| none(id))?;
+    sight.admitted(&incident)?;
     let page = incident.pages.iter().find(|page| page.n == id.n).ok_or_else(|| none(id))?;
     Ok(shape::json(StatusCode::OK, &shape::page(&incident, page)))
 }
 
+/// Services, by name.
+#[utoipa::path(
+    get, path = "/v1/services", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "As configured", body = schema::List<schema::Service>), document::Listing)
+)]
 pub(crate) async fn services(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::<String>::parse("services", &uri)?;
@@ -164,6 +167,12 @@ pub(crate) async fn services(State(app): State<Arc<App>>, uri: Uri, headers: Hea
     Ok(items(&found.into_iter().map(|(_, service)| service).collect::<Vec<_>>(), next))
 }
 
+/// One service.
+#[utoipa::path(
+    get, path = "/v1/services/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "payments-api")),
+    responses((status = 200, description = "As configured", body = schema::Service), document::Reading)
+)]
 pub(crate) async fn service(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let org = ask::look(&app, |view| view.org.clone()).await?;
@@ -178,6 +187,10 @@ pub(crate) async fn service(State(app): State<Arc<App>>, Path(id): Path<String>,
 }
 
 /// Who is on call now; one object per schedule, all at once.
+#[utoipa::path(
+    get, path = "/v1/oncall", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "All schedules at once; `next` is null", body = schema::List<schema::Duty>), document::Listing)
+)]
 pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     Part::<u64>::parse("oncall", &uri)?;
@@ -188,16 +201,16 @@ pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     }
 }
 
-/// Commits, oldest first, as they stand in the journal. For whoever does not see all private incidents, a commit about
-/// one is only its number.
+/// Commits, oldest first, as they stand in the journal. For whoever is no administrator, a commit about a private
+/// incident is only its number.
+#[utoipa::path(
+    get, path = "/v1/journal", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Commits, oldest first", body = schema::List<schema::JournalLine>), document::Listing)
+)]
 pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     let sight = Sight::of(&app, &headers).await?;
-    let all = sight.actor.person().is_some_and(|person| private::administers(&sight.org, person));
     let Part { limit, after } = Part::<u64>::parse("journal", &uri)?;
-    let (durable, hidden) = ask::look(&app, move |view| {
-        (view.durable.0, if all { BTreeSet::new() } else { view.state.meta.private.clone() })
-    })
-    .await?;
+    let (durable, hidden) = ask::look(&app, move |view| (view.durable.0, sight.hidden(view.state))).await?;
     let lines = app.http.journal.clone();
     let read = tokio::task::spawn_blocking(move || lines(after.unwrap_or(0), limit)).await;
     let mut lines = match read {
@@ -220,7 +233,7 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
         if n > 0 {
             body.push(b',');
         }
-        if names_one_of(line, &hidden) {
+        if hidden.in_line(line) {
             body.extend_from_slice(format!("{{\"seq\":{seq},\"private\":true}}").as_bytes());
         } else {
             body.extend_from_slice(line.trim_ascii().as_bytes());
@@ -232,19 +245,47 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
     Ok(shape::json_bytes(StatusCode::OK, body))
 }
 
-/// Whether a line of the journal names one of these incidents. Whatever is about an incident says its id.
-fn names_one_of(line: &str, incidents: &BTreeSet<IncidentId>) -> bool {
-    !incidents.is_empty()
-        && line.match_indices(IncidentId::PREFIX).any(|(at, prefix)| {
-            let rest = &line[at + prefix.len()..];
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
-            digits.parse().is_ok_and(|n| incidents.contains(&IncidentId(n)))
-        })
+/// The last durable commit; a backup ends there.
+#[utoipa::path(
+    get, path = "/v1/journal/head", tag = "records", security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "The last durable commit: install, number and hash", body = schema::Head), document::Listing)
+)]
+pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let see = |view: &View<'_>| (view.state.meta.install.clone(), view.durable.0, view.durable.1.to_owned());
+    let (install, seq, hash) = ask::look(&app, see).await?;
+    Ok(shape::json(StatusCode::OK, &json!({"install": install, "seq": seq, "hash": hash})))
 }
 
-/// Records that this release does not make yet: changes, problems, requests.
-pub(crate) async fn none_yet(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
-    Part::<u64>::parse("none", &uri)?;
+/// Changes; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/changes", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn changes(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+/// Problems; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/problems", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+/// Requests; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/requests", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn requests(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+async fn none_yet(app: &App, uri: &Uri, headers: &HeaderMap) -> Answer {
+    caller(app, headers).await?;
+    Part::<u64>::parse("none", uri)?;
     Ok(items(&[], None))
 }

@@ -14,7 +14,7 @@ use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::fields::Fields;
 use super::ingest::idempotency_key;
-use super::{App, ask, body, shape};
+use super::{App, ask, body, document, ingest, schema, shape};
 use crate::domain::actor::{Actor, By};
 use crate::domain::id::{PersonId, RequestId};
 use crate::domain::input::{Input, InputKind, Place};
@@ -32,6 +32,12 @@ struct Said<'a> {
     seq: u64,
 }
 
+/// Says something as a person, as in chat.
+#[utoipa::path(
+    post, path = "/v1/say", tag = "words", security(("person" = []), ("administrator" = [])),
+    params(ingest::Repeatable), request_body = schema::Say,
+    responses((status = 200, description = "Done", body = schema::Said), document::Speaking)
+)]
 pub(crate) async fn say(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,

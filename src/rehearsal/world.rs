@@ -384,6 +384,7 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)
         }
+        Event::SummaryPosted { summary, quiet: true, .. } => format!("summary {summary}: nothing to say"),
         Event::EscalationExhausted { incident } => format!("{incident}: last resort"),
         _ => return None,
     })

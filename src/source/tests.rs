@@ -304,6 +304,7 @@ fn mapping() -> Mapping {
         key: Some("$.ids[0]".to_owned()),
         status: Some("$.up".to_owned()),
         resolved: vec!["True".to_owned()],
+        text: None,
     }
 }
 

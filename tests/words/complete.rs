@@ -1,6 +1,8 @@
 //! Completion offers what could stand at the cursor, and only what the person may do.
 
+use opsbell::catalog::words::builtin;
 use opsbell::domain::command::complete::{Around, complete, values};
+use opsbell::domain::command::offer::takes;
 use opsbell::domain::command::spec::Permission;
 use opsbell::domain::id::{AlertId, IncidentId};
 use proptest::prelude::*;
@@ -109,5 +111,15 @@ proptest! {
         for completion in complete(&text, &org.lexicon, &around) {
             prop_assert!(text.is_char_boundary(completion.replace_from), "{text:?}");
         }
+    }
+}
+
+#[test]
+fn a_hint_tells_what_a_command_takes_once_its_words_stand_there() {
+    let lexicon = builtin();
+    assert_eq!(takes("/incident update ", &lexicon).as_deref(), Some("text:TEXT [incident:INC-n]"));
+    assert_eq!(takes("/ack ", &lexicon).as_deref(), Some("[incident:INC-n]"));
+    for nothing in ["", "/", "/ack", "/ack INC-1 ", "/xyzzy ", "ack "] {
+        assert_eq!(takes(nothing, &lexicon), None, "{nothing}");
     }
 }

@@ -16,12 +16,9 @@ use reedline::{
 use super::session::{Desked, Typed};
 use super::{Terminal, render};
 use crate::chat::Ended;
-use crate::domain::actor::Actor;
-use crate::domain::authorise::authorise;
-use crate::domain::command::complete::{self, Around, Completion};
-use crate::domain::command::help::usage;
+use crate::domain::command::complete::Completion;
+use crate::domain::command::offer::{Offered, takes, with_own};
 use crate::domain::command::spec::{CommandSpec, Lexicon};
-use crate::domain::desk::View;
 use crate::domain::id::PersonId;
 
 /// Lines of earlier sessions that are kept.
@@ -32,8 +29,6 @@ const PRINTER_LINES: usize = 256;
 const POLL: Duration = Duration::from_millis(50);
 /// A completion that takes longer is none.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Incidents and alerts that are looked at for completion.
-const RECORDS: usize = 200;
 
 const MENU: &str = "words";
 
@@ -114,12 +109,6 @@ impl Editor {
     }
 }
 
-fn with_own(lexicon: &Lexicon, own: &[CommandSpec]) -> Lexicon {
-    let mut lexicon = lexicon.clone();
-    lexicon.commands.extend_from_slice(own);
-    lexicon
-}
-
 /// Completion over the State of the moment.
 struct Words(Arc<Shared>);
 
@@ -143,45 +132,6 @@ fn suggestion(found: Completion, end: usize) -> Suggestion {
         description: (!found.description.is_empty()).then(|| render::inert(&found.description)),
         span: Span::new(found.replace_from.min(end), end),
         ..Suggestion::default()
-    }
-}
-
-/// What can be offered at one moment.
-pub(super) struct Offered {
-    org: Arc<crate::domain::org::Org>,
-    who: PersonId,
-    incidents: Vec<(crate::domain::id::IncidentId, String)>,
-    alerts: Vec<(crate::domain::id::AlertId, String)>,
-}
-
-impl Offered {
-    /// What a person can mean; their own incidents first.
-    pub fn of(view: &View<'_>, who: &PersonId) -> Self {
-        let state = view.state;
-        let title = |id| state.incidents.get(&id).map(|incident| (id, incident.title.to_string()));
-        let mut incidents: Vec<_> = state.meant_by(Some(who)).into_iter().filter_map(title).collect();
-        let actor = Actor::Person(who.clone());
-        for incident in state.open_for(view.org, &actor).take(RECORDS) {
-            if !incidents.iter().any(|(id, _)| *id == incident.id) {
-                incidents.push((incident.id, incident.title.to_string()));
-            }
-        }
-        let alerts =
-            state.alerts.values().rev().take(RECORDS).map(|alert| (alert.id, alert.name.to_string())).collect();
-        Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts }
-    }
-
-    /// What could stand at the end of `text`.
-    pub fn complete(&self, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
-        let lexicon = with_own(&self.org.lexicon, own);
-        let actor = Actor::Person(self.who.clone());
-        let around = Around {
-            org: &self.org,
-            incidents: &self.incidents,
-            alerts: &self.alerts,
-            may: &|permission| authorise(&self.org, &actor, permission, None).is_ok(),
-        };
-        complete::complete(text, &lexicon, &around)
     }
 }
 
@@ -218,14 +168,6 @@ impl Hinter for Hints {
     }
 }
 
-/// The rest of a command's usage, when its words stand there and nothing else yet.
-fn takes(line: &str, lexicon: &Lexicon) -> Option<String> {
-    let words = line.strip_prefix('/')?;
-    let name = words.strip_suffix(' ')?;
-    let spec = lexicon.commands.iter().find(|spec| spec.name == name)?;
-    Some(usage(spec).strip_prefix(&format!("/{name}"))?.trim_start().to_owned())
-}
-
 /// What is typed, in the terminal's own colour.
 struct Plain;
 
@@ -259,21 +201,5 @@ impl Prompt for Who {
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         Cow::Owned(format!(" (earlier line with `{}`) ", search.term))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::words::builtin;
-
-    #[test]
-    fn a_hint_tells_what_a_command_takes_once_its_words_stand_there() {
-        let lexicon = builtin();
-        assert_eq!(takes("/incident update ", &lexicon).as_deref(), Some("text:TEXT [incident:INC-n]"));
-        assert_eq!(takes("/ack ", &lexicon).as_deref(), Some("[incident:INC-n]"));
-        for nothing in ["", "/", "/ack", "/ack INC-1 ", "/xyzzy ", "ack "] {
-            assert_eq!(takes(nothing, &lexicon), None, "{nothing}");
-        }
     }
 }

@@ -17,6 +17,7 @@ use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId};
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
+use super::report::summary::Book;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -57,6 +58,9 @@ pub struct Meta {
     pub alerts: u64,
     /// The configuration in force.
     pub config: CompactString,
+    /// What is kept for summaries.
+    #[serde(default)]
+    pub summaries: Book,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
