@@ -124,7 +124,7 @@ fn one_command() {
       /incident declare "leaked key" private:yes
       /incident declare "refunds stuck" service:payments-api impact:high urgency:medium
 
-    Also: /incident open, /incident new, /incident create, /incident trigger, /trigger, /declare
+    Also: /incident open, /incident new, /incident create, /incident trigger, /trigger
     "#);
     assert_eq!(help(Some("inc open"), &builtin(), &anything), help(Some("incident declare"), &builtin(), &anything));
     insta::assert_snapshot!(help(Some("status"), &builtin(), &anything).expect("help"), @r#"

@@ -148,7 +148,9 @@ fn unknown_command(first: &str, lexicon: &Lexicon) -> Reject {
     }
     let firsts = lexicon.commands.iter().flat_map(phrases).filter_map(|phrase| phrase.split(' ').next());
     let example = did_you_mean(first, firsts).and_then(|word| {
-        let spec = lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p.split(' ').next() == Some(word)))?;
+        let whole = lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p == word));
+        let first = || lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p.split(' ').next() == Some(word)));
+        let spec = whole.or_else(first)?;
         Some(meant_hint(word, spec))
     });
     reject.hint(example.unwrap_or_else(|| "`/help` lists what you can say".to_owned()))

@@ -66,7 +66,7 @@ impl fmt::Display for LinkKind {
         f.write_str(match self {
             Self::Related => "related to",
             Self::CausedBy => "caused by",
-            Self::DuplicateOf => "duplicate of",
+            Self::DuplicateOf => "a duplicate of",
             Self::Caused => "the cause of",
             Self::HasDuplicate => "told again by",
         })
