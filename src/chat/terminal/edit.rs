@@ -13,11 +13,12 @@ use reedline::{
     Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, StyledText, Suggestion, default_emacs_keybindings,
 };
 
-use super::session::{Desked, Typed};
+use super::partner::Partner;
+use super::session::Typed;
 use super::{Terminal, render};
 use crate::chat::Ended;
 use crate::domain::command::complete::Completion;
-use crate::domain::command::offer::{Offered, takes, with_own};
+use crate::domain::command::offer::{takes, with_own};
 use crate::domain::command::spec::{CommandSpec, Lexicon};
 use crate::domain::id::PersonId;
 
@@ -27,14 +28,12 @@ const HISTORY_LINES: usize = 1_000;
 const PRINTER_LINES: usize = 256;
 /// How often the editor looks for messages; also how late one may appear.
 const POLL: Duration = Duration::from_millis(50);
-/// A completion that takes longer is none.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 const MENU: &str = "words";
 
 /// What the parts of the editor share.
 struct Shared {
-    desk: Desked,
+    partner: Arc<dyn Partner>,
     own: Vec<CommandSpec>,
     who: RwLock<PersonId>,
     /// The words as they were when the line began, for hints at every key.
@@ -48,9 +47,9 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub fn new(terminal: &Terminal, desk: &Desked, history: Option<PathBuf>) -> io::Result<Self> {
+    pub fn new(terminal: &Terminal, partner: &Arc<dyn Partner>, history: Option<PathBuf>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            desk: desk.clone(),
+            partner: Arc::clone(partner),
             own: terminal.own.commands().to_vec(),
             who: RwLock::new(terminal.who()),
             lexicon: RwLock::default(),
@@ -88,10 +87,10 @@ impl Editor {
     }
 
     /// Reads one line; messages appear above it meanwhile.
-    pub fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+    pub fn next(&mut self, terminal: &Terminal) -> io::Result<Typed> {
         let who = terminal.who();
-        if let Ok(org) = desk.look(PATIENCE, |view| Arc::clone(view.org)) {
-            let lexicon = with_own(&org.lexicon, &self.shared.own);
+        if let Some(lexicon) = self.shared.partner.lexicon() {
+            let lexicon = with_own(&lexicon, &self.shared.own);
             *self.shared.lexicon.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lexicon);
         }
         *self.shared.who.write().unwrap_or_else(PoisonError::into_inner) = who.clone();
@@ -114,13 +113,10 @@ struct Words(Arc<Shared>);
 
 impl Completer for Words {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let text = line.get(..pos).unwrap_or(line).to_owned();
-        let shared = Arc::clone(&self.0);
-        let who = shared.who.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let around = self.0.desk.look(PATIENCE, move |view| Offered::of(view, &who));
-        let Ok(offered) = around else { return CompletionResult::fresh(Vec::new()) };
-        let found: Vec<Suggestion> =
-            offered.complete(&text, &self.0.own).into_iter().map(|found| suggestion(found, text.len())).collect();
+        let text = line.get(..pos).unwrap_or(line);
+        let who = self.0.who.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = self.0.partner.complete(&who, text, &self.0.own);
+        let found: Vec<Suggestion> = found.into_iter().map(|found| suggestion(found, text.len())).collect();
         CompletionResult::fresh(found)
     }
 }

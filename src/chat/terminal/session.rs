@@ -9,18 +9,26 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::edit::Editor;
+use super::partner::{Partner, Told};
 use super::{Lines, Terminal, render};
 use crate::chat::Ended;
 use crate::domain::actor::{Actor, By};
+use crate::domain::command::complete::Completion;
 use crate::domain::command::grammar;
+use crate::domain::command::offer::Offered;
+use crate::domain::command::spec::{CommandSpec, Lexicon};
 use crate::domain::desk::{Desk, View};
+use crate::domain::id::PersonId;
 use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
-use crate::domain::org::Org;
+use crate::domain::paging::look;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
 
 /// After this time a person is told that the engine does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked at a key is answered within this time, or is no help.
+const KEY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Of a line that is longer, only the beginning is read; the words' own limit is far below.
 const LINE_MAX: usize = 64 * 1024;
@@ -80,22 +88,22 @@ pub(super) enum Typed {
 }
 
 /// Reads and answers until it is over; messages appear after that, too.
-pub(super) fn converse(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
-    let ended = talk(terminal, desk, lines);
+pub(super) fn converse(terminal: &Terminal, partner: &Arc<dyn Partner>, lines: Lines) -> io::Result<Ended> {
+    let ended = talk(terminal, partner, lines);
     terminal.screen.free();
     ended
 }
 
-fn talk(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
+fn talk(terminal: &Terminal, partner: &Arc<dyn Partner>, lines: Lines) -> io::Result<Ended> {
     let mut source = match lines {
         Lines::Plain(lines) => Source::Plain(lines),
-        Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, desk, history)?)),
+        Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, partner, history)?)),
     };
     loop {
         if terminal.stop.load(Ordering::Relaxed) {
             return Ok(Ended::Stopped);
         }
-        let line = match source.next(terminal, desk)? {
+        let line = match source.next(terminal)? {
             Typed::Line(line) => line,
             Typed::Nothing => continue,
             Typed::End(ended) => return Ok(ended),
@@ -108,7 +116,7 @@ fn talk(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
         if matches!(line, "/quit" | "/exit") {
             return Ok(Ended::Quit);
         }
-        let answer = answer(terminal, desk, line);
+        let answer = answer(terminal, &**partner, line);
         let told = terminal.screen.answer(answer);
         terminal.screen.free();
         told?;
@@ -122,9 +130,9 @@ enum Source {
 }
 
 impl Source {
-    fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+    fn next(&mut self, terminal: &Terminal) -> io::Result<Typed> {
         match self {
-            Self::Editor(editor) => editor.next(terminal, desk),
+            Self::Editor(editor) => editor.next(terminal),
             Self::Plain(lines) => {
                 let Some(line) = read_line(lines)? else { return Ok(Typed::End(Ended::EndOfInput)) };
                 if !line.trim().is_empty() {
@@ -166,7 +174,7 @@ fn read_line(lines: &mut dyn BufRead) -> io::Result<Option<String>> {
 }
 
 /// What a line is answered with; messages wait meanwhile, unless the house's own words let them through.
-fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
+fn answer(terminal: &Terminal, partner: &dyn Partner, line: &str) -> String {
     terminal.screen.hold();
     if let Some(said) = terminal.own.said(terminal, line) {
         return match said {
@@ -174,32 +182,52 @@ fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
             Err(reject) => render::refusal(&reject, terminal.paint),
         };
     }
-    if !line.starts_with('/') {
-        return render::refusal(&no_command(terminal, desk, line), terminal.paint);
+    let hint = if line.starts_with('/') { None } else { terminal.own.hint(line) };
+    let told = match hint {
+        Some(hint) => Err(Reject::new(RejectCode::UnknownWord, "that is no command").hint(hint)),
+        None => partner.answer(&terminal.who(), line),
+    };
+    match told {
+        Ok(told) => render::told(&told, terminal.paint),
+        Err(reject) => render::refusal(&reject, terminal.paint),
     }
-    let by = By::new(Actor::Person(terminal.who()), super::CAPABILITIES.chat);
-    let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
-    let kind = InputKind::Text { place, text: line.to_owned() };
-    let answer = desk.ask(Input { by, idempotency: None, kind, closed: Vec::new() });
-    match answer {
-        Ok(Some(Answer { reply: Ok(reply), .. })) => {
-            let (zone, now) = reader(terminal, desk);
-            render::reply(&reply, zone, now, terminal.paint)
+}
+
+impl Partner for Desked {
+    fn answer(&self, who: &PersonId, line: &str) -> Result<Told, Reject> {
+        if !line.starts_with('/') {
+            return Err(no_command(self, line));
         }
-        Ok(Some(Answer { reply: Err(reject), .. })) => render::refusal(&reject, terminal.paint),
-        Ok(None) => {
-            let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
-            render::refusal(&reject.hint("look how things are: /status"), terminal.paint)
+        let by = By::new(Actor::Person(who.clone()), super::CAPABILITIES.chat);
+        let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
+        let kind = InputKind::Text { place, text: line.to_owned() };
+        match self.ask(Input { by, idempotency: None, kind, closed: Vec::new() }) {
+            Ok(Some(Answer { reply, .. })) => {
+                let reply = reply?;
+                let (zone, now) = reader(self, who);
+                Ok(Told { ok: reply.ok, text: look::times(&reply.text, zone, now) })
+            }
+            Ok(None) => {
+                let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
+                Err(reject.hint("look how things are: /status"))
+            }
+            Err(why) => Err(Reject::new(RejectCode::Conflict, why.to_string())),
         }
-        Err(why) => render::refusal(&Reject::new(RejectCode::Conflict, why.to_string()), terminal.paint),
+    }
+
+    fn complete(&self, who: &PersonId, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
+        let who = who.clone();
+        let offered = self.look(KEY_PATIENCE, move |view| Offered::of(view, &who));
+        offered.map(|offered| offered.complete(text, own)).unwrap_or_default()
+    }
+
+    fn lexicon(&self) -> Option<Lexicon> {
+        self.look(KEY_PATIENCE, |view| Arc::clone(view.org)).ok().map(|org| org.lexicon.clone())
     }
 }
 
 /// A hint for words without a slash.
-fn no_command(terminal: &Terminal, desk: &Desked, line: &str) -> Reject {
-    if let Some(hint) = terminal.own.hint(line) {
-        return Reject::new(RejectCode::UnknownWord, "that is no command").hint(hint);
-    }
+fn no_command(desk: &Desked, line: &str) -> Reject {
     let org = desk.look(PATIENCE, |view| Arc::clone(view.org));
     let lexicon = org.map(|org| org.lexicon.clone()).unwrap_or_default();
     let plain = Reject::new(RejectCode::UnknownWord, "commands start with /").hint("`/help` lists what you can say");
@@ -207,12 +235,8 @@ fn no_command(terminal: &Terminal, desk: &Desked, line: &str) -> Reject {
 }
 
 /// The reader's zone, and the engine's now.
-fn reader(terminal: &Terminal, desk: &Desked) -> (Tz, Timestamp) {
-    let who = terminal.who();
-    let seen = desk.look(PATIENCE, move |view| (zone(view.org, &who), view.now));
+fn reader(desk: &Desked, who: &PersonId) -> (Tz, Timestamp) {
+    let who = who.clone();
+    let seen = desk.look(PATIENCE, move |view| (view.org.zone(Some(&who)), view.now));
     seen.unwrap_or((Tz::UTC, Timestamp::default()))
-}
-
-fn zone(org: &Org, who: &crate::domain::id::PersonId) -> Tz {
-    org.zone(Some(who))
 }
