@@ -11,6 +11,8 @@ mod document;
 mod events;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/other_tools.rs"]
+mod other_tools;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/say.rs"]

@@ -39,7 +39,7 @@ use crate::domain::org::Org;
 use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
-pub const SOURCES: [&str; 5] = ["alertmanager", "generic", "opsgenie", "pagerduty", "text"];
+pub const SOURCES: [&str; 6] = ["alertmanager", "generic", "grafana", "opsgenie", "pagerduty", "text"];
 
 /// What came of reading a configuration.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
-//! HTTP: ingest, chat API, tokens, reads, health, metrics (DESIGN §7). It authenticates, bounds and translates; it
-//! decides nothing, reads no payload itself (that is `source/`) and reaches the engine only through `Desk`.
+//! HTTP: ingest, the addresses of other tools (PagerDuty, Opsgenie, Alertmanager), chat API, tokens, reads, health and
+//! metrics (DESIGN §7). It authenticates, bounds and translates; it decides nothing, reads no payload itself (that is
+//! `source/`) and reaches the engine only through `Desk`.
 
 mod ask;
 mod auth;
@@ -15,7 +16,10 @@ mod health;
 mod ingest;
 mod limit;
 mod metrics;
+mod opsgenie;
 mod paged;
+mod pagerduty;
+mod prometheus;
 mod read;
 mod say;
 mod schema;
@@ -161,6 +165,13 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(ingest::ingest))
+        .routes(routes!(pagerduty::enqueue))
+        .routes(routes!(pagerduty::enqueue_change))
+        .routes(routes!(opsgenie::create))
+        .routes(routes!(opsgenie::close))
+        .routes(routes!(opsgenie::acknowledge))
+        .routes(routes!(opsgenie::note))
+        .routes(routes!(prometheus::alerts))
         .routes(routes!(say::say))
         .routes(routes!(complete::complete))
         .routes(routes!(events::events))

@@ -78,8 +78,10 @@ fn the_document_holds_together() {
             used.insert(scheme);
         }
         // Who may ask is said, and so is what a stranger gets.
-        assert_eq!(told["security"].is_array(), told["responses"]["401"].is_object(), "{at}: security");
-        assert_eq!(told["requestBody"].is_object(), told["responses"]["413"].is_object(), "{at}: bodies");
+        // Paths of other tools refuse everything in that tool's one form.
+        let answers = |status: &str| ["4XX", status].iter().any(|it| told["responses"][it].is_object());
+        assert_eq!(told["security"].is_array(), answers("401"), "{at}: security");
+        assert_eq!(told["requestBody"].is_object(), answers("413"), "{at}: bodies");
         let templated: BTreeSet<&str> = path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
         let parameters = || told["parameters"].as_array().into_iter().flatten();
         let named = parameters().filter(|one| one["in"] == "path").map(|one| one["name"].as_str().unwrap()).collect();
@@ -90,7 +92,8 @@ fn the_document_holds_together() {
         for (status, response) in told["responses"].as_object().unwrap() {
             assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{at}: {status}");
             assert!(response["headers"]["x-request-id"].is_object(), "{at}: {status}");
-            assert!(response["content"].is_object(), "{at}: {status} has no body");
+            let bodiless = (path, status.as_str()) == ("/api/v2/alerts", "200");
+            assert_eq!(response["content"].is_object(), !bodiless, "{at}: {status}'s body");
         }
     }
     assert_eq!(used, schemes, "a scheme that nobody uses");

@@ -1,5 +1,5 @@
-//! A conversation: lines in, answers out, one after the other. Words without a slash are not sent anywhere; they are
-//! answered with what was probably meant.
+//! A conversation: lines in, answers out, one after the other. Words without a slash are alerts where a `[[text-alert]]`
+//! says so; else they are not sent anywhere, and answered with what was probably meant.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use super::partner::{Partner, Told};
 use super::{Lines, Terminal, render};
 use crate::chat::Ended;
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
 use crate::domain::command::complete::Completion;
 use crate::domain::command::grammar;
 use crate::domain::command::offer::Offered;
 use crate::domain::command::spec::{CommandSpec, Lexicon};
 use crate::domain::desk::{Desk, View};
 use crate::domain::id::PersonId;
-use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
+use crate::domain::input::{Answer, Input, InputKind, Place, Reply, Unavailable};
 use crate::domain::paging::look;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
@@ -57,23 +58,31 @@ impl Desked {
         told.recv_timeout(patience).unwrap_or(Err(Unavailable::Busy))
     }
 
-    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    /// Gives inputs that belong together and waits for their answers; `None`: none came in time.
     ///
     /// # Errors
     /// Nothing happened.
-    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Option<Vec<Answer>>, Unavailable> {
         let (tell, told) = crossbeam_channel::bounded(1);
         self.0.submit(
-            vec![input],
+            inputs,
             Box::new(move |answers| {
                 let _ = tell.send(answers);
             }),
         );
         match told.recv_timeout(PATIENCE) {
-            Ok(answers) => answers.map(|mut answers| answers.pop()),
+            Ok(answers) => answers.map(Some),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(None),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Err(Unavailable::ShuttingDown),
         }
+    }
+
+    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    ///
+    /// # Errors
+    /// Nothing happened.
+    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+        Ok(self.ask_all(vec![input])?.and_then(|mut answers| answers.pop()))
     }
 }
 
@@ -195,14 +204,17 @@ fn answer(terminal: &Terminal, partner: &dyn Partner, line: &str) -> String {
 
 impl Partner for Desked {
     fn answer(&self, who: &PersonId, line: &str) -> Result<Told, Reject> {
-        if !line.starts_with('/') {
-            return Err(no_command(self, line));
-        }
-        let by = By::new(Actor::Person(who.clone()), super::CAPABILITIES.chat);
         let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
-        let kind = InputKind::Text { place, text: line.to_owned() };
-        match self.ask(Input { by, idempotency: None, kind, closed: Vec::new() }) {
-            Ok(Some(Answer { reply, .. })) => {
+        let answer = if line.starts_with('/') {
+            let by = By::new(Actor::Person(who.clone()), super::CAPABILITIES.chat);
+            let kind = InputKind::Text { place, text: line.to_owned() };
+            self.ask(Input { by, idempotency: None, kind, closed: Vec::new() })
+                .map(|answer| answer.map(|answer| answer.reply))
+        } else {
+            alerts(self, who, &place, line).ok_or_else(|| no_command(self, line))?
+        };
+        match answer {
+            Ok(Some(reply)) => {
                 let reply = reply?;
                 let (zone, now) = reader(self, who);
                 Ok(Told { ok: reply.ok, text: look::times(&reply.text, zone, now) })
@@ -224,6 +236,20 @@ impl Partner for Desked {
     fn lexicon(&self) -> Option<Lexicon> {
         self.look(KEY_PATIENCE, |view| Arc::clone(view.org)).ok().map(|org| org.lexicon.clone())
     }
+}
+
+/// What came of several inputs, or of one: `None` inside if no answer came in time.
+type Heard = Result<Option<Result<Reply, Reject>>, Unavailable>;
+
+/// What a line is answered with that a `[[text-alert]]` reads as alerts.
+fn alerts(desk: &Desked, who: &PersonId, place: &Place, line: &str) -> Option<Heard> {
+    let org = desk.look(PATIENCE, |view| Arc::clone(view.org)).ok()?;
+    let inputs = text::hear(&org, &text::Heard { place, authors: &[who.as_str()], request: None, text: line });
+    if inputs.is_empty() {
+        return None;
+    }
+    let told = |answers: Vec<Answer>| text::told(answers.into_iter().map(|answer| answer.reply).collect());
+    Some(desk.ask_all(inputs).map(|answers| answers.map(told)))
 }
 
 /// A hint for words without a slash.
