@@ -8,6 +8,10 @@ use super::actor::By;
 use super::alert::Labels;
 use super::delivery::{Content, Destination, Priority};
 use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, TeamId};
+use super::incident::assess::Assessed;
+use super::incident::link::IncidentLinked;
+use super::incident::merge::IncidentMerged;
+use super::incident::remind::UpdateDue;
 use super::incident::{Incident, Resolution, RoleName, Severity};
 use super::input::Place;
 use super::org::{NotifyRule, Policy};
@@ -184,6 +188,9 @@ pub enum Event {
         /// Why, when not by a person: `alert ALR-3 is critical`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CompactString>,
+        /// The impact and urgency that it follows from, if they were said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assessed: Option<Assessed>,
     },
     /// A role was given or taken.
     #[serde(rename = "incident.role-set")]
@@ -211,6 +218,23 @@ pub enum Event {
         /// What was said.
         text: CompactString,
     },
+    /// It went into another incident, with its alerts, running pages and responders.
+    #[serde(rename = "incident.merged")]
+    IncidentMerged(Box<IncidentMerged>),
+    /// It belongs to another record.
+    #[serde(rename = "incident.linked")]
+    IncidentLinked(Box<IncidentLinked>),
+    /// Somebody may see a private one.
+    #[serde(rename = "incident.invited")]
+    IncidentInvited {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        person: PersonId,
+    },
+    /// When an update is asked for was set anew.
+    #[serde(rename = "incident.update-due")]
+    UpdateDue(UpdateDue),
     /// Something about it needs eyes: an empty step, a person without a contact method.
     #[serde(rename = "incident.warned")]
     IncidentWarned {
@@ -446,6 +470,12 @@ pub struct IncidentOpened {
     /// Where it was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Whether only those see it who are invited or paged, and administrators.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// The impact and urgency that its severity follows from, if they were said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessed: Option<Assessed>,
 }
 
 /// Something is owed to somebody.
@@ -488,6 +518,9 @@ impl Event {
             | Self::SummaryPosted { .. } => None,
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
+            Self::IncidentMerged(merged) => Some(merged.incident),
+            Self::IncidentLinked(linked) => Some(linked.incident),
+            Self::UpdateDue(due) => Some(due.incident),
             Self::IncidentAcknowledged { incident, .. }
             | Self::IncidentUnacknowledged { incident, .. }
             | Self::IncidentMitigated { incident }
@@ -499,6 +532,7 @@ impl Event {
             | Self::IncidentNoted { incident, .. }
             | Self::IncidentUpdated { incident, .. }
             | Self::IncidentWarned { incident, .. }
+            | Self::IncidentInvited { incident, .. }
             | Self::EscalationStarted { incident, .. }
             | Self::EscalationStepped { incident, .. }
             | Self::EscalationExhausted { incident }

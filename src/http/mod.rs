@@ -25,6 +25,7 @@ mod say;
 mod schema;
 mod serve;
 mod shape;
+mod sight;
 mod tally;
 mod tokens;
 mod told;

@@ -82,6 +82,10 @@ pub(crate) struct IncidentSummary {
     pub closed_at: Option<Time>,
     pub alerts_firing: u32,
     pub alerts_total: u32,
+    /// Whether only those see it who are invited or paged, and administrators.
+    pub private: bool,
+    /// The incident that it was merged into.
+    pub merged_into: Option<String>,
 }
 
 /// The whole record of an incident.
@@ -97,12 +101,46 @@ pub(crate) struct Incident {
     pub escalation: Option<Escalation>,
     /// When the last resort was called.
     pub exhausted_at: Option<Time>,
+    /// Other records that it belongs to.
+    pub links: Vec<Link>,
+    /// Who was invited to a private one.
+    pub invited: Vec<String>,
+    /// When an update is asked for unless one is given before.
+    pub update_due: Option<Time>,
+    /// What its severity follows from, where impact and urgency were said.
+    pub assessed: Option<Assessed>,
     pub pages: Vec<Page>,
     /// What was sent about it beside pages.
     pub deliveries: Vec<Delivery>,
     pub timeline: Vec<Entry>,
     /// Entries beyond the 2,000 that are kept; the journal has them.
     pub timeline_left_out: u32,
+}
+
+/// How one record belongs to another.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Link {
+    /// `related`, `caused-by`, `duplicate-of`, or the other side of it: `caused`, `has-duplicate`.
+    #[schema(example = "caused-by")]
+    pub kind: String,
+    #[schema(example = "INC-1")]
+    pub to: String,
+}
+
+/// How far something reaches, and how soon it hurts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Assessed {
+    pub impact: Level,
+    pub urgency: Level,
+}
+
+/// A level of impact or urgency.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    High,
+    Medium,
+    Low,
 }
 
 /// Who does what.
@@ -276,6 +314,14 @@ pub(crate) struct Shift {
     pub person: String,
     pub from: Time,
     pub until: Time,
+}
+
+/// A line of the journal, or what is shown in the place of one that is about a private incident.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum JournalLine {
+    Commit(Box<Commit>),
+    Private { seq: u64, private: bool },
 }
 
 /// A line of the journal as it stands there (docs/journal.md).

@@ -26,6 +26,9 @@ pub const STORY: &str = "story";
 /// The name of a story's data directory in delivery ids.
 const INSTALL: &str = "story";
 
+/// Why nothing is said in chat where none is connected, as `serve` would find.
+pub const NOT_CONNECTED: &str = "not connected";
+
 /// A world in which a story plays.
 pub struct World {
     core: Core,
@@ -81,6 +84,10 @@ pub enum What {
     NotSent {
         /// To whom or where.
         to: Destination,
+        /// What would have been said.
+        content: Content,
+        /// About which incident.
+        incident: Option<IncidentId>,
         /// Why.
         reason: String,
     },
@@ -305,7 +312,8 @@ impl World {
             let outcome = self.pretend(&grant);
             self.happened(match &outcome {
                 Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
-                    What::NotSent { to: grant.to.clone(), reason: reason.clone() }
+                    let (to, content) = (grant.to.clone(), grant.content.clone());
+                    What::NotSent { to, content, incident: grant.incident, reason: reason.clone() }
                 }
                 Outcome::Accepted => What::Sent {
                     delivery: grant.id.clone(),
@@ -336,7 +344,9 @@ impl World {
             Destination::Channel(_) => (Method::Chat, None, true),
         };
         let broken = |fault: &Fault| fault.method == method && (fault.person.is_none() || fault.person == whose);
-        if self.faults.iter().any(broken) {
+        if method == Method::Chat && !org.chat_connected {
+            Outcome::Permanent { reason: NOT_CONNECTED.to_owned() }
+        } else if self.faults.iter().any(broken) {
             Outcome::Permanent { reason: format!("{method} fails (simulated)") }
         } else if !known {
             Outcome::Permanent { reason: format!("{} is no longer configured", whose.unwrap_or_default()) }
@@ -390,6 +400,9 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::IncidentReopened { incident, .. } => format!("{incident} reopened by {by}"),
         Event::IncidentClosed { incident } => format!("{incident} closed by {by}"),
         Event::IncidentSeveritySet { incident, severity, .. } => format!("{incident} is {severity} now"),
+        Event::IncidentMerged(merged) => format!("{} merged into {}", merged.incident, merged.into),
+        Event::IncidentLinked(linked) => format!("{} is {} {}", linked.incident, linked.kind, linked.to),
+        Event::IncidentInvited { incident, person } => format!("{incident}: {person} is invited"),
         Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)
