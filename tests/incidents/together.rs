@@ -17,8 +17,8 @@ fn a_merge_reads_so_from_both_sides() {
     night.alert("lag-2", "cdn", AlertSeverity::Critical);
     night.wait(1);
     assert_snapshot!(night.say("cas", "/incident merge INC-2 INC-1"), @"
-    INC-2 is merged into INC-1 and closed as its duplicate. Moved: 1 alert.
-    Paged: ann. Next step in 4 minutes.
+    INC-2 is merged into INC-1 and closed as its duplicate. Moved: 1 alert; the pages of ben.
+    Paged: ann, ben. Next step in 4 minutes.
     Take it: /ack INC-1
     ");
     assert_snapshot!(night.say("cas", "/incident show INC-1"), @"
@@ -29,12 +29,12 @@ fn a_merge_reads_so_from_both_sides() {
     alerts: 2 firing, 2 in all
       ALR-1 prom lag-1 (high)
       ALR-2 prom lag-2 (critical)
-    Paged: ann. Next step in 4 minutes.
+    Paged: ann, ben. Next step in 4 minutes.
     Next: /ack INC-1
     ");
     assert_snapshot!(night.say("cas", "/incident show INC-2"), @"
-    INC-2 sev1 misc: [unrouted] prom lag-2
-    closed · team core · duplicate
+    INC-2 sev1 cdn: prom lag-2
+    closed · team edge · duplicate
     opened 28 Mar 2026 23:00 by integration:prom
     resolved 28 Mar 2026 23:01 (after 1m)
     closed 28 Mar 2026 23:01 (after 1m)
@@ -43,11 +43,14 @@ fn a_merge_reads_so_from_both_sides() {
     It went on as INC-1: /incident show INC-1
     ");
     assert_snapshot!(night.say("cas", "/incident timeline INC-2"), @"
-    INC-2 sev1 misc: [unrouted] prom lag-2
+    INC-2 sev1 cdn: prom lag-2
     23:00:00 integration:prom: opened as sev1
     23:00:00 integration:prom: ALR-2 prom lag-2 fires (critical)
-    23:00:00 integration:prom: escalation core started: opened by ALR-2
-    23:00:00 integration:prom: paged ann: on call for core-primary, step 1 of core
+    23:00:00 integration:prom: escalation edge started: opened by ALR-2
+    23:00:00 integration:prom: warning: schedule later has nobody on call
+    23:00:00 integration:prom: warning: step 1 of edge reaches nobody
+    23:00:00 integration:prom: paged ben: step 2 of edge, nobody has acknowledged
+    23:00:00 integration:prom: paged ann: on call for core-primary, step 2 of edge, nobody has acknowledged
     23:01:00 cas: merged into INC-1
     23:01:00 cas: closed
     ");
