@@ -68,6 +68,7 @@ fn incident(n: u64, title: &str) -> Incident {
         update_due: None,
         reminded: 0,
         assessed: None,
+        review: None,
     }
 }
 
@@ -150,6 +151,7 @@ impl Engine {
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            ..OpenRecords::default()
         }
     }
 }

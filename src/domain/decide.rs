@@ -7,7 +7,7 @@ use super::actor::Actor;
 use super::alert;
 use super::authorise::{authorise, word};
 use super::command::spec::Permission;
-use super::command::{Call, Command, Meant, PageTarget, grammar, help, meaning};
+use super::command::{Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning};
 use super::contact;
 use super::delivery::{Content, Priority};
 use super::draft::Draft;
@@ -18,6 +18,8 @@ use super::input::{Button, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
+use super::postmortem;
+use super::problem;
 use super::reject::{Reject, RejectCode};
 use super::report;
 use super::service;
@@ -69,6 +71,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::WritePostmortem { incident, text, base } => {
+            permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
+            postmortem::life::write(draft, *incident, text, *base)
+        }
         InputKind::Wake(wakeup) => {
             wake(draft, *wakeup);
             Ok(Reply::default())
@@ -104,8 +110,9 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
     let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
+    let needed = spec.permission.max(least(&command));
     for about in incidents_of(&command) {
-        permit(draft, spec.permission, &spec.name, about)?;
+        permit(draft, needed, &spec.name, about)?;
     }
     let mut reply = run(draft, place, command)?;
     reply.private |= spec.private || tells_private(draft, &reply);
@@ -147,6 +154,14 @@ fn incidents_of(command: &Command) -> Vec<Option<IncidentId>> {
     }
 }
 
+/// What a command needs beyond what its file says: the same words may show something, or change it.
+fn least(command: &Command) -> Permission {
+    match command {
+        Command::IncidentTimes { stated: Some(_), .. } => Permission::Respond,
+        _ => Permission::Read,
+    }
+}
+
 fn incident_of(command: &Command) -> Option<IncidentId> {
     match command {
         Command::IncidentShow { incident }
@@ -165,8 +180,15 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::IncidentInvite { incident, .. }
         | Command::IncidentTimeline { incident }
         | Command::IncidentPages { incident }
+        | Command::IncidentTimes { incident, .. }
+        | Command::Problem(ProblemCommand::Link(_, incident))
+        | Command::Postmortem(
+            PostmortemCommand::Show(incident)
+            | PostmortemCommand::Edit { incident, .. }
+            | PostmortemCommand::Publish(incident),
+        )
         | Command::Snooze { incident, .. } => Some(*incident),
-        Command::Page { incident, .. } => *incident,
+        Command::Page { incident, .. } | Command::Problem(ProblemCommand::Open { incident, .. }) => *incident,
         Command::IncidentDeclare { .. }
         | Command::IncidentAckAll
         | Command::ServiceShow { .. }
@@ -175,6 +197,8 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::ContactList
         | Command::ContactTest { .. }
         | Command::IncidentList
+        | Command::Problem(_)
+        | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
         | Command::OncallNext { .. }
         | Command::AlertList
@@ -231,6 +255,14 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         }
         Command::Snooze { incident, duration, reminder: true } => incident::remind::snooze(draft, incident, duration),
         Command::Snooze { incident, duration, reminder: false } => life::snooze(draft, incident, duration),
+        Command::IncidentTimes { incident, stated: None } => {
+            Ok(Reply::done(incident::times::show(draft.any(incident)?)).about(incident))
+        }
+        Command::IncidentTimes { incident, stated: Some((milestone, at, reason)) } => {
+            incident::times::state(draft, incident, milestone, &at, &reason)
+        }
+        Command::Problem(command) => problem::run(draft, command),
+        Command::Postmortem(command) => postmortem::run(draft, command),
         Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
@@ -315,6 +347,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::HandBack => life::hand_back(draft, id),
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
+        Button::Problem => problem::life::open(draft, Some(id), None, None),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
     }?;
     let private = tells_private(draft, &reply);

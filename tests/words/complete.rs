@@ -86,7 +86,18 @@ fn only_what_the_person_may_do() {
     let reader = |permission| permission == Permission::Read;
     assert_eq!(
         offered_to("/", &reader),
-        ["/incident", "/oncall", "/alert", "/service", "/contact", "/status", "/whoami", "/help"]
+        [
+            "/incident",
+            "/oncall",
+            "/alert",
+            "/service",
+            "/contact",
+            "/problem",
+            "/postmortem",
+            "/status",
+            "/whoami",
+            "/help"
+        ]
     );
     assert_eq!(offered_to("/incident d", &reader), [""; 0]);
     assert_eq!(offered_to("/ack ", &reader), [""; 0]);

@@ -73,12 +73,16 @@ fn every_command_has_an_example_that_reads_as_itself() {
 fn the_promised_words_are_there() {
     let lexicon = builtin();
     let names: Vec<&str> = lexicon.commands.iter().map(|spec| spec.name.as_str()).collect();
-    let subs = "declare list show ack note update severity role escalate mitigate resolve reopen close timeline pages";
+    let subs =
+        "declare list show ack note update severity role escalate mitigate resolve reopen close timeline pages times";
     let mut promised: Vec<String> = subs.split(' ').map(|sub| format!("incident {sub}")).collect();
     let rest = ["page", "ack", "resolve", "snooze", "oncall who", "oncall next", "alert list", "alert show", "status"];
     promised.extend(rest.into_iter().chain(["whoami", "help"]).map(str::to_owned));
     let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test";
     promised.extend(more.split(',').map(str::to_owned));
+    let subs = "list open show link root-cause workaround known-error resolve close";
+    promised.extend(subs.split(' ').map(|sub| format!("problem {sub}")));
+    promised.extend("list show edit publish".split(' ').map(|sub| format!("postmortem {sub}")));
     let missing: Vec<&String> = promised.iter().filter(|word| !names.contains(&word.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -89,17 +89,19 @@ fn a_reader_sees_what_a_reader_may_do() {
     `/help incident list` tells more about one of them, with examples.
     ");
     insta::assert_snapshot!(help(Some("incident"), &builtin(), &readers).expect("help"), @r#"
-/incident list
-    Show the open incidents
-/incident show [incident:INC-n]
-    Show one incident: state, people, what happened last
-/incident timeline [incident:INC-n]
-    Show all that happened in an incident
-/incident pages [incident:INC-n]
-    Show who was paged for an incident: when, how and why
+    /incident list
+        Show the open incidents
+    /incident show [incident:INC-n]
+        Show one incident: state, people, what happened last
+    /incident timeline [incident:INC-n]
+        Show all that happened in an incident
+    /incident pages [incident:INC-n]
+        Show who was paged for an incident: when, how and why
+    /incident times [milestone:impact-start|detected|acknowledged|mitigated|resolved] [at:TEXT] [reason:TEXT] [incident:INC-n]
+        Show its times; or state or correct one, with the reason
 
-`/help incident list` tells more about one of them, with examples.
-"#);
+    `/help incident list` tells more about one of them, with examples.
+    "#);
     let nothing = help(None, &builtin(), &|_| false).expect("help");
     assert_eq!(nothing, "There is nothing that you may do here. An administrator can give you a role.");
 }

@@ -70,6 +70,7 @@ impl Incident {
             update_due: None,
             reminded: 0,
             assessed: opened.assessed,
+            review: None,
         };
         let why = opened.assessed.map(|assessed| format!(" ({assessed})")).unwrap_or_default();
         incident.say(stamp, format_compact!("opened as {}{why}", opened.severity));
@@ -81,7 +82,7 @@ impl Incident {
     }
 
     /// A person did something here.
-    fn took_part(&mut self, stamp: &Stamp<'_>) {
+    pub(super) fn took_part(&mut self, stamp: &Stamp<'_>) {
         if let Actor::Person(person) = &stamp.by.actor
             && !self.roles.responders.contains(person)
         {
@@ -195,6 +196,12 @@ impl Incident {
             Event::IncidentInvited { person, .. } => self.invite(stamp, person),
             Event::UpdateDue(due) => self.update_is_due(stamp, due),
             Event::IncidentWarned { text, .. } => self.say(stamp, format_compact!("warning: {text}")),
+            Event::IncidentTimeStated(_)
+            | Event::PostmortemDrafted(_)
+            | Event::PostmortemEdited(_)
+            | Event::PostmortemPublished(_)
+            | Event::ProblemProposed { .. }
+            | Event::ProblemLinked { .. } => self.apply_review(stamp, event),
             Event::AttemptRefused { command, permission, .. } => {
                 self.say(stamp, format_compact!("was refused /{command}, which needs the permission to {permission}"));
             }

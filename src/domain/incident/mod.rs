@@ -9,6 +9,9 @@ pub mod merge;
 pub mod private;
 pub mod record;
 pub mod remind;
+pub mod review;
 pub mod show;
+pub mod times;
 
 pub use record::{Entry, Holder, Incident, IncidentState, Resolution, RoleName, Roles, Severity};
+pub use review::Review;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::assess::Assessed;
 use super::link::Link;
+use super::review::Review;
 use crate::domain::actor::Actor;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
@@ -356,6 +357,9 @@ pub struct Incident {
     /// What its severity follows from, where impact and urgency were said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assessed: Option<Assessed>,
+    /// What is written about it beside its life; `None` as long as there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Box<Review>>,
 }
 
 fn is_zero(n: &u32) -> bool {

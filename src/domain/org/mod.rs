@@ -15,6 +15,7 @@ use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
 use super::incident::Severity;
 use super::incident::assess::Matrix;
+use super::postmortem::template::Templates;
 use super::report::cron::Cron;
 use super::signal::AlertSeverity;
 use super::time::Span;
@@ -46,6 +47,8 @@ pub struct Org {
     pub defaults: Defaults,
     /// The words people can say.
     pub lexicon: Lexicon,
+    /// The templates of postmortems.
+    pub postmortems: Templates,
     /// Hosts that links may point to; a link elsewhere is shown as inert text.
     pub link_hosts: Vec<String>,
     /// Whether a chat is connected. Not declared: the runtime says so. Without one nothing is posted in channels.
@@ -67,6 +70,7 @@ impl Default for Org {
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
+            postmortems: Templates::default(),
             link_hosts: Vec::new(),
             chat_connected: true,
         }
