@@ -1,6 +1,8 @@
 //! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
+mod about;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -542,74 +544,6 @@ pub struct DeliveryOwed {
 impl Event {
     /// The version that is written for every type of event by this release.
     pub const VERSION: u32 = 1;
-
-    /// The incident that an event is about, if it is about one.
-    pub fn incident(&self) -> Option<IncidentId> {
-        match self {
-            Self::EngineStarted { .. }
-            | Self::ConfigLoaded { .. }
-            | Self::ClockStepped { .. }
-            | Self::InstallRenewed { .. }
-            | Self::RequestAnswered { .. }
-            | Self::TokenAdded { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AlertUpdated { .. }
-            | Self::AlertResolved { .. }
-            | Self::ProblemOpened(_)
-            | Self::ProblemChanged { .. }
-            | Self::SummaryPlanned { .. }
-            | Self::SummaryDropped { .. }
-            | Self::SummaryPosted { .. } => None,
-            Self::IncidentTimeStated(stated) => Some(stated.incident),
-            Self::PostmortemDrafted(drafted) => Some(drafted.incident),
-            Self::PostmortemEdited(edited) => Some(edited.incident),
-            Self::PostmortemPublished(published) => Some(published.incident),
-            Self::AlertOpened(opened) => Some(opened.incident),
-            Self::IncidentOpened(opened) => Some(opened.incident),
-            Self::IncidentMerged(merged) => Some(merged.incident),
-            Self::IncidentLinked(linked) => Some(linked.incident),
-            Self::UpdateDue(due) => Some(due.incident),
-            Self::IncidentAcknowledged { incident, .. }
-            | Self::IncidentUnacknowledged { incident, .. }
-            | Self::IncidentMitigated { incident }
-            | Self::IncidentResolved { incident, .. }
-            | Self::IncidentReopened { incident, .. }
-            | Self::IncidentClosed { incident }
-            | Self::IncidentSeveritySet { incident, .. }
-            | Self::IncidentRoleSet { incident, .. }
-            | Self::IncidentNoted { incident, .. }
-            | Self::IncidentUpdated { incident, .. }
-            | Self::IncidentWarned { incident, .. }
-            | Self::IncidentInvited { incident, .. }
-            | Self::ProblemProposed { incident, .. }
-            | Self::ProblemLinked { incident, .. }
-            | Self::EscalationStarted { incident, .. }
-            | Self::EscalationStepped { incident, .. }
-            | Self::EscalationExhausted { incident }
-            | Self::EscalationStopped { incident, .. } => Some(*incident),
-            Self::PageOpened { page, .. } | Self::PageAdvanced { page, .. } | Self::PageEnded { page, .. } => {
-                Some(page.incident)
-            }
-            Self::DeliveryOwed(owed) => owed.incident,
-            Self::AttemptRefused { incident, .. }
-            | Self::DeliveryAccepted { incident, .. }
-            | Self::DeliveryRetried { incident, .. }
-            | Self::DeliveryFailed { incident, .. }
-            | Self::DeliveryCancelled { incident, .. } => *incident,
-        }
-    }
-
-    /// The delivery that an event is about, if it is about one.
-    pub fn delivery(&self) -> Option<&DeliveryId> {
-        match self {
-            Self::DeliveryOwed(owed) => Some(&owed.delivery),
-            Self::DeliveryAccepted { delivery, .. }
-            | Self::DeliveryRetried { delivery, .. }
-            | Self::DeliveryFailed { delivery, .. }
-            | Self::DeliveryCancelled { delivery, .. } => Some(delivery),
-            _ => None,
-        }
-    }
 }
 
 fn is_zero(n: &u8) -> bool {
