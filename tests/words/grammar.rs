@@ -193,7 +193,7 @@ fn what_is_refused() {
 
     > /incident everything
     `/incident` has no `everything`
-    it has: declare, list, show, ack, ack-all, note, update, severity, role, escalate, mitigate, resolve, reopen, close, timeline, pages, merge, link, invite
+    it has: declare, list, show, ack, ack-all, note, update, severity, role, escalate, mitigate, resolve, reopen, close, timeline, pages, merge, link, invite, times
 
     > /incident
     `/incident declare` needs `title`: What is wrong, in a few words
