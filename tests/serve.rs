@@ -19,4 +19,6 @@ mod refusals;
 mod reload;
 #[path = "serve/restart.rs"]
 mod restart;
+#[path = "serve/slow.rs"]
+mod slow;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
@@ -16,6 +17,9 @@ pub struct Args {
     /// How log lines look: text on a terminal and JSON elsewhere, unless said here
     #[arg(long, value_name = "FORMAT", env = "OPSBELL_LOG_FORMAT")]
     log_format: Option<LogFormat>,
+    /// Cut off who does not read after so many milliseconds; tests do not wait for half a minute
+    #[arg(long, hide = true, value_name = "MILLISECONDS")]
+    write_timeout: Option<u64>,
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {
@@ -38,6 +42,9 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     let mut options = Options::new(global.data(), listen, Arc::new(SystemClock::new()));
     options.watch = Some(dir);
     options.progress = progress();
+    if let Some(millis) = args.write_timeout {
+        options.write_timeout = Duration::from_millis(millis);
+    }
     let house = House::start(config, options, Notifiers::default())?;
     wait_for_the_end(&house, || {
         house.announce()?;

@@ -19,6 +19,7 @@ mod metrics;
 mod opsgenie;
 mod paged;
 mod pagerduty;
+mod patient;
 mod prometheus;
 mod read;
 mod records;
@@ -45,7 +46,7 @@ pub use auth::{Keys, Secret};
 pub use document::document;
 pub use feed::Feed;
 pub use limit::{Limits, Rate};
-pub use serve::serve;
+pub use serve::{WRITE_TIMEOUT, serve};
 pub use tally::{Ended, Tally};
 
 use crate::domain::desk::Desk;

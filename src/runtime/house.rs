@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -45,6 +46,8 @@ pub struct Options {
     pub watch: Option<PathBuf>,
     /// The demo: integrations get keys of their own, what is not built is simulated.
     pub demo: bool,
+    /// A client who takes nothing of what is written to it is cut off after this long.
+    pub write_timeout: Duration,
     /// The file layer under the journal; tests put a failing one here.
     pub disk: Arc<dyn Disk>,
     /// Told (commits done, in all) while records are rebuilt.
@@ -54,7 +57,16 @@ pub struct Options {
 impl Options {
     /// The usual ones.
     pub fn new(data: PathBuf, listen: SocketAddr, clock: Arc<dyn Clock>) -> Self {
-        Self { data, listen, clock, watch: None, demo: false, disk: Arc::new(RealDisk), progress: Box::new(|_, _| {}) }
+        Self {
+            data,
+            listen,
+            clock,
+            watch: None,
+            demo: false,
+            write_timeout: http::WRITE_TIMEOUT,
+            disk: Arc::new(RealDisk),
+            progress: Box::new(|_, _| {}),
+        }
     }
 }
 
@@ -255,9 +267,10 @@ impl House {
 
         let router = http::router(face(&wiring, &admin, tally.clone()))?;
         let (stop_http, stopped) = tokio::sync::oneshot::channel();
+        let write_timeout = options.write_timeout;
         let http = tokio.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            http::serve(listener, router, async move {
+            http::serve(listener, router, write_timeout, async move {
                 let _ = stopped.await;
             })
             .await

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use opsbell::http::serve;
+use opsbell::http::{WRITE_TIMEOUT, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -28,7 +28,7 @@ async fn a_connection_is_kept_and_ends_with_the_process() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(serve(listener, house.router.clone(), async move {
+    let served = tokio::spawn(serve(listener, house.router.clone(), WRITE_TIMEOUT, async move {
         let _ = stopped.await;
     }));
     let mut stream = TcpStream::connect(at).await.unwrap();
