@@ -142,6 +142,7 @@ impl Engine {
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            silences: state.silences.values().cloned().collect(),
         }
     }
 }

@@ -49,6 +49,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("snooze.toml", include_str!("../../commands/snooze.toml")),
     ("oncall.toml", include_str!("../../commands/oncall.toml")),
     ("alert.toml", include_str!("../../commands/alert.toml")),
+    ("service.toml", include_str!("../../commands/service.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("whoami.toml", include_str!("../../commands/whoami.toml")),
     ("help.toml", include_str!("../../commands/help.toml")),

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::alert::Labels;
 use super::delivery::{Content, Destination, Priority};
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, TeamId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, SilenceId, TeamId};
 use super::incident::{Incident, Resolution, RoleName, Severity};
 use super::input::Place;
 use super::org::{NotifyRule, Policy};
 use super::signal::AlertSeverity;
+use super::silence;
 use super::time::Timestamp;
 
 /// One commit: what one input led to. A line of the journal.
@@ -104,6 +105,47 @@ pub enum Event {
     AlertResolved {
         /// Which.
         alert: AlertId,
+    },
+
+    /// An alert began to fire under a silence: it opened and joined nothing.
+    #[serde(rename = "alert.suppressed")]
+    AlertSuppressed(Box<silence::AlertSuppressed>),
+    /// A silence took over an alert that fires.
+    #[serde(rename = "alert.muted")]
+    AlertMuted {
+        /// Which.
+        alert: AlertId,
+        /// By which silence.
+        silence: SilenceId,
+        /// The silence's own reason.
+        reason: CompactString,
+    },
+    /// No silence mutes an alert of an incident any more.
+    #[serde(rename = "alert.unmuted")]
+    AlertUnmuted {
+        /// Which.
+        alert: AlertId,
+    },
+    /// A silence (or a maintenance) began.
+    #[serde(rename = "silence.started")]
+    SilenceStarted(Box<silence::SilenceStarted>),
+    /// Whom it concerns was told that a silence ends soon.
+    #[serde(rename = "silence.reminded")]
+    SilenceReminded {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// A silence is over: it mutes nothing new.
+    #[serde(rename = "silence.ended")]
+    SilenceEnded {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// Nothing is suppressed by an ended silence any more.
+    #[serde(rename = "silence.released")]
+    SilenceReleased {
+        /// Which.
+        silence: SilenceId,
     },
 
     /// An incident began.
@@ -349,7 +391,8 @@ pub struct AlertOpened {
     pub integration: IntegrationId,
     /// Its dedup key.
     pub key: CompactString,
-    /// The incident it opened or joined.
+    /// The incident it opened or joined; none within `alert.suppressed`.
+    #[serde(default, skip_serializing_if = "IncidentId::is_none")]
     pub incident: IncidentId,
     /// The service it was routed to.
     pub service: ServiceId,
@@ -437,7 +480,14 @@ impl Event {
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
-            | Self::AlertResolved { .. } => None,
+            | Self::AlertResolved { .. }
+            | Self::AlertSuppressed(_)
+            | Self::AlertMuted { .. }
+            | Self::AlertUnmuted { .. }
+            | Self::SilenceStarted(_)
+            | Self::SilenceReminded { .. }
+            | Self::SilenceEnded { .. }
+            | Self::SilenceReleased { .. } => None,
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
             Self::IncidentAcknowledged { incident, .. }

@@ -19,5 +19,6 @@ pub mod paging;
 pub mod reject;
 pub mod report;
 pub mod signal;
+pub mod silence;
 pub mod state;
 pub mod time;

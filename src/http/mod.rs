@@ -142,6 +142,8 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         .route("/v1/incidents/{id}", get(read::incident))
         .route("/v1/alerts", get(read::alerts))
         .route("/v1/alerts/{id}", get(read::alert))
+        .route("/v1/silences", get(read::silences))
+        .route("/v1/silences/{id}", get(read::silence))
         .route("/v1/pages", get(read::pages))
         .route("/v1/pages/{id}", get(read::page))
         .route("/v1/services", get(read::services))

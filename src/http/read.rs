@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::paged::{Part, cursor};
 use super::{App, ask, shape};
 use crate::domain::desk::{RecordList, RecordQuery};
-use crate::domain::id::{AlertId, IncidentId, PageId};
+use crate::domain::id::{AlertId, IncidentId, PageId, SilenceId};
 use crate::domain::incident::Incident;
 
 type Answer = Result<Response, Failure>;
@@ -63,6 +63,28 @@ pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, h
         }
         RecordList::Incidents(_) => Err(Failure::no_answer()),
     }
+}
+
+/// Silences in force and those that ended lately, newest first.
+pub(crate) async fn silences(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::<u64>::parse("silences", &uri)?;
+    let (found, last) = ask::look(&app, move |view| {
+        let mut rest = view.state.silences.range(..SilenceId(after.unwrap_or(u64::MAX))).rev();
+        let found: Vec<_> = rest.by_ref().take(limit).map(|(_, silence)| shape::silence(view.state, silence)).collect();
+        let last = view.state.silences.range(..SilenceId(after.unwrap_or(u64::MAX))).rev().take(limit).last();
+        (found, last.map(|(id, _)| id.0).filter(|_| rest.next().is_some()))
+    })
+    .await?;
+    Ok(items(&found, last.map(|last| cursor("silences", last))))
+}
+
+pub(crate) async fn silence(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let id: SilenceId = id.parse().map_err(|_| no_id(&id, "SIL-1"))?;
+    let found = ask::look(&app, move |view| view.state.silences.get(&id).map(|it| shape::silence(view.state, it)));
+    let found = found.await?.ok_or_else(|| none(id))?;
+    Ok(shape::json(StatusCode::OK, &found))
 }
 
 async fn one_incident(app: &App, id: IncidentId) -> Result<Option<Incident>, Failure> {

@@ -34,6 +34,9 @@ pub struct Counts {
     pub answers: usize,
     /// Tokens in force.
     pub tokens: usize,
+    /// Silences.
+    #[serde(default)]
+    pub silences: usize,
 }
 
 /// One atomic step of the records.
@@ -69,6 +72,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Notice(id) => place(Slot::Notice(id.clone()), json(&mut scratch, state.notices.get(id))?),
             RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(&mut scratch, state.answers.get(key))?),
             RecordKey::Token(name) => place(Slot::Token(name.clone()), json(&mut scratch, state.tokens.get(name))?),
+            RecordKey::Silence(id) => place(Slot::Silence(*id), json(&mut scratch, state.silences.get(id))?),
         }
     }
     // What was closed and came back within the same stretch is in State again: State has the last word.
@@ -86,6 +90,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         notices: state.notices.len(),
         answers: state.answers.len(),
         tokens: state.tokens.len(),
+        silences: state.silences.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

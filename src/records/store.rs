@@ -18,6 +18,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::id::{AlertId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
+use crate::domain::silence::Silence;
 use crate::domain::state::{Meta, OpenRecords};
 
 /// sled's page cache in bytes. Its default is 1 GiB.
@@ -208,12 +209,17 @@ impl Store {
             records.tokens.push((name(slot::TOKENS, key)?, parse(key, value)?));
             Ok(())
         })?;
+        self.each(slot::SILENCES, beat, |key, value| {
+            records.silences.push(parse::<Silence>(key, value)?);
+            Ok(())
+        })?;
         let found = Counts {
             incidents: records.incidents.len(),
             alerts: records.alerts.len(),
             notices: records.notices.len(),
             answers: records.answers.len(),
             tokens: records.tokens.len(),
+            silences: records.silences.len(),
         };
         if found != applied.open {
             return Err(Fault::Broken(format!("{found:?} found where {:?} were written", applied.open)));

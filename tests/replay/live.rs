@@ -181,6 +181,7 @@ impl Live {
                 RecordKey::Notice(id) => state.notices.get(id).map(json),
                 RecordKey::Answer(id) => state.answers.get(id).map(json),
                 RecordKey::Token(id) => state.tokens.get(id).map(json),
+                RecordKey::Silence(id) => state.silences.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -200,6 +201,7 @@ impl Live {
         wanted.extend(state.notices.iter().map(|(id, record)| (RecordKey::Notice(id.clone()), json(record))));
         wanted.extend(state.answers.iter().map(|(id, record)| (RecordKey::Answer(id.clone()), json(record))));
         wanted.extend(state.tokens.iter().map(|(id, record)| (RecordKey::Token(id.clone()), json(record))));
+        wanted.extend(state.silences.iter().map(|(id, record)| (RecordKey::Silence(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");

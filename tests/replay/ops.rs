@@ -105,7 +105,7 @@ pub fn one() -> impl Strategy<Value = Op> {
                 integration, kind, service, key, severity, environment, summary, label,
             }
         ),
-        10 => (0usize..9, 0usize..40, 0u64..7, key())
+        10 => (0usize..9, 0usize..WORDS.len(), 0u64..7, key())
             .prop_map(|(who, words, incident, key)| Op::Say { who, words, incident, key }),
         3 => (0usize..9, button, 0u64..7, key())
             .prop_map(|(who, button, incident, key)| Op::Press { who, button, incident, key }),
@@ -126,7 +126,7 @@ pub fn one() -> impl Strategy<Value = Op> {
 }
 
 /// What people say; `#` stands for an incident. Some of it is wrong.
-pub const WORDS: [&str; 40] = [
+pub const WORDS: [&str; 51] = [
     "/ack INC-#",
     "/ack",
     "/resolve INC-#",
@@ -167,6 +167,17 @@ pub const WORDS: [&str; 40] = [
     "/alert list",
     "/alert show ALR-#",
     "/inzident declare \"",
+    "/alert silence service:api for:20m reason:work",
+    "/alert silence service:payments-api for:2h reason:work",
+    "/alert silence matchers:\"severity=~warning|high\" for:1h reason:mild",
+    "/alert silence matchers:\"key=k1\" until:18:00 reason:known",
+    "/alert silence service:cdn preview:yes",
+    "/alert unsilence SIL-#",
+    "/alert unsilence SIL-#",
+    "/alert silences",
+    "/alert list suppressed",
+    "/service maintenance api for:30m reason:disks",
+    "/service maintenance api end:now",
 ];
 
 /// Who speaks: of both organisations, a stakeholder of each, a stranger, the administrator's token.

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, SilenceId};
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
+use super::silence::Silence;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -33,6 +34,8 @@ pub struct State {
     pub answers: BTreeMap<CompactString, KeptAnswer>,
     /// Personal tokens in force, by their public name.
     pub tokens: BTreeMap<CompactString, Token>,
+    /// Silences in force, and the last ones that ended.
+    pub silences: BTreeMap<SilenceId, Silence>,
     /// What follows from the records above.
     pub(in crate::domain) index: Index,
     /// The incident that is changed just now; nothing between commits.
@@ -54,6 +57,9 @@ pub struct Meta {
     pub incidents: u64,
     /// The last alert's number.
     pub alerts: u64,
+    /// The last silence's number.
+    #[serde(default)]
+    pub silences: u64,
     /// The configuration in force.
     pub config: CompactString,
 }
@@ -87,6 +93,7 @@ pub struct Index {
     /// A reopened incident can stand beside a newer one of its group.
     pub(in crate::domain) groups: BTreeSet<(CompactString, IncidentId)>,
     pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
+    pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
     /// Kept answers by age.
@@ -138,6 +145,8 @@ pub enum RecordKey {
     Answer(CompactString),
     /// A token.
     Token(CompactString),
+    /// A silence.
+    Silence(SilenceId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -175,6 +184,8 @@ pub struct OpenRecords {
     pub answers: Vec<(CompactString, KeptAnswer)>,
     /// Tokens by public name.
     pub tokens: Vec<(CompactString, Token)>,
+    /// Silences.
+    pub silences: Vec<Silence>,
 }
 
 impl State {
@@ -301,6 +312,7 @@ impl State {
             notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
+            silences: records.silences.into_iter().map(|silence| (silence.id, silence)).collect(),
             index: Index::default(),
             lifted: None,
             dirty: Dirty::default(),
@@ -310,6 +322,7 @@ impl State {
         }
         state.put_back();
         state.index_alerts_and_notices();
+        state.index_silences();
         state
     }
 
@@ -322,6 +335,7 @@ impl State {
             notices: self.notices.values().cloned().collect(),
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            silences: self.silences.values().cloned().collect(),
         }
     }
 }
