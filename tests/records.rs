@@ -80,6 +80,7 @@ fn alert(n: u64) -> Alert {
         opened_at: Timestamp(1_800_000_000_000),
         started_at: None,
         resolved_at: None,
+        suppressed: None,
     }
 }
 

@@ -63,13 +63,51 @@ fn whoever_made_it_is_told_before_and_at_the_end() {
 fn replies_read_like_this() {
     let mut night = Night::new();
     night.alert("db", "api", AlertSeverity::High);
-    insta::assert_snapshot!(night.say("ann", "/alert silence service:api preview:yes"), @"");
-    insta::assert_snapshot!(night.say("ann", "/alert silence service:api for:1h reason:\"a rack moves\""), @"");
+    insta::assert_snapshot!(night.say("ann", "/alert silence service:api preview:yes"), @r#"
+service=api would mute 1 alert now; nothing is silenced yet:
+ALR-1 high api: prom db · INC-1 · now
+To do it: the same with for:2h reason:"why" instead of preview:yes
+"#);
+    insta::assert_snapshot!(night.say("ann", "/alert silence service:api for:1h reason:\"a rack moves\""), @r#"
+SIL-1: mutes service=api until 29 March 2026 00:00 (1h): a rack moves
+1 alert is muted now:
+ALR-1 high api: prom db · INC-1 · now
+INC-1 pages nobody until then.
+What still fires then pages. To end it sooner: /alert unsilence SIL-1
+"#);
     night.alert("web", "api", AlertSeverity::Critical);
-    insta::assert_snapshot!(night.say("ann", "/alert list suppressed"), @"");
-    insta::assert_snapshot!(night.say("ann", "/alert show ALR-2"), @"");
-    insta::assert_snapshot!(night.say("ann", "/alert silences"), @"");
-    insta::assert_snapshot!(night.say("ann", "/status"), @"");
-    insta::assert_snapshot!(night.say("ann", "/alert unsilence SIL-1"), @"");
-    insta::assert_snapshot!(night.say("ann", "/alert silences"), @"");
+    insta::assert_snapshot!(night.say("ann", "/alert list suppressed"), @r#"
+2 suppressed alerts fire and page nobody:
+ALR-1 high api: prom db · INC-1 · now · SIL-1: a rack moves
+ALR-2 critical api: prom web · now · SIL-1: a rack moves
+What holds them back: /alert silences
+"#);
+    insta::assert_snapshot!(night.say("ann", "/alert show ALR-2"), @r#"
+ALR-2 critical api: prom web
+fires · from prom · key web · since 28 March 2026 23:00
+suppressed by SIL-1 since 28 March 2026 23:00: a rack moves
+It opened no incident. What is silenced: /alert silences
+"#);
+    insta::assert_snapshot!(night.say("ann", "/alert silences"), @r#"
+1 silence in force:
+SIL-1 service=api by ann: a rack moves · until 29 March 2026 00:00, mutes 2 alerts
+What they hold back: /alert list suppressed · To end one: /alert unsilence SIL-n
+"#);
+    insta::assert_snapshot!(night.say("ann", "/status"), @r#"
+1 open: 0 triggered, 1 acknowledged, 0 mitigated. No alert fires.
+INC-1 sev2 api: prom db · acknowledged, ann has it · now
+2 alerts suppressed by 1 silence: /alert list suppressed
+On call: core-primary ann · later nobody
+Nothing waits to be sent, nothing is overdue.
+"#);
+    insta::assert_snapshot!(night.say("ann", "/alert unsilence SIL-1"), @r#"
+SIL-1 is over. 2 alerts that it muted still fire and page now.
+What is open: /incident list
+"#);
+    insta::assert_snapshot!(night.say("ann", "/alert silences"), @r#"
+Nothing is silenced.
+Over:
+SIL-1 service=api by ann: a rack moves · ended now, held back 2 alerts
+To silence something: /alert silence service:NAME for:2h reason:"why"
+"#);
 }

@@ -237,12 +237,13 @@ fn json<T: serde::Serialize>(record: T) -> Value {
 
 /// Everything State keeps, as bytes.
 pub fn bytes(records: &OpenRecords) -> Vec<u8> {
-    let OpenRecords { meta, alerts, incidents, notices, answers, tokens } = records;
-    serde_json::to_vec(&(meta, alerts, incidents, notices, answers, tokens)).expect("plain data")
+    let OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences } = records;
+    serde_json::to_vec(&(meta, alerts, incidents, notices, answers, tokens, silences)).expect("plain data")
 }
 
 /// State from those bytes.
 pub fn from_bytes(bytes: &[u8]) -> State {
-    let (meta, alerts, incidents, notices, answers, tokens) = serde_json::from_slice(bytes).expect("its own words");
-    State::assemble(OpenRecords { meta, alerts, incidents, notices, answers, tokens })
+    let (meta, alerts, incidents, notices, answers, tokens, silences) =
+        serde_json::from_slice(bytes).expect("its own words");
+    State::assemble(OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences })
 }
