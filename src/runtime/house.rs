@@ -213,6 +213,7 @@ impl House {
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
+            epoch: opened.found.epoch,
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };

@@ -1,6 +1,8 @@
 //! Runtime: makes the house run: the sans-IO core, the engine and writer threads, lanes, clock, shutdown. The core
 //! is the same in production, in a rehearsal and in a simulation; everything that touches the world is around it.
 
+#[cfg(feature = "cli")]
+mod alarm;
 pub mod clock;
 pub mod core;
 #[cfg(feature = "cli")]
