@@ -12,6 +12,7 @@ mod ingest;
 mod limit;
 mod metrics;
 mod paged;
+mod patient;
 mod read;
 mod say;
 mod serve;

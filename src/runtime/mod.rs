@@ -21,6 +21,8 @@ pub mod outbox;
 #[cfg(feature = "cli")]
 pub mod recover;
 #[cfg(feature = "cli")]
+mod scrub;
+#[cfg(feature = "cli")]
 pub mod shelf;
 #[cfg(feature = "cli")]
 pub mod watch;
