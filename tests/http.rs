@@ -7,6 +7,8 @@
 mod desk;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/other_tools.rs"]
+mod other_tools;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/say.rs"]

@@ -10,7 +10,7 @@ use super::finding::{Finding, Spot};
 use super::read::{Sink, Table, Text};
 use super::secret::{Secret, Secrets};
 use super::value;
-use super::{Chat, Mail, Server, Summary};
+use super::{Chat, Mail, Server};
 use crate::domain::delivery::{ChannelRef, Method};
 use crate::domain::id::{PersonId, ScheduleId};
 use crate::domain::org::Org;
@@ -89,8 +89,6 @@ pub struct Draft<'a> {
     pub mail: Option<Mail>,
     /// `[chat.*]`
     pub chat: BTreeMap<CompactString, Chat>,
-    /// `[[summary]]`
-    pub summaries: Vec<Summary>,
     /// Where each thing is declared.
     pub declared: BTreeMap<(Kind, String), Spot>,
     /// Where the tables of settings stand.

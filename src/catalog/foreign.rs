@@ -24,6 +24,7 @@ const TABLES: &[(&str, &str)] = &[
     ("escalation_chain", "escalation"),
     ("component", "service"),
     ("application", "service"),
+    ("text_alert", "text-alert"),
     ("source", "integration"),
     ("integration_key", "integration"),
     ("receiver", "integration"),
@@ -108,6 +109,12 @@ const KEYS: &[(&str, &str, &str, &str)] = &[
     ("[[integration]]", "vendor", "source", ""),
     ("[[integration]]", "mapping", "map", ""),
     ("[[integration]]", "group_labels", "group_by", ""),
+    ("[[text-alert]]", "pattern", "patterns", ": patterns = ['…']"),
+    ("[[text-alert]]", "regex", "patterns", ": patterns = ['…']"),
+    ("[[text-alert]]", "channel", "channels", ": channels = [\"…\"]"),
+    ("[[text-alert]]", "author", "authors", ": authors = [\"…\"]"),
+    ("[[text-alert]]", "set", "sets", ": sets = [\"…\"]"),
+    ("[[text-alert]]", "builtin", "sets", ": sets = [\"…\"]"),
     ("[[webhook]]", "endpoint", "url", ""),
 ];
 
@@ -147,7 +154,7 @@ pub fn example(table: &str, key: &str) -> &'static str {
         ("a step", "page") => "write page = [\"schedule:…\", \"person:…\"]",
         ("a step", "escalate_after") => "write escalate_after = \"5m\": the wait before the next step",
         ("[[service]]", "team") => "write team = \"NAME\", the team that is paged for it",
-        ("[[integration]]", "source") => "write source = \"alertmanager\" or \"generic\"",
+        ("[[integration]]", "source") => "write source = \"alertmanager\", or \"generic\" for any JSON",
         ("[[integration]]", "key_env") => {
             "write key_env = \"OPSBELL_KEY_NAME\": the variable that holds the sender's key"
         }

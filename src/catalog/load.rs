@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
-use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, value, words};
+use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, text_alert, value, words};
 use crate::domain::org::Org;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
@@ -43,7 +43,6 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         server: Server::default(),
         mail: None,
         chat: BTreeMap::new(),
-        summaries: Vec::new(),
         declared: BTreeMap::new(),
         settings: BTreeMap::new(),
         mentions: Vec::new(),
@@ -95,7 +94,7 @@ fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
 }
 
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
-    let Draft { sink, mut org, secrets, server, mail, chat, summaries, rotations, mut not_built, unread, .. } = draft;
+    let Draft { sink, mut org, secrets, server, mail, chat, rotations, mut not_built, unread, .. } = draft;
     let mut findings = sink.take();
     findings.extend(unread.iter().cloned());
     findings.sort_by(Finding::in_order);
@@ -111,19 +110,20 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
         })
         .collect();
     org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
-    let config = Config { org, secrets, server, chat, mail, summaries, files, rotations, not_built, unread };
+    let config = Config { org, secrets, server, chat, mail, files, rotations, not_built, unread };
     Loaded { config: Some(config), findings }
 }
 
 /// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
 type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
-const LISTS: [(&str, &str, Reader); 8] = [
+const LISTS: [(&str, &str, Reader); 9] = [
     ("team", "[[team]]", tables::team),
     ("person", "[[person]]", tables::person),
     ("schedule", "[[schedule]]", tables::schedule),
     ("escalation", "[[escalation]]", tables::escalation),
     ("service", "[[service]]", tables::service),
     ("integration", "[[integration]]", senders::integration),
+    ("text-alert", "[[text-alert]]", text_alert::text_alert),
     ("webhook", "[[webhook]]", senders::webhook),
     ("summary", "[[summary]]", senders::summary),
 ];

@@ -17,12 +17,12 @@ mod read;
 mod senders;
 mod settings;
 mod tables;
+mod text_alert;
 mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use chrono_tz::Tz;
 use compact_str::CompactString;
 
 pub use example::example;
@@ -33,14 +33,13 @@ pub use init::{NotWritten, write_new};
 pub use load::{load_dir, load_files};
 pub use secret::{Secret, Secrets, process_env};
 
-use crate::domain::delivery::ChannelRef;
 use crate::domain::id::ScheduleId;
 use crate::domain::oncall::{next_shift, shift_at};
 use crate::domain::org::Org;
 use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
-pub const SOURCES: [&str; 2] = ["alertmanager", "generic"];
+pub const SOURCES: [&str; 6] = ["alertmanager", "generic", "grafana", "opsgenie", "pagerduty", "text"];
 
 /// What came of reading a configuration.
 #[derive(Debug)]
@@ -71,8 +70,6 @@ pub struct Config {
     pub chat: BTreeMap<CompactString, Chat>,
     /// `[mail]`, if any.
     pub mail: Option<Mail>,
-    /// `[[summary]]`, in the order of their files.
-    pub summaries: Vec<Summary>,
     /// The files as they were read, path in the directory and text, by path; for the copy in `DATA/config/`. They hold
     /// the names of secrets only.
     pub files: Vec<(String, String)>,
@@ -155,15 +152,4 @@ pub enum Tls {
     Tls,
     /// Not at all; port 25, for a relay on the same machine.
     None,
-}
-
-/// `[[summary]]`: a post at set times.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Where it is posted.
-    pub channel: ChannelRef,
-    /// When: five fields, minute first.
-    pub cron: String,
-    /// In whose wall-clock time.
-    pub zone: Tz,
 }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde_json_path::JsonPath;
 
+use super::SOURCES;
 use super::draft::{Draft, Kind};
 use super::finding::Finding;
 use super::read::Table;
 use super::secret::Secret;
 use super::value::{self, Wrong};
-use super::{SOURCES, Summary};
-use crate::domain::org::{Integration, Mapping, Webhook};
+use crate::domain::org::{Integration, Mapping, Summary, Webhook};
 
 /// `[[integration]]`
 pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
@@ -25,7 +25,7 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
     if !named {
         table.require("key_env");
     }
-    if source == Some("alertmanager") && table.has("map") {
+    if source.is_some_and(|source| source != "generic") && table.has("map") {
         table.add(Finding::error(&table.spot_of("map"), "`map` is for the source `generic` only").hint("leave it out"));
     }
     let mapping = table.table("map", "map").map(mapping);
@@ -71,7 +71,7 @@ fn source(word: &str) -> Result<&'static str, Wrong> {
     }))
 }
 
-fn label(text: &str) -> Result<CompactString, Wrong> {
+pub(super) fn label(text: &str) -> Result<CompactString, Wrong> {
     let fits = !text.is_empty() && text.len() <= 200 && !text.contains(|c: char| c.is_control() || c.is_whitespace());
     if fits {
         return Ok(text.into());
@@ -94,12 +94,13 @@ fn mapping(mut table: Table<'_>) -> Mapping {
             .into_iter()
             .map(|(word, _)| word)
             .collect(),
+        text: None,
     };
     table.done();
     mapping
 }
 
-fn severities(table: &mut Table<'_>) -> BTreeMap<String, crate::domain::signal::AlertSeverity> {
+pub(super) fn severities(table: &mut Table<'_>) -> BTreeMap<String, crate::domain::signal::AlertSeverity> {
     let mut words = BTreeMap::new();
     let Some(mut inner) = table.table("severities", "severities") else { return words };
     for (word, value) in inner.entries() {
@@ -147,14 +148,26 @@ pub fn webhook(draft: &mut Draft<'_>, mut table: Table<'_>) {
 pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
     table.require("channel");
     table.require("cron");
-    let at = table.spot();
+    let at = table.spot_of("id");
+    let id = table.parse("id", |text| value::id(text).map(|()| CompactString::from(text)));
     let channel = draft.channel(&mut table);
     let cron = table.parse("cron", value::cron);
     let zone = table.parse("zone", value::zone).unwrap_or(draft.org.defaults.zone);
-    table.done();
-    let finding = Finding::error(&at, "summaries are not built yet").hint("leave this [[summary]] out for now");
-    draft.not_built.push(finding);
-    if let (Some(channel), Some(cron)) = (channel, cron) {
-        draft.summaries.push(Summary { channel, cron, zone });
+    let quiet_when_empty = table.flag("quiet_when_empty").unwrap_or(false);
+    let taken = id.as_ref().filter(|id| draft.org.summaries.contains_key(*id));
+    if let Some(id) = taken {
+        table.add(Finding::error(&at, format!("a second summary `{id}`")).hint("give one of them another `id`"));
     }
+    table.done();
+    let (Some(channel), Some(cron)) = (channel, cron) else { return };
+    // Unnamed ones go by their channel, further ones by a number that no declared id can have.
+    let unnamed = || {
+        let mut names = (1_usize..).map(|n| match n {
+            1 => format_compact!("#{channel}"),
+            n => format_compact!("#{channel} {n}"),
+        });
+        names.find(|name| !draft.org.summaries.contains_key(name))
+    };
+    let Some(id) = id.or_else(unnamed) else { return };
+    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty });
 }

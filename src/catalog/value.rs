@@ -9,6 +9,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use crate::domain::delivery::{CHATS, ChannelRef, Method};
 use crate::domain::org::{Every, NotifyRule, Role, Target};
 use crate::domain::reject::did_you_mean;
+use crate::domain::report::cron::Cron;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::Span;
 
@@ -335,45 +336,15 @@ pub fn is_phone(text: &str) -> bool {
         && (6..=17).contains(&rest.bytes().filter(u8::is_ascii_digit).count())
 }
 
-/// A cron expression of five fields, as far as its shape goes; answered with single spaces.
-pub fn cron(text: &str) -> Result<String, Wrong> {
-    let bounds = [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("weekday", 0, 7)];
-    let fields: Vec<&str> = text.split_whitespace().collect();
-    let example = "write five fields, minute hour day month weekday, such as `0 9 * * 1-5`";
-    if fields.len() != 5 {
-        return Err(Wrong::new(format!("`{}` has {} fields, not five", cut(text), fields.len())).hint(example));
-    }
-    for (field, (name, low, high)) in fields.iter().zip(bounds) {
-        if !field.split(',').all(|part| cron_part(part, low, high)) {
-            let message = format!("`{}` is not a {name} ({low} to {high})", cut(field));
-            return Err(Wrong::new(message).hint(example));
-        }
-    }
-    Ok(fields.join(" "))
-}
-
-/// `*`, `5`, `1-5`, `mon-fri`, each perhaps with `/step`.
-fn cron_part(part: &str, low: u32, high: u32) -> bool {
-    const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let named = |word: &str| {
-        let word = word.to_ascii_lowercase();
-        let place = |names: &[&str]| names.iter().position(|name| *name == word).and_then(|n| u32::try_from(n).ok());
-        match high {
-            7 => place(&DAYS),
-            12 => place(&MONTHS).map(|n| n + 1),
-            _ => None,
-        }
-    };
-    let number = |word: &str| if word.starts_with('+') { None } else { number(word, 10) };
-    let value = |word: &str| number(word).or_else(|| named(word)).filter(|n| (low..=high).contains(n));
-    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
-    if step.is_some_and(|step| number(step).is_none_or(|n| n == 0 || n > high.max(1))) {
-        return false;
-    }
-    match range.split_once('-') {
-        _ if range == "*" => true,
-        Some((from, to)) => matches!((value(from), value(to)), (Some(from), Some(to)) if from <= to),
-        None => value(range).is_some(),
-    }
+/// A cron expression of five fields that fires some day.
+pub fn cron(text: &str) -> Result<Cron, Wrong> {
+    Cron::parse(text).map_err(|wrong| {
+        // Like `cut`, but a whole expression is longer than a word.
+        let shown = if is_phone(text) || text.contains('@') {
+            "this is not a cron expression".to_owned()
+        } else {
+            wrong.message.chars().take(300).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        };
+        Wrong::new(shown).hint(wrong.hint)
+    })
 }

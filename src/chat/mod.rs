@@ -1,6 +1,8 @@
 //! Chat: one folder per platform; what every platform does, and what it can do. A chat delivers (it is a
 //! `domain::desk::Sender`) and takes words to the `Desk`; it decides nothing, and knows no other adapter.
 
+#[cfg(feature = "discord")]
+pub mod discord;
 pub mod terminal;
 
 use std::sync::Arc;

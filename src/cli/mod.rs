@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
 //! configuration; 3 unreachable or timed out.
 
+mod backup;
 mod check;
 mod client;
 mod demo;
@@ -10,6 +11,7 @@ mod journal;
 mod oncall;
 mod read;
 mod rehearse;
+mod restore;
 mod say;
 mod serve;
 mod token;
@@ -84,6 +86,10 @@ enum Verb {
     /// Verify, export or rebuild from the journal
     #[command(subcommand)]
     Journal(journal::Verb),
+    /// Back up a data directory, also while its server runs
+    Backup(backup::Args),
+    /// Take a backup back into a new data directory
+    Restore(restore::Args),
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
@@ -127,6 +133,8 @@ pub fn main() -> ExitCode {
         Verb::Read(args) => read::run(global, args),
         Verb::Oncall(args) => oncall::run(global, args),
         Verb::Journal(verb) => journal::run(global, verb),
+        Verb::Backup(args) => backup::run(global, args),
+        Verb::Restore(args) => restore::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
     };

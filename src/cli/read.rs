@@ -11,11 +11,11 @@ use crate::source;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The source: alertmanager, generic
+    /// The source: alertmanager, generic, grafana, opsgenie, pagerduty, text
     source: String,
     /// The payload; - for standard input
     file: PathBuf,
-    /// The integration whose mapping reads it (generic); the first of the source otherwise
+    /// The integration whose mapping reads it (generic, text); the first of the source otherwise
     #[arg(long, value_name = "ID")]
     integration: Option<String>,
 }

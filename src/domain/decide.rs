@@ -84,6 +84,7 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             if draft.state.meta.config != *hash {
                 draft.emit(Event::ConfigLoaded { hash: hash.clone() });
             }
+            report::summary::plan(draft);
             Ok(Reply::default())
         }
         InputKind::ClockStepped { by } => {
@@ -295,6 +296,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
                 draft.emit(Event::IncidentClosed { incident: id });
             }
         }
+        WakeupKind::Summary => report::summary::due(draft),
     }
 }
 

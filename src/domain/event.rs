@@ -50,6 +50,17 @@ pub enum Event {
         /// Milliseconds forward.
         by_ms: i64,
     },
+    /// The journal was restored from a backup and goes on under a new name, so that what the lost one said after the
+    /// backup (its buttons, its delivery ids) is not taken for what this one says.
+    #[serde(rename = "install.renewed")]
+    InstallRenewed {
+        /// The new name.
+        install: CompactString,
+        /// The name it had.
+        from: CompactString,
+        /// The last commit of the backup.
+        after: u64,
+    },
     /// A command was answered; a client that repeats it within 24 h gets this answer.
     #[serde(rename = "request.answered")]
     RequestAnswered {
@@ -328,6 +339,39 @@ pub enum Event {
         reason: CompactString,
     },
 
+    /// A summary will be posted at a set time.
+    #[serde(rename = "summary.planned")]
+    SummaryPlanned {
+        /// Which.
+        summary: CompactString,
+        /// Its cron expression.
+        cron: CompactString,
+        /// Its zone.
+        zone: CompactString,
+        /// When it is due.
+        next: Timestamp,
+    },
+    /// A summary is no longer declared.
+    #[serde(rename = "summary.dropped")]
+    SummaryDropped {
+        /// Which.
+        summary: CompactString,
+    },
+    /// A summary was written; the deliveries that it owes stand beside it.
+    #[serde(rename = "summary.posted")]
+    SummaryPosted {
+        /// Which.
+        summary: CompactString,
+        /// When it was due.
+        due: Timestamp,
+        /// When the next one is; never again where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Timestamp>,
+        /// There was nothing to say, and so nothing was said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        quiet: bool,
+    },
+
     /// Something is owed to somebody.
     #[serde(rename = "delivery.owed")]
     DeliveryOwed(Box<DeliveryOwed>),
@@ -476,6 +520,7 @@ impl Event {
             Self::EngineStarted { .. }
             | Self::ConfigLoaded { .. }
             | Self::ClockStepped { .. }
+            | Self::InstallRenewed { .. }
             | Self::RequestAnswered { .. }
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
@@ -487,7 +532,10 @@ impl Event {
             | Self::SilenceStarted(_)
             | Self::SilenceReminded { .. }
             | Self::SilenceEnded { .. }
-            | Self::SilenceReleased { .. } => None,
+            | Self::SilenceReleased { .. }
+            | Self::SummaryPlanned { .. }
+            | Self::SummaryDropped { .. }
+            | Self::SummaryPosted { .. } => None,
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
             Self::IncidentAcknowledged { incident, .. }

@@ -183,6 +183,8 @@ pub enum WakeupKind {
     Close(IncidentId),
     /// A silence ends soon, or ends.
     Silence(SilenceId),
+    /// The next summary is posted.
+    Summary,
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -193,6 +195,7 @@ impl std::fmt::Display for WakeupKind {
             Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
             Self::Close(id) => write!(f, "the closing of {id}"),
             Self::Silence(id) => write!(f, "the end of {id}"),
+            Self::Summary => f.write_str("the next summary"),
         }
     }
 }

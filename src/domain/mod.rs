@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod incident;
 pub mod input;
+pub mod limits;
 pub mod oncall;
 pub mod org;
 pub mod paging;

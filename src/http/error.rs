@@ -89,6 +89,16 @@ impl Failure {
         failure
     }
 
+    /// What is wrong, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// After how many seconds to try again, if that is known.
+    pub fn retry_after_secs(&self) -> Option<u32> {
+        self.retry_after_secs
+    }
+
     /// Whether the engine's queue was full.
     pub fn is_busy(&self) -> bool {
         self.code == "busy"
@@ -171,10 +181,15 @@ struct Told<'a> {
     hint: Option<&'a str>,
 }
 
+/// Marks a response whose error is written as another tool writes its own, for that tool's senders.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Foreign;
+
 /// Writes a failure out, also one that axum made itself; leaves every other response as it is.
 pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let ours = response.extensions().get::<Foreign>().is_none();
+    if !ours || !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let failure = response.extensions_mut().remove::<Failure>().unwrap_or_else(|| {
@@ -211,9 +226,16 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 21] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
+    "/v1/ingest/grafana",
+    "/v1/ingest/opsgenie",
+    "/v1/ingest/pagerduty",
+    "/v1/ingest/text",
+    "/v2/enqueue",
+    "/v2/change/enqueue",
+    "/v2/alerts",
     "/v1/say",
     "/v1/tokens",
     "/v1/incidents",

@@ -11,12 +11,18 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use super::error::Failure;
-use super::{App, ask, shape};
+use super::{App, ask, document, schema, shape};
 
 /// Between two tries while the engine's queue is full.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// Whether the process lives.
+///
 /// 200 whenever the engine answers, whatever else is wrong: a restart would not help.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health",
+    responses((status = 200, description = "It lives", body = schema::Health), document::Asking)
+)]
 pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let wait = app.http.limits.health_timeout;
     let answered = timeout(wait, async {
@@ -39,7 +45,13 @@ pub(crate) async fn healthz(State(app): State<Arc<App>>) -> Result<Response, Fai
     }
 }
 
+/// Whether signals are taken.
+///
 /// 503 with the reason while signals would be refused.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses((status = 200, description = "Signals are taken", body = schema::Health), document::Asking)
+)]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let not_ready = |why: String| Failure::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", why).retry_after(1);
     if app.http.starting.load(Ordering::Acquire) {

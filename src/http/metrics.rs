@@ -17,11 +17,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{App, ask};
+use super::{App, ask, document};
 use crate::domain::incident::IncidentState;
 
 /// Upper bounds of the latency buckets, in seconds: fine around the time a sync takes.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0, 30.0];
+
+/// What is answered.
+const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The states an incident in State can have.
 const OPEN: [IncidentState; 4] =
@@ -124,7 +127,16 @@ fn gauge(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
+/// Numbers for Prometheus.
+///
 /// Answers even when the engine does not; the gauges then keep their last values and `opsbell_healthy` is 0.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses(
+        (status = 200, description = "OpenMetrics text", body = String, content_type = FORMAT),
+        document::Unasked,
+    )
+)]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     let seen = ask::peek(&app, &app.strangers, app.http.limits.health_timeout, |view| {
         let mut by_state = [0_usize; OPEN.len()];
@@ -158,7 +170,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         body.clear();
     }
     let mut response = Response::new(Body::from(body));
-    let format = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let format = HeaderValue::from_static(FORMAT);
     response.headers_mut().insert(CONTENT_TYPE, format);
     response
 }

@@ -1,9 +1,11 @@
-//! HTTP: ingest, chat API, tokens, reads, health, metrics (DESIGN §7). It authenticates, bounds and translates; it
-//! decides nothing, reads no payload itself (that is `source/`) and reaches the engine only through `Desk`.
+//! HTTP: ingest, the addresses of other tools (PagerDuty, Opsgenie, Alertmanager), chat API, tokens, reads, health and
+//! metrics (DESIGN §7). It authenticates, bounds and translates; it decides nothing, reads no payload itself (that is
+//! `source/`) and reaches the engine only through `Desk`.
 
 mod ask;
 mod auth;
 mod body;
+mod document;
 mod envelope;
 mod error;
 mod fields;
@@ -11,10 +13,14 @@ mod health;
 mod ingest;
 mod limit;
 mod metrics;
+mod opsgenie;
 mod paged;
+mod pagerduty;
 mod patient;
+mod prometheus;
 mod read;
 mod say;
+mod schema;
 mod serve;
 mod shape;
 mod tokens;
@@ -24,11 +30,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
+pub use document::document;
 pub use limit::{Limits, Rate};
 pub use serve::serve;
 
@@ -134,32 +142,47 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         checks: Semaphore::new(STRANGERS),
         http,
     });
-    Ok(Router::new()
-        .route("/v1/ingest/{source}", post(ingest::ingest))
-        .route("/v1/say", post(say::say))
-        .route("/v1/tokens", post(tokens::add).get(tokens::list))
-        .route("/v1/tokens/{token}", delete(tokens::revoke))
-        .route("/v1/incidents", get(read::incidents))
-        .route("/v1/incidents/{id}", get(read::incident))
-        .route("/v1/alerts", get(read::alerts))
-        .route("/v1/alerts/{id}", get(read::alert))
-        .route("/v1/silences", get(read::silences))
-        .route("/v1/silences/{id}", get(read::silence))
-        .route("/v1/pages", get(read::pages))
-        .route("/v1/pages/{id}", get(read::page))
-        .route("/v1/services", get(read::services))
-        .route("/v1/services/{id}", get(read::service))
-        .route("/v1/oncall", get(read::oncall))
-        .route("/v1/journal", get(read::journal))
-        .route("/v1/changes", get(read::none_yet))
-        .route("/v1/problems", get(read::none_yet))
-        .route("/v1/requests", get(read::none_yet))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
+    let (router, _) = routes().split_for_parts();
+    Ok(router
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn_with_state(app.clone(), envelope::envelope))
         .with_state(app))
+}
+
+/// All paths: each handler says its own method, path and description, so a path is here or nowhere.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(pagerduty::enqueue))
+        .routes(routes!(pagerduty::enqueue_change))
+        .routes(routes!(opsgenie::create))
+        .routes(routes!(opsgenie::close))
+        .routes(routes!(opsgenie::acknowledge))
+        .routes(routes!(opsgenie::note))
+        .routes(routes!(prometheus::alerts))
+        .routes(routes!(say::say))
+        .routes(routes!(tokens::add, tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(read::incidents))
+        .routes(routes!(read::incident))
+        .routes(routes!(read::alerts))
+        .routes(routes!(read::alert))
+        .routes(routes!(read::silences))
+        .routes(routes!(read::silence))
+        .routes(routes!(read::pages))
+        .routes(routes!(read::page))
+        .routes(routes!(read::services))
+        .routes(routes!(read::service))
+        .routes(routes!(read::oncall))
+        .routes(routes!(read::journal))
+        .routes(routes!(read::journal_head))
+        .routes(routes!(read::changes))
+        .routes(routes!(read::problems))
+        .routes(routes!(read::requests))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(document::openapi))
 }

@@ -16,6 +16,18 @@ const LIMIT: usize = 50;
 /// The most items in a list (DESIGN §7).
 const LIMIT_MAX: usize = 200;
 
+/// What a list's query may say, for `/openapi.json`.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it only describes what `Part::parse` reads")]
+pub(crate) struct Asked {
+    /// At most so many; 50 if nothing is said.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next` of the answer before.
+    cursor: Option<String>,
+}
+
 /// Which part of a list is asked for. `K` is what the list is ordered by.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Part<K> {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::auth::caller;
 use super::error::Failure;
 use super::paged::{Part, cursor};
-use super::{App, ask, shape};
-use crate::domain::desk::{RecordList, RecordQuery};
+use super::{App, ask, document, paged, schema, shape};
+use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{AlertId, IncidentId, PageId, SilenceId};
 use crate::domain::incident::Incident;
 
@@ -28,6 +28,11 @@ fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
     last.filter(|last| full && *last > 1).map(|last| cursor(list, last))
 }
 
+/// Incidents, open and closed.
+#[utoipa::path(
+    get, path = "/v1/incidents", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Open and closed ones", body = schema::List<schema::IncidentSummary>), document::Listing)
+)]
 pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::parse("incidents", &uri)?;
@@ -37,6 +42,11 @@ pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: He
     Ok(items(&found.iter().map(shape::incident_summary).collect::<Vec<_>>(), next))
 }
 
+/// Alerts, firing and resolved.
+#[utoipa::path(
+    get, path = "/v1/alerts", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Firing and resolved ones", body = schema::List<schema::AlertSummary>), document::Listing)
+)]
 pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::parse("alerts", &uri)?;
@@ -46,6 +56,12 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     Ok(items(&found.iter().map(shape::alert_summary).collect::<Vec<_>>(), next))
 }
 
+/// One incident, with its roles, pages and timeline.
+#[utoipa::path(
+    get, path = "/v1/incidents/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "INC-1")),
+    responses((status = 200, description = "The whole record", body = schema::Incident), document::Reading)
+)]
 pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
@@ -53,6 +69,12 @@ pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
     Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
 }
 
+/// One alert.
+#[utoipa::path(
+    get, path = "/v1/alerts/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "ALR-1")),
+    responses((status = 200, description = "The whole record", body = schema::Alert), document::Reading)
+)]
 pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: AlertId = id.parse().map_err(|_| no_id(&id, "ALR-1"))?;
@@ -65,7 +87,11 @@ pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, h
     }
 }
 
-/// Silences in force and those that ended lately, newest first.
+/// Silences in force, and those that ended within a week, newest first.
+#[utoipa::path(
+    get, path = "/v1/silences", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Silences", body = schema::List<schema::Silence>), document::Listing)
+)]
 pub(crate) async fn silences(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::<u64>::parse("silences", &uri)?;
@@ -79,6 +105,12 @@ pub(crate) async fn silences(State(app): State<Arc<App>>, uri: Uri, headers: Hea
     Ok(items(&found, last.map(|last| cursor("silences", last))))
 }
 
+/// One silence by its id, `SIL-1`.
+#[utoipa::path(
+    get, path = "/v1/silences/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "SIL-1")),
+    responses((status = 200, description = "The silence", body = schema::Silence), document::Reading)
+)]
 pub(crate) async fn silence(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: SilenceId = id.parse().map_err(|_| no_id(&id, "SIL-1"))?;
@@ -104,6 +136,10 @@ fn none(id: impl std::fmt::Display) -> Failure {
 }
 
 /// Pages of incidents that are not closed, by incident and number, newest first.
+#[utoipa::path(
+    get, path = "/v1/pages", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Pages of incidents that are not closed", body = schema::List<schema::PageSummary>), document::Listing)
+)]
 pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::<PageId>::parse("pages", &uri)?;
@@ -129,6 +165,11 @@ pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: Header
 }
 
 /// One page, of a closed incident too.
+#[utoipa::path(
+    get, path = "/v1/pages/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "INC-1.p1")),
+    responses((status = 200, description = "With every attempt", body = schema::Page), document::Reading)
+)]
 pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let id: PageId = id.parse().map_err(|_| no_id(&id, "INC-1.p1"))?;
@@ -137,6 +178,11 @@ pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, he
     Ok(shape::json(StatusCode::OK, &shape::page(&incident, page)))
 }
 
+/// Services, by name.
+#[utoipa::path(
+    get, path = "/v1/services", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "As configured", body = schema::List<schema::Service>), document::Listing)
+)]
 pub(crate) async fn services(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::<String>::parse("services", &uri)?;
@@ -148,6 +194,12 @@ pub(crate) async fn services(State(app): State<Arc<App>>, uri: Uri, headers: Hea
     Ok(items(&found.into_iter().map(|(_, service)| service).collect::<Vec<_>>(), next))
 }
 
+/// One service.
+#[utoipa::path(
+    get, path = "/v1/services/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "payments-api")),
+    responses((status = 200, description = "As configured", body = schema::Service), document::Reading)
+)]
 pub(crate) async fn service(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let org = ask::look(&app, |view| view.org.clone()).await?;
@@ -162,6 +214,10 @@ pub(crate) async fn service(State(app): State<Arc<App>>, Path(id): Path<String>,
 }
 
 /// Who is on call now; one object per schedule, all at once.
+#[utoipa::path(
+    get, path = "/v1/oncall", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "All schedules at once; `next` is null", body = schema::List<schema::Duty>), document::Listing)
+)]
 pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     Part::<u64>::parse("oncall", &uri)?;
@@ -173,6 +229,10 @@ pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: Heade
 }
 
 /// Commits, oldest first, as they stand in the journal.
+#[utoipa::path(
+    get, path = "/v1/journal", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Commits, oldest first", body = schema::List<schema::Commit>), document::Listing)
+)]
 pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
     let Part { limit, after } = Part::<u64>::parse("journal", &uri)?;
@@ -207,9 +267,47 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
     Ok(shape::json_bytes(StatusCode::OK, body))
 }
 
-/// Records that this release does not make yet: changes, problems, requests.
-pub(crate) async fn none_yet(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+/// The last durable commit; a backup ends there.
+#[utoipa::path(
+    get, path = "/v1/journal/head", tag = "records", security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "The last durable commit: install, number and hash", body = schema::Head), document::Listing)
+)]
+pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
-    Part::<u64>::parse("none", &uri)?;
+    let see = |view: &View<'_>| (view.state.meta.install.clone(), view.durable.0, view.durable.1.to_owned());
+    let (install, seq, hash) = ask::look(&app, see).await?;
+    Ok(shape::json(StatusCode::OK, &json!({"install": install, "seq": seq, "hash": hash})))
+}
+
+/// Changes; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/changes", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn changes(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+/// Problems; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/problems", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+/// Requests; none are made by this release.
+#[utoipa::path(
+    get, path = "/v1/requests", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
+)]
+pub(crate) async fn requests(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    none_yet(&app, &uri, &headers).await
+}
+
+async fn none_yet(app: &App, uri: &Uri, headers: &HeaderMap) -> Answer {
+    caller(app, headers).await?;
+    Part::<u64>::parse("none", uri)?;
     Ok(items(&[], None))
 }

@@ -14,10 +14,11 @@ use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::fields::Fields;
 use super::ingest::idempotency_key;
-use super::{App, ask, body, shape};
+use super::{App, ask, body, document, ingest, schema, shape};
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
 use crate::domain::id::{PersonId, RequestId};
-use crate::domain::input::{Input, InputKind, Place};
+use crate::domain::input::{Input, InputKind, Place, Reply};
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
 /// The longest name of a channel, in characters; chat platforms end at 100 too.
@@ -32,6 +33,12 @@ struct Said<'a> {
     seq: u64,
 }
 
+/// Says something as a person, as in chat.
+#[utoipa::path(
+    post, path = "/v1/say", tag = "words", security(("person" = []), ("administrator" = [])),
+    params(ingest::Repeatable), request_body = schema::Say,
+    responses((status = 200, description = "Done", body = schema::Said), document::Speaking)
+)]
 pub(crate) async fn say(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -50,19 +57,21 @@ pub(crate) async fn say(
     let via = if caller == Caller::Administrator { "api-administrator" } else { "api" };
     let person = speaker(&app, caller, named).await?;
 
-    let answer = ask::submit_one(
-        &app,
-        Input {
-            idempotency: idempotency.map(|key| format_compact!("say:{person}:{key}")),
+    let place = Place { chat: "api".into(), channel: channel.into(), ..Place::default() };
+    let idempotency = idempotency.map(|key| format_compact!("say:{person}:{key}"));
+    let alerts = hear(&app, &place, &person, &id, &text).await?;
+    let (seq, reply) = if alerts.is_empty() {
+        let input = Input {
+            idempotency,
             by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id) },
-            kind: InputKind::Text {
-                place: Place { chat: "api".into(), channel: channel.into(), ..Place::default() },
-                text,
-            },
+            kind: InputKind::Text { place, text },
             closed: Vec::new(),
-        },
-    )
-    .await?;
+        };
+        let answer = ask::submit_one(&app, input).await?;
+        (answer.seq, answer.reply)
+    } else {
+        take(&app, alerts, idempotency).await?
+    };
     let render = |text: &str| (app.http.render)(text, Some(&person));
     // Refused, whether just now or (as a kept answer) before.
     let refuse = |reject: Reject| {
@@ -70,14 +79,38 @@ pub(crate) async fn say(
         app.metrics.answered(false);
         Failure::refused(StatusCode::UNPROCESSABLE_ENTITY, Reject { code: reject.code, message, hint })
     };
-    let reply = answer.reply.map_err(refuse)?;
+    let reply = reply.map_err(refuse)?;
     if !reply.ok {
         return Err(refuse(Reject::new(RejectCode::NotAllowed, reply.text)));
     }
     app.metrics.answered(true);
     let text = render(&reply.text);
-    let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq: answer.seq };
+    let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq };
     Ok(shape::json(StatusCode::OK, &said))
+}
+
+/// The alerts that a `[[text-alert]]` reads in the words; none is the usual case.
+async fn hear(app: &App, place: &Place, person: &PersonId, id: &RequestId, text: &str) -> Result<Vec<Input>, Failure> {
+    if text.trim_start().starts_with('/') {
+        return Ok(Vec::new());
+    }
+    let org = ask::peek(app, &app.strangers, app.http.limits.answer_timeout, |view| Arc::clone(view.org)).await?;
+    let heard = text::Heard { place, authors: &[person.as_str()], request: Some(id), text };
+    Ok(text::hear(&org, &heard))
+}
+
+/// Takes the alerts together; the number of the last commit, and one reply for all.
+async fn take(
+    app: &App,
+    mut alerts: Vec<Input>,
+    idempotency: Option<CompactString>,
+) -> Result<(u64, Result<Reply, Reject>), Failure> {
+    for (i, input) in alerts.iter_mut().enumerate() {
+        input.idempotency = idempotency.as_ref().map(|key| format_compact!("{key}:{i}"));
+    }
+    let answers = ask::submit(app, alerts).await?;
+    let seq = answers.iter().map(|answer| answer.seq).max().unwrap_or_default();
+    Ok((seq, text::told(answers.into_iter().map(|answer| answer.reply).collect())))
 }
 
 /// The name of a channel: it is kept in the journal for ever, and shown to others.

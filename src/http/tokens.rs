@@ -15,11 +15,17 @@ use serde_json::json;
 use super::auth::{Secret, TOKEN_PREFIX, administrator};
 use super::error::{Failure, status_of};
 use super::fields::Fields;
-use super::{App, ask, body, say, shape};
+use super::{App, ask, body, document, say, schema, shape};
 use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::id::RequestId;
 use crate::domain::input::{Input, InputKind};
 
+/// Makes a personal token.
+#[utoipa::path(
+    post, path = "/v1/tokens", tag = "tokens", operation_id = "add_token", security(("administrator" = [])),
+    request_body = schema::TokenFor,
+    responses((status = 201, description = "The token, told this once", body = schema::NewToken), document::Speaking)
+)]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
@@ -42,6 +48,11 @@ pub(crate) async fn add(
     Ok(shape::json(StatusCode::CREATED, &json!({"id": token, "person": person, "token": clear})))
 }
 
+/// The tokens in force; no secret is in it.
+#[utoipa::path(
+    get, path = "/v1/tokens", tag = "tokens", operation_id = "tokens", security(("administrator" = [])),
+    responses((status = 200, description = "All of them", body = schema::List<schema::Token>), document::Ruling)
+)]
 pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Failure> {
     administrator(&app, &headers).await?;
     let items = ask::look(&app, |view| {
@@ -55,7 +66,14 @@ pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
     Ok(shape::json(StatusCode::OK, &json!({"items": items, "next": null})))
 }
 
-/// By the token's public name, or by a person for all of theirs.
+/// Voids a token.
+///
+/// By its public name, or by a person for all of theirs.
+#[utoipa::path(
+    delete, path = "/v1/tokens/{token}", tag = "tokens", operation_id = "revoke_token", security(("administrator" = [])),
+    params(("token" = String, Path, description = "Its `id`, or a person")),
+    responses((status = 200, description = "Void", body = schema::Done), document::Ruling)
+)]
 pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,

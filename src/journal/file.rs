@@ -68,6 +68,17 @@ impl Journal {
         JournalReader::new(Arc::clone(&self.disk), &self.dir)
     }
 
+    /// Goes on under another name, after a restore: lines from now on bear it. The next commit has to say so by its
+    /// first event, `install.renewed`; `verify` asks for it.
+    ///
+    /// # Errors
+    /// The name is not usable.
+    pub fn renew_install(&mut self, install: &str) -> Result<(), JournalError> {
+        super::recover::sound_install(install)?;
+        self.install = install.into();
+        Ok(())
+    }
+
     /// Closes segments at another size than `SEGMENT_BYTES`; tests rotate early.
     pub fn rotate_at(&mut self, bytes: u64) {
         self.segment_bytes = bytes;

@@ -5,6 +5,7 @@
 //! second try. What events add up to (`records/`), who writes when (`runtime/`) and the lock of the data directory
 //! are elsewhere.
 
+mod copy;
 mod disk;
 mod error;
 mod export;
@@ -17,6 +18,7 @@ mod segment;
 mod upcast;
 mod verify;
 
+pub use copy::{Copied, copy};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::{AppendError, Damage, JournalError};
 pub use export::export;

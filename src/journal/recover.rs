@@ -61,10 +61,7 @@ impl Journal {
         install_if_new: &str,
         known: Option<(u64, String)>,
     ) -> Result<(Self, Recovered), JournalError> {
-        let sound = install_if_new.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if !sound || !(1..=8).contains(&install_if_new.len()) {
-            return Err(JournalError::Install(install_if_new.to_owned()));
-        }
+        sound_install(install_if_new)?;
         disk.create_dir(dir).map_err(JournalError::io("make", dir))?;
         let layout = Layout::load(&*disk, dir)?;
         let mut cut = Vec::new();
@@ -117,6 +114,15 @@ impl Journal {
             buffer: Vec::new(),
         };
         Ok((journal, recovered))
+    }
+}
+
+/// Whether a name can name an installation.
+pub(super) fn sound_install(name: &str) -> Result<(), JournalError> {
+    let sound = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    match sound && (1..=8).contains(&name.len()) {
+        true => Ok(()),
+        false => Err(JournalError::Install(name.to_owned())),
     }
 }
 

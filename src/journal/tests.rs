@@ -370,3 +370,35 @@ fn anything_in_the_directory_is_answered_without_a_panic() {
     fs::create_dir(dir.path().join(name)).unwrap();
     assert!(matches!(open_known(dir.path(), None), Err(JournalError::Io { .. })));
 }
+
+#[test]
+fn a_journal_goes_on_under_another_name_only_when_it_says_so() {
+    let renewed = |install: &str, from: &str, after| {
+        let event = Event::InstallRenewed { install: install.into(), from: from.into(), after };
+        Commit { events: vec![event], ..note(3, "") }
+    };
+    let sound = |commit: Commit| {
+        let (dir, _) = written(&[2]);
+        let (mut journal, found) = open(dir.path());
+        journal.renew_install("other").expect("a name");
+        journal.append(3, found.epoch, &[commit]).expect("it appends");
+        drop(journal);
+        let (journal, _) = open(dir.path());
+        assert_eq!(journal.install(), "other");
+        check(dir.path()).map(|report| report.commits).map_err(|error| error.to_string())
+    };
+    assert_eq!(sound(renewed("other", "k3x9qz", 2)), Ok(3));
+    for silent in
+        [note(3, "three"), renewed("else", "k3x9qz", 2), renewed("other", "else", 2), renewed("other", "k3x9qz", 1)]
+    {
+        let refused = sound(silent).expect_err("nothing says so");
+        assert!(
+            refused.contains(".jsonl:3: commit 3 is of installation other, the one before it of k3x9qz"),
+            "{refused}"
+        );
+    }
+    let (mut journal, _) = open(tempfile::tempdir().expect("a directory").path());
+    for name in ["", "UPPER", "much-too-long", "a b"] {
+        assert!(journal.renew_install(name).is_err());
+    }
+}

@@ -3,11 +3,14 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use compact_str::CompactString;
+
 use super::disk::Disk;
 use super::error::{Damage, JournalError};
 use super::line::{Hash, decode};
 use super::scan::{Ending, Tip, Torn, Walk, unreadable};
 use super::segment::Layout;
+use crate::domain::event::{Commit, Event};
 
 /// What a full check found in a sound journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,13 +51,24 @@ pub fn verify(
     let mut report = VerifyReport { segments: layout.segments.len(), ..VerifyReport::default() };
     let mut torn: Vec<Torn> = layout.unbegun.iter().map(|(_, torn)| torn.clone()).collect();
     let mut voided = 0;
-    let mut tip = None;
+    let (mut tip, mut install) = (None, CompactString::default());
     let noted = |hash: &str| head.filter(|(_, noted)| !noted.eq_ignore_ascii_case(hash));
     Walk { disk, layout: &layout }.run(
         1,
         &mut tip,
         &mut |seen| {
             let commit = decode(seen.bytes).map_err(|source| unreadable(disk, seen, source))?;
+            if install != seen.head.install {
+                if !install.is_empty() && !renewed(&commit, &install, seen.head.install) {
+                    let what = format!(
+                        "commit {} is of installation {}, the one before it of {install}, and nothing says that it was \
+                         restored",
+                        commit.seq, seen.head.install
+                    );
+                    return Err(damage(disk, seen, what));
+                }
+                install = seen.head.install.into();
+            }
             if let Some((seq, other)) = noted(seen.hash.as_str()).filter(|(seq, _)| *seq == commit.seq) {
                 let hash = seen.hash.as_str();
                 let what = format!("commit {seq} has hash {hash}, but hash {other} was noted elsewhere");
@@ -100,6 +114,12 @@ pub fn verify(
     (report.last_seq, report.last_hash) = (tip.seq, tip.hash.as_str().to_owned());
     (report.voided_bytes, report.torn) = (voided, torn);
     Ok(report)
+}
+
+/// Whether a commit says that the journal goes on under a new name.
+fn renewed(commit: &Commit, before: &str, now: &str) -> bool {
+    matches!(commit.events.first(), Some(Event::InstallRenewed { install, from, after })
+        if install == now && from == before && after.checked_add(1) == Some(commit.seq))
 }
 
 fn damage(disk: &dyn Disk, seen: &super::scan::Seen<'_>, what: String) -> JournalError {

@@ -258,7 +258,12 @@ fn channels(org: &Org) -> Vec<ChannelRef> {
         _ => None,
     });
     let teams = org.teams.values().filter_map(|team| team.channel.clone());
-    teams.chain(targets).chain(org.operators.channel.iter().map(|channel| org.channel(channel))).collect()
+    let summaries = org.summaries.values().map(|summary| org.channel(&summary.channel));
+    teams
+        .chain(targets)
+        .chain(summaries)
+        .chain(org.operators.channel.iter().map(|channel| org.channel(channel)))
+        .collect()
 }
 
 /// What is read in a channel. A page reads as its title and reason there.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::story::Fault;
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PersonId};
@@ -170,7 +171,19 @@ impl World {
     /// A person says something, perhaps in a channel.
     pub fn say(&mut self, person: &PersonId, channel: Option<&str>, text: &str) -> Result<Reply, Reject> {
         let place = place(channel);
-        self.by_person(person, InputKind::Text { place, text: text.to_owned() })
+        let heard = text::Heard { place: &place, authors: &[person.as_str()], request: None, text };
+        let alerts = text::hear(self.core.org(), &heard);
+        if alerts.is_empty() {
+            return self.by_person(person, InputKind::Text { place, text: text.to_owned() });
+        }
+        let replies = alerts.into_iter().map(|input| {
+            let reply = self.take(input);
+            self.deliver();
+            reply
+        });
+        let reply = text::told(replies.collect());
+        self.happened(What::Replied { person: person.clone(), reply: reply.clone() });
+        reply
     }
 
     /// A person presses a button.
@@ -371,6 +384,7 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)
         }
+        Event::SummaryPosted { summary, quiet: true, .. } => format!("summary {summary}: nothing to say"),
         Event::EscalationExhausted { incident } => format!("{incident}: last resort"),
         _ => return None,
     })

@@ -15,6 +15,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+/// The folder in which a restore works; one that is left says that it was interrupted.
+pub const RESTORING: &str = "restoring";
+
 /// A data directory that this process holds.
 pub struct Data {
     dir: PathBuf,

@@ -169,6 +169,12 @@ impl House {
     pub fn start(mut config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
         config.org.chat_connected = own.has(Method::Chat);
         let data = Data::take(&options.data)?;
+        if data.dir().join(data::RESTORING).exists() && !data.dir().join("journal").exists() {
+            return Err(anyhow!(
+                "a restore into {} was interrupted. Run `opsbell restore` again, or name another directory with --data.",
+                data.dir().display()
+            ));
+        }
         // Before anything is written: a taken address must leave no trace.
         let listener = std::net::TcpListener::bind(options.listen).with_context(|| {
             format!("cannot listen on {}; is it taken? choose another with --listen", options.listen)

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cli")]
 mod alarm;
+pub mod backup;
 pub mod clock;
 pub mod core;
 #[cfg(feature = "cli")]

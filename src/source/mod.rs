@@ -7,10 +7,17 @@
 mod alertmanager;
 mod body;
 mod generic;
-pub mod limits;
+mod grafana;
+mod opsgenie;
+mod pagerduty;
+mod text;
 
+pub use crate::domain::limits;
 use crate::domain::org::Mapping;
 use crate::domain::signal::{self, Signal};
+
+/// What stands for a name where a sender gives none, as in an acknowledgement by its key alone.
+const NAMELESS: &str = "-";
 
 /// One kind of sender.
 #[derive(Debug)]
@@ -31,6 +38,14 @@ pub const SOURCES: &[Source] = &[
         read: alertmanager::read,
     },
     Source { name: "generic", about: "any JSON, read by the JSONPath mapping of the integration", read: generic::read },
+    Source { name: "grafana", about: "Grafana's webhooks, unified and legacy", read: grafana::read },
+    Source {
+        name: "pagerduty",
+        about: "PagerDuty's Events API v2, its change events, and its webhooks of version 3",
+        read: pagerduty::read,
+    },
+    Source { name: "opsgenie", about: "Opsgenie's Alert API, and its webhooks", read: opsgenie::read },
+    Source { name: "text", about: "messages and mails as tools write them", read: text::read },
 ];
 
 /// What a body says.

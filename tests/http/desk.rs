@@ -11,11 +11,12 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::body::Frame;
+use opsbell::domain::alert::text::TextRule;
 use opsbell::domain::desk::{Answered, Desk, Listed, Look, RecordList, RecordQuery, View};
 use opsbell::domain::id::{IntegrationId, PersonId, ServiceId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Answer, Input, Reply, Unavailable};
-use opsbell::domain::org::{Integration, Org, Person, Role, Service};
+use opsbell::domain::org::{Integration, Mapping, Org, Person, Role, Service};
 use opsbell::domain::reject::Reject;
 use opsbell::domain::signal::{Signal, SignalKind};
 use opsbell::domain::state::{State, Token};
@@ -136,6 +137,13 @@ fn integration(id: &str, source: &str) -> (IntegrationId, Integration) {
     (id.into(), integration)
 }
 
+/// A `[[text-alert]]` with all built-in sets.
+fn text_alert(id: &str) -> (IntegrationId, Integration) {
+    let mapping = Mapping { text: Some(TextRule::builtin()), ..Mapping::default() };
+    let (named, plain) = integration(id, "text");
+    (named, Integration { mapping: Some(mapping), ..plain })
+}
+
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
     (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook })
@@ -145,7 +153,14 @@ pub fn org() -> Org {
     Org {
         people: [person("bas"), person("cleo")].into(),
         services: [service("checkin"), service("ledger"), service("payments-api")].into(),
-        integrations: [integration("prometheus", "alertmanager"), integration("scripts", "generic")].into(),
+        integrations: [
+            integration("old-pager", "pagerduty"),
+            integration("prometheus", "alertmanager"),
+            integration("scripts", "generic"),
+            integration("wards", "opsgenie"),
+            text_alert("room"),
+        ]
+        .into(),
         ..Org::default()
     }
 }
@@ -193,6 +208,18 @@ fn read(body: &[u8]) -> Result<ReadOutcome, ReadError> {
     Ok(outcome)
 }
 
+/// The real parser of a source, for the tests of paths that look into the body themselves.
+fn real(name: &str, body: &[u8]) -> Result<ReadOutcome, ReadError> {
+    match (opsbell::source::find(name).unwrap().read)(body, &Mapping::default()) {
+        Ok(reading) => Ok(ReadOutcome {
+            signals: reading.signals,
+            ignored: reading.ignored,
+            rejected: reading.rejected.into_iter().map(|rejected| (rejected.path, rejected.reason)).collect(),
+        }),
+        Err(error) => Err(ReadError { path: error.path, message: error.message, hint: Some(error.hint) }),
+    }
+}
+
 pub fn house() -> House {
     house_with(Limits::default())
 }
@@ -205,7 +232,12 @@ pub fn house_with(limits: Limits) -> House {
     state.tokens = [("tok-1".into(), token), ("tok-2".into(), gone)].into();
     let desk = Arc::new(FakeDesk { state: Mutex::new(state), org: Arc::new(org()), ..FakeDesk::default() });
     let keys = Arc::new(Keys::new());
-    let secrets = [("prometheus", "key-of-prometheus"), ("scripts", "key-of-scripts")];
+    let secrets = [
+        ("old-pager", "key-of-old-pager"),
+        ("prometheus", "key-of-prometheus"),
+        ("scripts", "key-of-scripts"),
+        ("wards", "key-of-wards"),
+    ];
     keys.replace(&desk.org, secrets.map(|(id, secret)| (id.into(), secret.into())));
     let (starting, clock) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let time = clock.clone();
@@ -214,7 +246,10 @@ pub fn house_with(limits: Limits) -> House {
         keys: keys.clone(),
         admin: Secret::of(b"admin-secret"),
         sources: vec!["alertmanager", "generic", "sns"],
-        read: Arc::new(|_, body, _| read(body)),
+        read: Arc::new(|name, body, _| {
+            let prometheus = body.starts_with(br#"{"alerts":"#);
+            if prometheus || matches!(name, "pagerduty" | "opsgenie") { real(name, body) } else { read(body) }
+        }),
         render: Arc::new(|text, person| {
             text.replace("<t:0:R>", &format!("now for {}", person.map_or("", |p| p.as_str())))
         }),

@@ -1,5 +1,5 @@
-//! A conversation: lines in, answers out, one after the other. Words without a slash are not sent anywhere; they are
-//! answered with what was probably meant.
+//! A conversation: lines in, answers out, one after the other. Words without a slash are alerts where a `[[text-alert]]`
+//! says so; else they are not sent anywhere, and answered with what was probably meant.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use super::edit::Editor;
 use super::{Lines, Terminal, render};
 use crate::chat::Ended;
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
 use crate::domain::command::grammar;
 use crate::domain::desk::{Desk, View};
-use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
+use crate::domain::input::{Answer, Input, InputKind, Place, Reply, Unavailable};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
@@ -49,23 +50,31 @@ impl Desked {
         told.recv_timeout(patience).unwrap_or(Err(Unavailable::Busy))
     }
 
-    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    /// Gives inputs that belong together and waits for their answers; `None`: none came in time.
     ///
     /// # Errors
     /// Nothing happened.
-    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Option<Vec<Answer>>, Unavailable> {
         let (tell, told) = crossbeam_channel::bounded(1);
         self.0.submit(
-            vec![input],
+            inputs,
             Box::new(move |answers| {
                 let _ = tell.send(answers);
             }),
         );
         match told.recv_timeout(PATIENCE) {
-            Ok(answers) => answers.map(|mut answers| answers.pop()),
+            Ok(answers) => answers.map(Some),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(None),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Err(Unavailable::ShuttingDown),
         }
+    }
+
+    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    ///
+    /// # Errors
+    /// Nothing happened.
+    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+        Ok(self.ask_all(vec![input])?.and_then(|mut answers| answers.pop()))
     }
 }
 
@@ -174,19 +183,39 @@ fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
             Err(reject) => render::refusal(&reject, terminal.paint),
         };
     }
+    let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
     if !line.starts_with('/') {
-        return render::refusal(&no_command(terminal, desk, line), terminal.paint);
+        return match alerts(terminal, desk, &place, line) {
+            Some(answer) => answer,
+            None => render::refusal(&no_command(terminal, desk, line), terminal.paint),
+        };
     }
     let by = By::new(Actor::Person(terminal.who()), super::CAPABILITIES.chat);
-    let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
     let kind = InputKind::Text { place, text: line.to_owned() };
     let answer = desk.ask(Input { by, idempotency: None, kind, closed: Vec::new() });
+    shown(terminal, desk, answer.map(|answer| answer.map(|answer| answer.reply)))
+}
+
+/// What a line is answered with that a `[[text-alert]]` reads as alerts.
+fn alerts(terminal: &Terminal, desk: &Desked, place: &Place, line: &str) -> Option<String> {
+    let org = desk.look(PATIENCE, |view| Arc::clone(view.org)).ok()?;
+    let who = terminal.who();
+    let inputs = text::hear(&org, &text::Heard { place, authors: &[who.as_str()], request: None, text: line });
+    if inputs.is_empty() {
+        return None;
+    }
+    let answers = desk.ask_all(inputs);
+    let told = |answers: Vec<Answer>| text::told(answers.into_iter().map(|answer| answer.reply).collect());
+    Some(shown(terminal, desk, answers.map(|answers| answers.map(told))))
+}
+
+fn shown(terminal: &Terminal, desk: &Desked, answer: Result<Option<Result<Reply, Reject>>, Unavailable>) -> String {
     match answer {
-        Ok(Some(Answer { reply: Ok(reply), .. })) => {
+        Ok(Some(Ok(reply))) => {
             let (zone, now) = reader(terminal, desk);
             render::reply(&reply, zone, now, terminal.paint)
         }
-        Ok(Some(Answer { reply: Err(reject), .. })) => render::refusal(&reject, terminal.paint),
+        Ok(Some(Err(reject))) => render::refusal(&reject, terminal.paint),
         Ok(None) => {
             let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
             render::refusal(&reject.hint("look how things are: /status"), terminal.paint)

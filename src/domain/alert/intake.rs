@@ -29,10 +29,34 @@ pub fn receive(draft: &mut Draft<'_>, integration: &IntegrationId, signal: &Sign
         SignalKind::Alert => Ok(fire(draft, sender, signal)),
         SignalKind::Resolve => Ok(recover(draft, sender, signal)),
         SignalKind::Ack => Ok(acknowledge(draft, sender, signal)),
-        SignalKind::Deploy | SignalKind::Ci | SignalKind::StatusUpdate | SignalKind::Confirm | SignalKind::Ignore => {
-            Ok(Reply::done("nothing to do"))
-        }
+        SignalKind::StatusUpdate => Ok(remark(draft, sender, signal)),
+        SignalKind::Deploy => Ok(ignored("deployments are not recorded until changes are built")),
+        SignalKind::Ci => Ok(ignored("a build is no alert")),
+        SignalKind::Confirm | SignalKind::Ignore => Ok(ignored("it asks for nothing")),
     }
+}
+
+/// How the answer to a signal begins that was understood and led to nothing; HTTP counts it as ignored.
+pub const IGNORED: &str = "ignored: ";
+
+fn ignored(why: &str) -> Reply {
+    Reply::done(format!("{IGNORED}{why}"))
+}
+
+/// What changes an existing thing and opens nothing: a note for what fires, if it says something.
+fn remark(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+    let Some(text) = signal.summary.as_deref().filter(|text| !text.trim().is_empty()) else {
+        return ignored("an update that changes nothing here");
+    };
+    let Some(alert) = draft.state.firing(&sender.id, &signal.key) else {
+        return ignored("nothing fires under that key");
+    };
+    let (alert, incident) = (alert.id, alert.incident);
+    if draft.incident(incident).is_none() {
+        return ignored("its incident is closed");
+    }
+    draft.emit(Event::IncidentNoted { incident, text: text.into() });
+    Reply::done(format!("noted on {incident}")).about(incident).about(alert)
 }
 
 fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {

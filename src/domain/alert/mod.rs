@@ -1,9 +1,11 @@
 //! Alerts: firing → resolved, deduplicated by (integration, key), grouped into an incident by service and labels.
-//! The record is here; `intake` decides what a signal does, `show` how an alert reads.
+//! The record is here; `intake` decides what a signal does, `text` finds alerts in what is said, `show` how an alert
+//! reads.
 
 pub mod intake;
 mod labels;
 pub mod show;
+pub mod text;
 
 pub use labels::Labels;
 

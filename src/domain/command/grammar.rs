@@ -350,7 +350,7 @@ const QUOTES: [char; 5] = ['"', '\'', '“', '”', '„'];
 pub(super) const TARGET_NAMES: [&str; 4] = ["person", "team", "service", "schedule"];
 
 /// The words that a severity or a choice may be.
-pub(super) fn choices(option: &OptionSpec) -> impl Iterator<Item = &str> {
+pub fn choices(option: &OptionSpec) -> impl Iterator<Item = &str> {
     let severities: &[&str] = if option.kind == OptionKind::Severity { &["sev1", "sev2", "sev3", "sev4"] } else { &[] };
     option.choices.iter().map(CompactString::as_str).chain(severities.iter().copied())
 }

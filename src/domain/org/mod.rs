@@ -9,9 +9,11 @@ use chrono_tz::Tz;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::alert::text::TextRule;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
+use super::report::cron::Cron;
 use super::signal::AlertSeverity;
 use super::time::Span;
 
@@ -34,6 +36,8 @@ pub struct Org {
     pub integrations: BTreeMap<IntegrationId, Integration>,
     /// Outgoing webhooks by name.
     pub webhooks: BTreeMap<WebhookId, Webhook>,
+    /// Posts at set times by name.
+    pub summaries: BTreeMap<CompactString, Summary>,
     /// Who looks after Opsbell itself.
     pub operators: Operators,
     /// What holds where nothing nearer is said.
@@ -57,6 +61,7 @@ impl Default for Org {
             services: BTreeMap::new(),
             integrations: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            summaries: BTreeMap::new(),
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
@@ -253,7 +258,7 @@ pub struct Integration {
     pub mapping: Option<Mapping>,
 }
 
-/// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`).
+/// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`), or a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// The list of alerts in the body; `None`: the body is one alert (or an array of them).
@@ -272,6 +277,8 @@ pub struct Mapping {
     pub status: Option<String>,
     /// Words of the state that mean recovered (lower case). Default `resolved`, `ok`, `closed`, `recovered`.
     pub resolved: Vec<String>,
+    /// How text is read, for the source `text`: a `[[text-alert]]`. Of the rest only `severities` and `resolved` count.
+    pub text: Option<TextRule>,
 }
 
 /// An outgoing webhook: Standard Webhooks, signed when `signed`.
@@ -283,6 +290,19 @@ pub struct Webhook {
     pub url: String,
     /// Whether a signing secret is configured.
     pub signed: bool,
+}
+
+/// A post at set times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Where it is posted.
+    pub channel: ChannelRef,
+    /// When.
+    pub cron: Cron,
+    /// In whose wall-clock time.
+    pub zone: Tz,
+    /// Whether nothing is posted when there is nothing to say.
+    pub quiet_when_empty: bool,
 }
 
 /// Who looks after Opsbell itself, and how they are told.

@@ -10,6 +10,7 @@ use crate::domain::event::{AlertOpened, Commit, DeliveryOwed, Event};
 use crate::domain::id::{AlertId, DeliveryId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::incident::apply::Stamp;
+use crate::domain::report::summary::Resolved;
 use crate::domain::time::Span;
 
 /// Answers are kept for clients that repeat themselves, this long …
@@ -36,6 +37,7 @@ impl State {
             Event::EngineStarted { .. } => {}
             Event::ConfigLoaded { hash } => self.meta.config = hash.clone(),
             Event::ClockStepped { by_ms } => self.shift(Span(*by_ms)),
+            Event::InstallRenewed { install, .. } => self.meta.install = install.clone(),
             Event::RequestAnswered { key, reply } => {
                 let answer = KeptAnswer { at: stamp.at, seq: self.meta.seq, reply: reply.clone() };
                 self.index.answers_by_age.insert((stamp.at, key.clone()));
@@ -82,6 +84,7 @@ impl State {
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                     self.dirty.closed_incidents.remove(incident);
                 }
+                self.meta.summaries.forget(*incident);
                 self.change(*incident, |incident| incident.apply(stamp, event));
             }
             Event::IncidentResolved { incident, .. } => {
@@ -90,7 +93,12 @@ impl State {
                 for alert in firing {
                     self.resolve_alert(stamp, alert);
                 }
-                self.change(*incident, |incident| incident.apply(stamp, event));
+                let (seq, mut resolved) = (self.meta.seq, None);
+                self.change(*incident, |incident| {
+                    incident.apply(stamp, event);
+                    resolved = Some(Resolved::of(incident, seq, stamp.at));
+                });
+                resolved.into_iter().for_each(|resolved| self.meta.summaries.keep(resolved));
             }
             Event::IncidentClosed { incident } => {
                 self.change(*incident, |incident| incident.apply(stamp, event));
@@ -99,6 +107,10 @@ impl State {
                     self.dirty.closed_incidents.insert(*incident, record);
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                 }
+            }
+            Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
+                let seq = self.meta.seq;
+                self.rebook(|book| book.apply(event, seq, stamp.at));
             }
             Event::DeliveryOwed(owed) if owed.incident.is_none() => self.owe_notice(stamp, owed),
             Event::EscalationStarted { incident, policy, .. } => {

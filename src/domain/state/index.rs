@@ -7,6 +7,7 @@ use crate::domain::id::IncidentId;
 use crate::domain::incident::Incident;
 use crate::domain::input::{Wakeup, WakeupKind};
 use crate::domain::org::Policy;
+use crate::domain::report::summary::Book;
 
 impl State {
     /// Puts an incident in. The look-ups know it once it is put back.
@@ -76,8 +77,23 @@ impl State {
         }
     }
 
+    /// Changes what is planned; one moment is waited for, that of the first summary.
+    pub(super) fn rebook(&mut self, change: impl FnOnce(&mut Book)) {
+        let before = self.first_summary();
+        change(&mut self.meta.summaries);
+        let after = self.first_summary();
+        before.iter().for_each(|wakeup| _ = self.index.wakeups.remove(wakeup));
+        self.index.wakeups.extend(after);
+    }
+
+    fn first_summary(&self) -> Option<Wakeup> {
+        let (_, first) = self.meta.summaries.first()?;
+        Some(Wakeup { due: first.next, kind: WakeupKind::Summary })
+    }
+
     /// Indexes what does not hang on incidents; once, after assembling.
     pub(super) fn index_alerts_and_notices(&mut self) {
+        self.index.wakeups.extend(self.first_summary());
         for alert in self.alerts.values() {
             self.index.by_key.insert((alert.integration.clone(), alert.key.clone()), alert.id);
             self.index.alerts_of.insert((alert.incident, alert.id));

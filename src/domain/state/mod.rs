@@ -16,6 +16,7 @@ use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, Silenc
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
+use super::report::summary::Book;
 use super::silence::Silence;
 use super::time::Timestamp;
 
@@ -62,6 +63,9 @@ pub struct Meta {
     pub silences: u64,
     /// The configuration in force.
     pub config: CompactString,
+    /// What is kept for summaries.
+    #[serde(default)]
+    pub summaries: Book,
 }
 
 /// An answer kept for a client that repeats itself.

@@ -1,0 +1,185 @@
+//! When summaries are posted, and what stands in them; how people see one over a whole morning is in the stories.
+
+use super::*;
+use crate::domain::actor::By;
+use crate::domain::decide::decide;
+use crate::domain::event::Commit;
+use crate::domain::input::{Input, InputKind, Wakeup, WakeupKind};
+use crate::domain::report::cron::Cron;
+use chrono_tz::Tz;
+
+const MORNING: &str = "morning";
+
+/// A time on 2026-03-DD (the clocks of Amsterdam go forward on Sunday the 29th), in UTC.
+fn march(day: u32, hour: u32, minute: u32) -> Timestamp {
+    let date = chrono::NaiveDate::from_ymd_opt(2026, 3, day).unwrap();
+    date.and_hms_opt(hour, minute, 0).unwrap().and_utc().into()
+}
+
+fn organisation(cron: &str, quiet_when_empty: bool) -> Org {
+    let summary = Summary {
+        channel: crate::domain::delivery::ChannelRef::parse("ops"),
+        cron: Cron::parse(cron).unwrap(),
+        zone: Tz::Europe__Amsterdam,
+        quiet_when_empty,
+    };
+    Org { summaries: [(MORNING.into(), summary)].into(), ..Org::default() }
+}
+
+/// State and what it is decided by.
+struct Core {
+    state: State,
+    org: Org,
+}
+
+fn take(core: &mut Core, at: Timestamp, kind: InputKind) -> Option<Commit> {
+    let by = By::timer("test");
+    let input = Input { by: by.clone(), idempotency: None, kind, closed: Vec::new() };
+    let events = decide(&core.state, &core.org, at, &input).events;
+    let commit = Commit { seq: core.state.meta.seq + 1, at, by, events };
+    if commit.events.is_empty() {
+        return None;
+    }
+    core.state.apply(&commit);
+    Some(commit)
+}
+
+fn loaded(core: &mut Core, at: Timestamp) -> Option<Commit> {
+    take(core, at, InputKind::ConfigLoaded { hash: "".into() })
+}
+
+fn begun(cron: &str, quiet: bool, at: Timestamp) -> Core {
+    let mut core = Core { state: State::new("tests"), org: organisation(cron, quiet) };
+    assert!(loaded(&mut core, at).is_some());
+    core
+}
+
+/// Takes what is due at an instant; the texts that are posted.
+fn posted(core: &mut Core, at: Timestamp) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(wakeup) = core.state.next_wakeup().filter(|wakeup| wakeup.due <= at) {
+        let commit = take(core, at, InputKind::Wake(wakeup)).expect("a moment that is due leads to something");
+        texts.extend(commit.events.into_iter().filter_map(|event| match event {
+            Event::DeliveryOwed(owed) => match owed.content {
+                Content::Post { text } => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }));
+    }
+    texts
+}
+
+fn next(core: &Core) -> Option<Wakeup> {
+    core.state.wakeups().copied().find(|wakeup| wakeup.kind == WakeupKind::Summary)
+}
+
+#[test]
+fn missed_ones_are_posted_once_and_late() {
+    let mut core = begun("0 9 * * 1-5", false, march(23, 12, 0));
+    assert_eq!(next(&core).unwrap().due, march(24, 8, 0));
+    // Down from Tuesday to Friday noon.
+    let texts = posted(&mut core, march(27, 11, 0));
+    assert_eq!(texts.len(), 1);
+    let due = format!("Daily status of <t:{}:f>\nLATE: ", march(24, 8, 0).unix_secs());
+    assert!(texts[0].starts_with(&due), "{}", texts[0]);
+    // The next one is on Monday, in summer time.
+    assert_eq!(next(&core).unwrap().due, march(30, 7, 0));
+    assert!(posted(&mut core, march(30, 6, 59)).is_empty());
+    let texts = posted(&mut core, march(30, 7, 4));
+    assert!(texts.len() == 1 && !texts[0].contains("LATE"), "{texts:?}");
+}
+
+#[test]
+fn what_is_planned_follows_the_configuration() {
+    let mut core = begun("0 9 * * 1-5", false, march(23, 12, 0));
+    assert_eq!(loaded(&mut core, march(23, 13, 0)), None, "nothing is new");
+    core.org = organisation("30 14 * * *", false);
+    let commit = loaded(&mut core, march(23, 13, 0)).unwrap();
+    let zone = "Europe/Amsterdam".into();
+    let planned =
+        Event::SummaryPlanned { summary: MORNING.into(), cron: "30 14 * * *".into(), zone, next: march(23, 13, 30) };
+    assert_eq!(commit.events, [planned]);
+    assert_eq!(core.state.meta.summaries.planned[MORNING].since, march(23, 12, 0));
+    core.org = Org::default();
+    let commit = loaded(&mut core, march(23, 13, 1)).unwrap();
+    assert_eq!(commit.events, [Event::SummaryDropped { summary: MORNING.into() }]);
+    assert_eq!(next(&core), None);
+}
+
+#[test]
+fn a_step_of_the_clock_moves_no_set_time_and_records_keep_it() {
+    let mut core = begun("0 9 * * 1-5", true, march(23, 12, 0));
+    take(&mut core, march(23, 12, 1), InputKind::ClockStepped { by: Span::hours(3) });
+    assert_eq!(next(&core).unwrap().due, march(24, 8, 0));
+    let again = State::assemble(core.state.disassemble());
+    assert_eq!(again, core.state);
+    assert_eq!(again.next_wakeup(), next(&core));
+    // Nothing to say: nothing is said, and the next one is planned all the same.
+    assert_eq!(posted(&mut core, march(24, 8, 0)), Vec::<String>::new());
+    assert_eq!(next(&core).unwrap().due, march(25, 8, 0));
+}
+
+#[test]
+fn two_due_at_once_are_both_posted() {
+    let mut org = organisation("0 9 * * *", false);
+    let second = org.summaries[MORNING].clone();
+    org.summaries.insert("zz".into(), second);
+    let mut core = Core { state: State::new("tests"), org };
+    loaded(&mut core, march(23, 12, 0));
+    assert_eq!(posted(&mut core, march(24, 8, 0)).len(), 2);
+    assert_eq!(next(&core).unwrap().due, march(25, 8, 0));
+}
+
+#[test]
+fn what_is_resolved_is_kept_within_bounds_and_only_until_it_is_told() {
+    let resolved = |n: u64| Resolved {
+        seq: n,
+        incident: IncidentId(n),
+        severity: Severity::Sev2,
+        service: "ledger".into(),
+        resolution: None,
+        acknowledged: None,
+        restored: Span::mins(5),
+    };
+    let mut book = Book::default();
+    book.keep(resolved(1));
+    assert!(book.resolved.is_empty(), "no summary will tell it");
+    let planned = |summary: &str| Event::SummaryPlanned {
+        summary: summary.into(),
+        cron: "0 9 * * *".into(),
+        zone: "UTC".into(),
+        next: march(24, 9, 0),
+    };
+    book.apply(&planned("one"), 1, march(23, 9, 0));
+    book.apply(&planned("two"), 1, march(23, 9, 0));
+    (2..500).for_each(|n| book.keep(resolved(n)));
+    assert_eq!((book.resolved.len(), book.resolved[0].seq), (RESOLVED_MAX, 400));
+    book.forget(IncidentId(499));
+    let told = |summary: &str| Event::SummaryPosted {
+        summary: summary.into(),
+        due: march(24, 9, 0),
+        next: Some(march(25, 9, 0)),
+        quiet: false,
+    };
+    book.apply(&told("one"), 600, march(24, 9, 0));
+    assert_eq!(book.resolved.len(), RESOLVED_MAX - 1, "the other one has not told it");
+    book.apply(&told("two"), 601, march(24, 9, 0));
+    assert!(book.resolved.is_empty());
+    book.keep(resolved(602));
+    book.apply(&Event::SummaryDropped { summary: "one".into() }, 603, march(24, 9, 1));
+    book.apply(&Event::SummaryDropped { summary: "two".into() }, 604, march(24, 9, 1));
+    assert_eq!(book, Book::default());
+}
+
+#[test]
+fn a_template_that_fails_or_loops_says_so() {
+    let planned =
+        Planned { cron: "0 9 * * *".into(), zone: "UTC".into(), next: march(24, 9, 0), since: march(23, 9, 0), seq: 1 };
+    let facts = facts(&State::new("tests"), &Org::default(), &planned, march(24, 9, 0));
+    for bad in ["{% if %}", "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}"] {
+        let text = written(bad, &facts);
+        assert!(text.starts_with("The summary of <t:") && text.ends_with("How things stand: /status"), "{text}");
+        assert!(text.len() < 500, "{}", text.len());
+    }
+}
