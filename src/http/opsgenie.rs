@@ -221,7 +221,7 @@ async fn take_alert(app: &App, id: &RequestId, request: Request) -> Result<(), R
     let idempotency = idempotency_key(request.headers())?;
     let held = body::read(app, request, app.http.limits.ingest_bytes).await?;
     let alert: Value = parsed(&held.bytes)?;
-    if !alert.get("message").and_then(Value::as_str).is_some_and(|message| !message.trim().is_empty()) {
+    if alert.get("message").and_then(Value::as_str).is_none_or(|message| message.trim().is_empty()) {
         return Err(Refusal::Field("message", "Message can not be empty.".to_owned()));
     }
     let priority = alert.get("priority").filter(|priority| !priority.is_null());
@@ -239,7 +239,7 @@ async fn take_alert(app: &App, id: &RequestId, request: Request) -> Result<(), R
         ));
     }
     // Without an alias each request is an alert of its own, which its id in `/v1/alerts` names.
-    if !alert.get("alias").and_then(Value::as_str).is_some_and(|alias| !alias.trim().is_empty()) {
+    if alert.get("alias").and_then(Value::as_str).is_none_or(|alias| alias.trim().is_empty()) {
         let own = Secret::of(id.as_str().as_bytes()).hex();
         signals.iter_mut().for_each(|signal| signal.key = own[..32].to_owned());
     }
