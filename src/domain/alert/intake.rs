@@ -14,7 +14,7 @@ use crate::domain::org::{Integration, Org};
 use crate::domain::paging::escalate;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::signal::{Signal, SignalKind};
-use crate::domain::silence;
+use crate::domain::silence::{self, matcher::Subject};
 
 /// The longest title, in characters; the alert keeps the whole text.
 const TITLE_MAX: usize = 200;
@@ -82,14 +82,12 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
         link: signal.link.as_deref().map(CompactString::from),
         started_at: signal.started_at,
     };
-    match silence::hold::suppress(draft, opened, group, unrouted) {
-        Ok(suppressed) => suppressed,
-        Err((opened, group)) => {
-            let alert = opened.alert;
-            let incident = land(draft, opened, group, unrouted, None);
-            Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
-        }
+    if let Some(silence) = silence::hold::silence_of(draft, &Subject::from(&opened), None) {
+        return silence::hold::suppress(draft, opened, group, unrouted, silence);
     }
+    let alert = opened.alert;
+    let incident = land(draft, opened, group, unrouted, None);
+    Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
 }
 
 /// An alert that nothing holds back joins the open incident of its group, or opens one. `why` says what let it go,

@@ -20,21 +20,18 @@ pub fn silence_of<'a>(draft: &Draft<'a>, alert: &Subject<'_>, but: Option<Silenc
     matching.max_by_key(|it| (it.ends, it.id))
 }
 
-/// Suppresses an alert that comes in, where a silence matches it; else gives it back.
-///
-/// # Errors
-/// The alert: no silence holds it back.
+/// Suppresses an alert that comes in under a silence.
 pub fn suppress(
     draft: &mut Draft<'_>,
     alert: AlertOpened,
     group: CompactString,
     unrouted: bool,
-) -> Result<Reply, (AlertOpened, CompactString)> {
-    let Some(silence) = silence_of(draft, &Subject::from(&alert), None) else { return Err((alert, group)) };
+    silence: &Silence,
+) -> Reply {
     let (id, reason) = (alert.alert, silence.reason.clone());
     let silence = silence.id;
     draft.emit(Event::AlertSuppressed(Box::new(AlertSuppressed { alert, group, unrouted, silence, reason })));
-    Ok(Reply::done(format!("{id} is suppressed by {silence}")).about(id).about(silence))
+    Reply::done(format!("{id} is suppressed by {silence}")).about(id).about(silence)
 }
 
 /// A suppressed alert says another severity: where no silence matches it so, it is let go at once.
