@@ -59,7 +59,7 @@ type Pause = Arc<dyn Fn(Duration) + Send + Sync>;
 /// Damage that is still there when it is looked at a second time: a segment that was continued in between looks
 /// damaged for a moment.
 fn scrub(disk: &Arc<dyn Disk>, dir: &Path, head: &(u64, String), pause: Pause) -> Result<VerifyReport, JournalError> {
-    let slow = Slow { disk: Arc::clone(disk), pause };
+    let slow = Slow { disk: Arc::clone(disk), pause, read: Arc::default() };
     let look = || journal::verify(&slow, dir, Some((head.0, &head.1)), &mut |_| {});
     look().or_else(|_| look())
 }
@@ -68,14 +68,15 @@ fn scrub(disk: &Arc<dyn Disk>, dir: &Path, head: &(u64, String), pause: Pause) -
 struct Slow {
     disk: Arc<dyn Disk>,
     pause: Pause,
+    /// Bytes since the last pause, of whatever file.
+    read: Arc<AtomicU64>,
 }
 
 /// A file of it.
 struct SlowFile {
     file: Box<dyn DiskFile>,
     pause: Pause,
-    /// Bytes since the last pause.
-    read: AtomicU64,
+    read: Arc<AtomicU64>,
 }
 
 fn refused<T>() -> io::Result<T> {
@@ -96,8 +97,8 @@ impl Disk for Slow {
         refused()
     }
     fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let (file, pause) = (self.disk.open_read(path)?, Arc::clone(&self.pause));
-        Ok(Box::new(SlowFile { file, pause, read: AtomicU64::new(0) }))
+        let file = self.disk.open_read(path)?;
+        Ok(Box::new(SlowFile { file, pause: Arc::clone(&self.pause), read: Arc::clone(&self.read) }))
     }
     fn remove(&self, _: &Path) -> io::Result<()> {
         refused()
