@@ -5,6 +5,10 @@
 
 #[path = "http/desk.rs"]
 mod desk;
+#[path = "http/document.rs"]
+mod document;
+#[path = "http/events.rs"]
+mod events;
 #[path = "http/ingest.rs"]
 mod ingest;
 #[path = "http/other_tools.rs"]

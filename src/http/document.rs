@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayItems, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
@@ -100,16 +100,22 @@ impl Modify for Shared {
 }
 
 fn require_all(schema: &mut Schema) {
-    match schema {
-        Schema::Object(object) => object.required = object.properties.keys().cloned().collect(),
-        Schema::AllOf(all) => {
-            for part in &mut all.items {
-                if let RefOr::T(part) = part {
-                    require_all(part);
-                }
-            }
+    let inner: Vec<&mut RefOr<Schema>> = match schema {
+        Schema::Object(object) => {
+            object.required = object.properties.keys().cloned().collect();
+            object.properties.values_mut().collect()
         }
-        _ => {}
+        Schema::AllOf(all) => all.items.iter_mut().collect(),
+        Schema::Array(array) => match &mut array.items {
+            ArrayItems::RefOrSchema(items) => vec![items],
+            ArrayItems::False => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    for schema in inner {
+        if let RefOr::T(schema) = schema {
+            require_all(schema);
+        }
     }
 }
 
@@ -176,6 +182,8 @@ refusals! {
     Listing: 400 401 500 503;
     /// It reads one record.
     Reading: 400 401 404 500 503;
+    /// It asks as a person, without a body.
+    Listening: 400 401 403 422 500 503;
     /// It takes a person's words or a small object.
     Speaking: 400 401 403 404 408 413 415 422 500 503;
     /// It is for the administrator and has no body.

@@ -144,6 +144,12 @@ pub(crate) fn status_of(code: RejectCode) -> StatusCode {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<Unavailable> for Failure {
     fn from(why: Unavailable) -> Self {
         let (code, retry_after_secs) = match why {
@@ -226,7 +232,7 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 26] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
     "/v1/ingest/grafana",
@@ -245,9 +251,14 @@ const PATHS: [&str; 21] = [
     "/v1/oncall",
     "/v1/journal",
     "/v1/changes",
+    "/v1/problems",
+    "/v1/requests",
+    "/v1/complete",
+    "/v1/events",
     "/healthz",
     "/readyz",
     "/metrics",
+    "/openapi.json",
 ];
 
 /// A longer path, in bytes, is not compared with those there are.

@@ -80,7 +80,7 @@ pub(crate) async fn ingest(
 #[expect(dead_code, reason = "it only describes what `Asked::parse` reads")]
 pub(crate) struct DryRun {
     /// Show how it is read, and do nothing.
-    #[param(value_type = Option<Flag>)]
+    #[param(value_type = Option<Flag>, inline)]
     dry_run: Option<String>,
 }
 

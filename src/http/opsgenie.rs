@@ -71,7 +71,7 @@ pub(crate) struct RequestRefused {
 #[expect(dead_code, reason = "it only describes what `identifier_type` reads")]
 pub(crate) struct IdentifierType {
     /// How the path names the alert.
-    #[param(rename = "identifierType", value_type = Option<Identifier>)]
+    #[param(rename = "identifierType", value_type = Option<Identifier>, inline)]
     identifier_type: Option<String>,
 }
 

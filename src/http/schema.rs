@@ -461,6 +461,22 @@ pub(crate) struct Health {
     pub status: String,
 }
 
+/// What could be typed next.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Completions {
+    /// Likeliest first, at most 25.
+    pub items: Vec<Completion>,
+}
+
+/// One thing that could be typed next.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Completion {
+    /// Where the part of `text` begins that it replaces, in bytes; that part ends at the end of `text`.
+    pub replace_from: u64,
+    pub text: String,
+    pub description: String,
+}
+
 /// Why a request was not answered as asked.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Error {

@@ -21,7 +21,7 @@ use opsbell::domain::reject::Reject;
 use opsbell::domain::signal::{Signal, SignalKind};
 use opsbell::domain::state::{State, Token};
 use opsbell::domain::time::Timestamp;
-use opsbell::http::{Http, Keys, Limits, ReadError, ReadOutcome, Secret, router};
+use opsbell::http::{Feed, Http, Keys, Limits, ReadError, ReadOutcome, Secret, router};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -169,6 +169,9 @@ pub struct House {
     pub desk: Arc<FakeDesk>,
     pub keys: Arc<Keys>,
     pub router: Router,
+    pub feed: Arc<Feed>,
+    /// Commits of the journal; without any there are twenty of no content.
+    pub lines: Arc<Mutex<Vec<String>>>,
     pub starting: Arc<AtomicBool>,
     /// Milliseconds of the stopwatch.
     pub clock: Arc<AtomicU64>,
@@ -240,7 +243,9 @@ pub fn house_with(limits: Limits) -> House {
     ];
     keys.replace(&desk.org, secrets.map(|(id, secret)| (id.into(), secret.into())));
     let (starting, clock) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let time = clock.clone();
+    let (time, feed) = (clock.clone(), Arc::new(Feed::new(0)));
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = Arc::clone(&lines);
     let http = Http {
         desk: desk.clone(),
         keys: keys.clone(),
@@ -254,17 +259,23 @@ pub fn house_with(limits: Limits) -> House {
             text.replace("<t:0:R>", &format!("now for {}", person.map_or("", |p| p.as_str())))
         }),
         oncall: Arc::new(|_, now| serde_json::json!([{"schedule": "payments-primary", "person": "bas", "at": now}])),
-        journal: Arc::new(|after, limit| {
+        journal: Arc::new(move |after, limit| {
+            let written = written.lock().unwrap();
+            if !written.is_empty() {
+                let lines = (1..).zip(written.iter().cloned());
+                return Ok(lines.skip(usize::try_from(after).unwrap()).take(limit).collect());
+            }
             if after == 13 {
                 return Err("the journal's segment is gone".to_owned());
             }
             Ok((after + 1..=20).take(limit).map(|seq| (seq, format!("{{\"seq\":{seq}}}\n"))).collect())
         }),
         stopwatch: Arc::new(move || Duration::from_millis(time.load(Ordering::Relaxed))),
+        feed: feed.clone(),
         starting: starting.clone(),
         limits,
     };
-    House { desk, keys, router: router(http).unwrap(), starting, clock }
+    House { desk, keys, router: router(http).unwrap(), feed, lines, starting, clock }
 }
 
 pub struct Seen {

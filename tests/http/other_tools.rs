@@ -244,7 +244,8 @@ async fn a_text_that_is_an_alert_is_taken_as_one_when_it_is_said() {
         Ok(Reply::done("ALR-1 in INC-1").about("INC-1").about("ALR-1")),
         Ok(Reply::done("ALR-2 recovered").about("INC-1").about("ALR-2")),
     ]));
-    let body = json!({"text": "[FIRING:1] Disk (critical)\n[RESOLVED] Lag (critical)", "channel": "ops"}).to_string();
+    let body =
+        json!({"text": "[FIRING:1] Disk (critical)\n[RESOLVED] Lag (critical)", "channel": "discord:ops"}).to_string();
     let mut request = request("POST /v1/say", Some(BAS), body);
     request.headers_mut().insert("idempotency-key", "once".parse().unwrap());
     let seen = house.send(request).await;

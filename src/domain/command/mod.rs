@@ -5,6 +5,7 @@ pub mod complete;
 pub mod grammar;
 pub mod help;
 pub mod meaning;
+pub mod offer;
 mod silence;
 pub mod spec;
 pub mod typed;

@@ -5,7 +5,9 @@ use chrono_tz::Europe::Amsterdam;
 use super::*;
 use crate::domain::delivery::{ChannelRef, NextPaged, PageContent, Priority};
 use crate::domain::id::{DeliveryId, IncidentId};
+use crate::domain::input::Reply;
 use crate::domain::reject::RejectCode;
+use crate::domain::time::Timestamp;
 
 const PLAIN: Paint = Paint { colour: false };
 
@@ -44,6 +46,11 @@ fn lag() -> Content {
 
 fn shown(to: Destination, content: Content) -> String {
     grant(&granted(to, content), Amsterdam, PLAIN)
+}
+
+/// An answer as the terminal's own partner tells it.
+fn reply(reply: &Reply, zone: Tz, now: Timestamp, paint: Paint) -> String {
+    told(&Told { ok: reply.ok, text: look::times(&reply.text, zone, now) }, paint)
 }
 
 #[test]
