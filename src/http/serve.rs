@@ -155,12 +155,12 @@ mod tests {
     async fn who_asks_and_does_not_read_is_closed() {
         let (mut client, served, place) = pair().await;
         // More than the buffers of the system hold between the two.
-        let large = axum::routing::get(|| async { "x".repeat(64 << 20) });
+        let large = || async { "x".repeat(64 << 20) };
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let (_stop, stopping) = watch::channel(());
         let waits = Waits { write: Duration::from_millis(50), ..PATIENT };
         // Ends by itself, though the client stays and says nothing.
-        connection(served, Router::new().route("/", large), stopping, place, waits).await;
+        connection(served, Router::new().fallback(large), stopping, place, waits).await;
         let mut read = 0;
         let mut piece = vec![0; 1 << 20];
         while let Ok(n @ 1..) = client.read(&mut piece).await {
@@ -173,10 +173,10 @@ mod tests {
     async fn who_reads_slowly_gets_all_of_it() {
         const SIZE: usize = 24 << 20;
         let (mut client, served, place) = pair().await;
-        let large = axum::routing::get(|| async { "x".repeat(SIZE) });
+        let large = || async { "x".repeat(SIZE) };
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
         let (_stop, stopping) = watch::channel(());
-        let router = Router::new().route("/", large);
+        let router = Router::new().fallback(large);
         let serving = tokio::spawn(connection(served, router, stopping, place, Waits { write: EVER, ..PATIENT }));
         let mut read = 0;
         let mut piece = vec![0; 1 << 20];
