@@ -60,6 +60,7 @@ fn incident(n: u64, title: &str) -> Incident {
         deliveries: Vec::new(),
         timeline: vec![Entry { at: Timestamp(1_800_000_000_000), by, text: "opened".into() }],
         timeline_folded: 0,
+        review: None,
     }
 }
 
@@ -144,6 +145,7 @@ impl Engine {
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
             silences: state.silences.values().cloned().collect(),
+            ..OpenRecords::default()
         }
     }
 }

@@ -13,6 +13,7 @@ mod files;
 mod foreign;
 mod init;
 mod load;
+mod postmortems;
 mod read;
 mod senders;
 mod settings;

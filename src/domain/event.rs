@@ -1,19 +1,23 @@
 //! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
+mod payload;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
-use super::alert::Labels;
-use super::delivery::{Content, Destination, Priority};
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, SilenceId, TeamId};
+use super::id::{AlertId, DeliveryId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
+use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
-use super::input::Place;
 use super::org::{NotifyRule, Policy};
+use super::postmortem::{Drafted, Edited, Published};
+use super::problem::{ProblemChange, ProblemOpened};
 use super::signal::AlertSeverity;
 use super::silence;
 use super::time::Timestamp;
+
+pub use payload::{AlertOpened, DeliveryOwed, IncidentOpened};
 
 /// One commit: what one input led to. A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +265,45 @@ pub enum Event {
         /// What.
         text: CompactString,
     },
+    /// A time of it was stated or corrected.
+    #[serde(rename = "incident.time-stated")]
+    IncidentTimeStated(Box<TimeStated>),
+    /// A draft of its postmortem was written.
+    #[serde(rename = "postmortem.drafted")]
+    PostmortemDrafted(Box<Drafted>),
+    /// Somebody wrote its postmortem.
+    #[serde(rename = "postmortem.edited")]
+    PostmortemEdited(Box<Edited>),
+    /// Its postmortem is complete.
+    #[serde(rename = "postmortem.published")]
+    PostmortemPublished(Box<Published>),
+    /// Somebody was asked whether to make a problem of it.
+    #[serde(rename = "problem.proposed")]
+    ProblemProposed {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Why: `the 3rd of its kind in 30 days`.
+        reason: CompactString,
+    },
+    /// A problem was opened.
+    #[serde(rename = "problem.opened")]
+    ProblemOpened(Box<ProblemOpened>),
+    /// An incident belongs to a problem.
+    #[serde(rename = "problem.linked")]
+    ProblemLinked {
+        /// The problem.
+        problem: ProblemId,
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Somebody got on with a problem.
+    #[serde(rename = "problem.changed")]
+    ProblemChanged {
+        /// Which.
+        problem: ProblemId,
+        /// What is known now.
+        change: ProblemChange,
+    },
 
     /// An escalation began (or began over); holds the resolved policy.
     #[serde(rename = "escalation.started")]
@@ -426,90 +469,6 @@ pub enum Event {
     },
 }
 
-/// An alert began to fire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertOpened {
-    /// Its number.
-    pub alert: AlertId,
-    /// Who sent it.
-    pub integration: IntegrationId,
-    /// Its dedup key.
-    pub key: CompactString,
-    /// The incident it opened or joined; none within `alert.suppressed`.
-    #[serde(default, skip_serializing_if = "IncidentId::is_none")]
-    pub incident: IncidentId,
-    /// The service it was routed to.
-    pub service: ServiceId,
-    /// The service it named, when that is another (`[unrouted]`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub named_service: Option<CompactString>,
-    /// What is wrong.
-    pub name: CompactString,
-    /// How bad.
-    pub severity: AlertSeverity,
-    /// A sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summary: Option<CompactString>,
-    /// Production, staging, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<CompactString>,
-    /// The sender's labels.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
-    /// A link as given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<CompactString>,
-    /// When the sender says it began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-}
-
-/// An incident began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentOpened {
-    /// Its number.
-    pub incident: IncidentId,
-    /// What broke.
-    pub title: CompactString,
-    /// What it is about.
-    pub service: ServiceId,
-    /// Who owns it.
-    pub team: TeamId,
-    /// How bad.
-    pub severity: Severity,
-    /// Alerts with the same group join it; empty for declared ones.
-    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
-    pub group: CompactString,
-    /// Production, staging, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<CompactString>,
-    /// Whether its alert named no known service.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unrouted: bool,
-    /// Where it was declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-}
-
-/// Something is owed to somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveryOwed {
-    /// Its idempotency key.
-    pub delivery: DeliveryId,
-    /// The incident it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub incident: Option<IncidentId>,
-    /// The page it is part of, by number within the incident.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<u32>,
-    /// Where it goes.
-    pub to: Destination,
-    /// How urgent it is.
-    pub priority: Priority,
-    /// What it says.
-    pub content: Content,
-}
-
 impl Event {
     /// The version that is written for every type of event by this release.
     pub const VERSION: u32 = 1;
@@ -533,9 +492,15 @@ impl Event {
             | Self::SilenceReminded { .. }
             | Self::SilenceEnded { .. }
             | Self::SilenceReleased { .. }
+            | Self::ProblemOpened(_)
+            | Self::ProblemChanged { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,
+            Self::IncidentTimeStated(stated) => Some(stated.incident),
+            Self::PostmortemDrafted(drafted) => Some(drafted.incident),
+            Self::PostmortemEdited(edited) => Some(edited.incident),
+            Self::PostmortemPublished(published) => Some(published.incident),
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
             Self::IncidentAcknowledged { incident, .. }
@@ -549,6 +514,8 @@ impl Event {
             | Self::IncidentNoted { incident, .. }
             | Self::IncidentUpdated { incident, .. }
             | Self::IncidentWarned { incident, .. }
+            | Self::ProblemProposed { incident, .. }
+            | Self::ProblemLinked { incident, .. }
             | Self::EscalationStarted { incident, .. }
             | Self::EscalationStepped { incident, .. }
             | Self::EscalationExhausted { incident }

@@ -129,6 +129,11 @@ number!(
     AlertId,
     "ALR-"
 );
+number!(
+    /// A problem, `PRB-7`.
+    ProblemId,
+    "PRB-"
+);
 
 number!(
     /// A silence, `SIL-7`.

@@ -186,6 +186,8 @@ refusals! {
     Listening: 400 401 403 422 500 503;
     /// It takes a person's words or a small object.
     Speaking: 400 401 403 404 408 413 415 422 500 503;
+    /// It takes a text in place of another.
+    Writing: 400 401 403 404 408 409 413 415 422 500 503;
     /// It is for the administrator and has no body.
     Ruling: 400 401 403 404 409 422 500 503;
     /// It answers a sender of another tool in that tool's words, which say the rest.

@@ -22,6 +22,7 @@ mod pagerduty;
 mod patient;
 mod prometheus;
 mod read;
+mod records;
 mod say;
 mod schema;
 mod serve;
@@ -191,7 +192,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::journal))
         .routes(routes!(read::journal_head))
         .routes(routes!(read::changes))
-        .routes(routes!(read::problems))
+        .routes(routes!(records::problems))
+        .routes(routes!(records::problem))
+        .routes(routes!(records::postmortem, records::write_postmortem))
         .routes(routes!(read::requests))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

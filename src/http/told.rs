@@ -14,7 +14,7 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::event::{DeliveryOwed, Event};
-use crate::domain::id::{AlertId, IncidentId, PageId, PersonId};
+use crate::domain::id::{AlertId, IncidentId, PageId, PersonId, ProblemId};
 use crate::domain::org::Org;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
@@ -65,6 +65,7 @@ struct Changed {
 enum Record {
     Incident(IncidentId),
     Alert(AlertId),
+    Problem(ProblemId),
 }
 
 /// Who listens to what.
@@ -154,7 +155,9 @@ fn records(event: &Value) -> impl Iterator<Item = Record> {
     let page = || text("page")?.parse::<PageId>().ok().map(|page| page.incident);
     let incident = text("incident").and_then(|id| id.parse().ok()).or_else(page);
     let alert = text("alert").and_then(|id| id.parse().ok());
-    incident.map(Record::Incident).into_iter().chain(alert.map(Record::Alert))
+    let problem = text("problem").and_then(|id| id.parse().ok());
+    let known = [incident.map(Record::Incident), alert.map(Record::Alert), problem.map(Record::Problem)];
+    known.into_iter().flatten()
 }
 
 /// Adds what is owed; the same page by several methods is one event.
@@ -214,6 +217,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                     let found = view.state.alert(id).or(view.state.resolved_since(id));
                     found.and_then(|alert| Some(view.org.services.get(&alert.service)?.team.clone()))
                 }
+                Record::Problem(id) => view.state.problems.get(&id).map(|problem| problem.team.clone()),
             };
             match team {
                 Some(team) => drop(teams.insert(record, team)),
@@ -227,12 +231,14 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
         let query = match record {
             Record::Incident(id) => RecordQuery::Incident(id),
             Record::Alert(id) => RecordQuery::Alert(id),
+            Record::Problem(id) => RecordQuery::Problem(id),
         };
         let team = match ask::list(app, query).await? {
             RecordList::Incidents(found) => found.first().map(|incident| incident.team.clone()),
             RecordList::Alerts(found) => {
                 found.first().and_then(|alert| Some(org.services.get(&alert.service)?.team.clone()))
             }
+            RecordList::Problems(found) => found.first().map(|problem| problem.team.clone()),
         };
         if let Some(team) = team {
             teams.insert(record, team);
@@ -291,6 +297,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             let id = match changed.record {
                 Record::Incident(id) => id.to_string(),
                 Record::Alert(id) => id.to_string(),
+                Record::Problem(id) => id.to_string(),
             };
             let data = json!({
                 "record": id,

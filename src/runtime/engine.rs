@@ -21,8 +21,7 @@ use crate::domain::delivery::Outcome;
 use crate::domain::desk::{Answered, Look, View};
 use crate::domain::event::Commit;
 use crate::domain::id::DeliveryId;
-use crate::domain::incident::Incident;
-use crate::domain::input::{Answer, Input, InputKind, Unavailable};
+use crate::domain::input::{Answer, Closed, Input, InputKind, Unavailable};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
 
@@ -267,7 +266,7 @@ impl Engine {
     /// Closed records have come. One that was reopened and closed again since the load began is not what it was: then
     /// everything is looked up anew.
     fn loaded(&mut self, mut inputs: Vec<Input>, done: Answered, begun: u64) {
-        let stale = |closed: &Incident| self.shelf.closed_after(closed.id, begun);
+        let stale = |closed: &Closed| self.shelf.closed_after(closed, begun);
         if inputs.iter().any(|input| input.closed.iter().any(stale)) {
             inputs.iter_mut().for_each(|input| input.closed.clear());
             return self.submit(inputs, done);

@@ -101,6 +101,13 @@ impl Desk for FakeDesk {
                 let found = state.alerts.values().rev().filter(|alert| under(below, alert.id.0));
                 RecordList::Alerts(found.take(limit).map(|boxed| (**boxed).clone()).collect())
             }
+            RecordQuery::Problems { below, limit } => {
+                let found = state.problems.values().rev().filter(|problem| under(below, problem.id.0));
+                RecordList::Problems(found.take(limit).map(|boxed| (**boxed).clone()).collect())
+            }
+            RecordQuery::Problem(id) => {
+                RecordList::Problems(state.problems.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
+            }
             RecordQuery::Alert(id) => RecordList::Alerts(state.alert(id).cloned().into_iter().collect()),
         }));
     }

@@ -182,6 +182,9 @@ impl Live {
                 RecordKey::Answer(id) => state.answers.get(id).map(json),
                 RecordKey::Token(id) => state.tokens.get(id).map(json),
                 RecordKey::Silence(id) => state.silences.get(id).map(json),
+                RecordKey::Problem(id) => state.problems.get(id).map(json),
+                RecordKey::Recent(id) => state.recent.get(id).map(json),
+                RecordKey::Waiting(id) => state.waiting_postmortems.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -202,6 +205,9 @@ impl Live {
         wanted.extend(state.answers.iter().map(|(id, record)| (RecordKey::Answer(id.clone()), json(record))));
         wanted.extend(state.tokens.iter().map(|(id, record)| (RecordKey::Token(id.clone()), json(record))));
         wanted.extend(state.silences.iter().map(|(id, record)| (RecordKey::Silence(*id), json(record))));
+        wanted.extend(state.problems.iter().map(|(id, record)| (RecordKey::Problem(*id), json(record))));
+        wanted.extend(state.recent.iter().map(|(id, record)| (RecordKey::Recent(*id), json(record))));
+        wanted.extend(state.waiting_postmortems.iter().map(|(id, record)| (RecordKey::Waiting(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");
@@ -237,13 +243,17 @@ fn json<T: serde::Serialize>(record: T) -> Value {
 
 /// Everything State keeps, as bytes.
 pub fn bytes(records: &OpenRecords) -> Vec<u8> {
-    let OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences } = records;
-    serde_json::to_vec(&(meta, alerts, incidents, notices, answers, tokens, silences)).expect("plain data")
+    let OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting } =
+        records;
+    let whole = (meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting);
+    serde_json::to_vec(&whole).expect("plain data")
 }
 
 /// State from those bytes.
 pub fn from_bytes(bytes: &[u8]) -> State {
-    let (meta, alerts, incidents, notices, answers, tokens, silences) =
+    let (meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting) =
         serde_json::from_slice(bytes).expect("its own words");
-    State::assemble(OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences })
+    let records =
+        OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting };
+    State::assemble(records)
 }

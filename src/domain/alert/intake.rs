@@ -12,6 +12,7 @@ use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
 use crate::domain::paging::escalate;
+use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::signal::{Signal, SignalKind};
 use crate::domain::silence::{self, matcher::Subject};
@@ -105,7 +106,11 @@ pub fn land(
     let joined = draft.grouped(&group);
     let incident = match joined {
         Some(incident) => incident,
-        None => open_incident(draft, &opened, unrouted, wanted, group),
+        None => {
+            let incident = open_incident(draft, &opened, unrouted, wanted, group);
+            recurrence::opened(draft, incident);
+            incident
+        }
     };
     opened.incident = incident;
     let (alert, name, severity) = (opened.alert, opened.name.clone(), opened.severity);
@@ -121,6 +126,7 @@ pub fn land(
         None => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             life::begin(draft, incident, format_compact!("opened by {alert}{why}"));
+            recurrence::begun(draft, incident);
         }
     }
     incident

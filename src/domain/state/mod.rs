@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, SilenceId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
+use super::postmortem::{Amended, Waiting};
+use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
 use super::silence::Silence;
 use super::time::Timestamp;
@@ -37,6 +39,14 @@ pub struct State {
     pub tokens: BTreeMap<CompactString, Token>,
     /// Silences in force, and the last ones that ended.
     pub silences: BTreeMap<SilenceId, Silence>,
+    /// Problems that are not closed.
+    pub problems: BTreeMap<ProblemId, Box<Problem>>,
+    /// Of which kind the incidents of the last thirty days were; bounded.
+    pub recent: BTreeMap<IncidentId, Recent>,
+    /// Postmortems that wait to be published; their texts are with their incidents.
+    pub waiting_postmortems: BTreeMap<IncidentId, Waiting>,
+    /// Closed records that were changed just now.
+    pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
     pub(in crate::domain) index: Index,
     /// The incident that is changed just now; nothing between commits.
@@ -63,6 +73,9 @@ pub struct Meta {
     pub silences: u64,
     /// The configuration in force.
     pub config: CompactString,
+    /// The last problem's number.
+    #[serde(default)]
+    pub problems: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
@@ -100,6 +113,10 @@ pub struct Index {
     pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
+    /// Recent incidents by their kind.
+    pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
+    /// The unresolved problem of a kind.
+    pub(in crate::domain) problem_of: BTreeMap<Fingerprint, ProblemId>,
     /// Kept answers by age.
     pub(in crate::domain) answers_by_age: BTreeSet<(Timestamp, CompactString)>,
     /// Equal policies are held once, however many incidents escalate by them.
@@ -151,6 +168,12 @@ pub enum RecordKey {
     Token(CompactString),
     /// A silence.
     Silence(SilenceId),
+    /// A problem.
+    Problem(ProblemId),
+    /// Of which kind an incident was.
+    Recent(IncidentId),
+    /// A postmortem that waits.
+    Waiting(IncidentId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -162,6 +185,8 @@ pub struct Dirty {
     pub closed_incidents: BTreeMap<IncidentId, Incident>,
     /// Alerts resolved since, likewise.
     pub closed_alerts: BTreeMap<AlertId, Alert>,
+    /// Problems closed since, likewise.
+    pub closed_problems: BTreeMap<ProblemId, Problem>,
 }
 
 impl PartialEq for Dirty {
@@ -190,6 +215,12 @@ pub struct OpenRecords {
     pub tokens: Vec<(CompactString, Token)>,
     /// Silences.
     pub silences: Vec<Silence>,
+    /// Problems that are not closed.
+    pub problems: Vec<Problem>,
+    /// Of which kind recent incidents were.
+    pub recent: Vec<Recent>,
+    /// Postmortems that wait.
+    pub waiting: Vec<Waiting>,
 }
 
 impl State {
@@ -292,6 +323,16 @@ impl State {
         self.dirty.closed_alerts.get(&id)
     }
 
+    /// A problem that was closed since `take_dirty`.
+    pub fn closed_problem_since(&self, id: ProblemId) -> Option<&Problem> {
+        self.dirty.closed_problems.get(&id)
+    }
+
+    /// All problems that were closed since `take_dirty`.
+    pub fn closed_problems_since(&self) -> &BTreeMap<ProblemId, Problem> {
+        &self.dirty.closed_problems
+    }
+
     /// All incidents that were closed since `take_dirty`.
     pub fn closed_incidents_since(&self) -> &BTreeMap<IncidentId, Incident> {
         &self.dirty.closed_incidents
@@ -317,6 +358,10 @@ impl State {
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
             silences: records.silences.into_iter().map(|silence| (silence.id, silence)).collect(),
+            problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
+            recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
+            waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
+            amended: Amended::default(),
             index: Index::default(),
             lifted: None,
             dirty: Dirty::default(),
@@ -340,6 +385,9 @@ impl State {
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
             silences: self.silences.values().cloned().collect(),
+            problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
+            recent: self.recent.values().cloned().collect(),
+            waiting: self.waiting_postmortems.values().cloned().collect(),
         }
     }
 }

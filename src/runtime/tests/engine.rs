@@ -156,7 +156,7 @@ fn a_record_that_was_reopened_and_closed_while_it_was_loaded_is_loaded_anew() {
         by: By::new(Actor::Person("cas".into()), "api"),
         idempotency: None,
         kind: InputKind::Text { place, text: "/incident reopen INC-1".to_owned() },
-        closed: vec![stale],
+        closed: vec![stale.into()],
     };
     let done = Box::new(move |answers| {
         let _ = tell.send(answers);
