@@ -11,6 +11,8 @@ mod life;
 mod night;
 #[path = "incidents/paging.rs"]
 mod paging;
+#[path = "incidents/silences.rs"]
+mod silences;
 #[path = "incidents/together.rs"]
 mod together;
 #[path = "incidents/words.rs"]

@@ -64,6 +64,16 @@ fn a_server_without_a_chat_from_start_to_death() {
 
     let at = data.display().to_string();
     assert_eq!(run(&["health", "--data", &at]).status.code(), Some(0));
+    let placed = [
+        (&["token", "revoke", "nobody"][..], 1, format!("opsbell token list --data {at}")),
+        (&["token", "list"], 0, format!("opsbell token add --data {at} PERSON")),
+        (&["journal", "verify"], 0, format!("`opsbell journal verify --data {at} --head SEQ:HASH`")),
+    ];
+    for (words, status, hint) in placed {
+        let told = run(&[words, &["--data", &at]].concat());
+        assert_eq!(told.status.code(), Some(status), "{}", said(&told));
+        assert!(said(&told).contains(&hint), "a hint can be typed as it is: {}", said(&told));
+    }
     server.kill().unwrap();
     assert!(data.join("server.json").exists());
     let asked = run(&["health", "--data", &at]);
@@ -95,5 +105,26 @@ fn a_reader_who_has_enough_is_no_failure() {
         let ended = command.spawn().unwrap().wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(0), "{words:?}: {}", said(&ended));
         assert_eq!(said(&ended), "", "{words:?}");
+    }
+}
+
+#[test]
+fn a_payload_alone_is_not_rehearsed() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().display().to_string();
+    fs::write(dir.path().join("opsbell.toml"), CONFIG).unwrap();
+    for (given, missing) in [
+        (&[][..], "--source (one of alertmanager, "),
+        (&["--at", "2026-12-25T03:00:00Z"], "--source, one of alertmanager, "),
+        (&["--source", "grafana"], "--at, the time it comes in"),
+    ] {
+        let asked = run(&[&["rehearse", "--config", &config, "--alert", "payload.json"], given].concat());
+        assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
+        assert!(said(&asked).contains(&format!("--alert needs {missing}")), "{}", said(&asked));
+        assert!(
+            said(&asked).contains(&format!("for example: opsbell rehearse --config {config} --at ")),
+            "{}",
+            said(&asked)
+        );
     }
 }

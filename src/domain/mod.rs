@@ -24,5 +24,6 @@ pub mod reject;
 pub mod report;
 pub mod service;
 pub mod signal;
+pub mod silence;
 pub mod state;
 pub mod time;

@@ -55,6 +55,7 @@ pub(crate) struct Metrics {
     answers: Family<Outcome, Counter>,
     incidents: Family<InState, Gauge>,
     alerts: Gauge,
+    suppressed: Gauge,
     owed: Gauge,
     oldest: Gauge,
     seq: Gauge,
@@ -77,6 +78,7 @@ impl Metrics {
             answers: Family::default(),
             incidents: Family::default(),
             alerts: Gauge::default(),
+            suppressed: Gauge::default(),
             owed: Gauge::default(),
             oldest: Gauge::default(),
             seq: Gauge::default(),
@@ -89,6 +91,11 @@ impl Metrics {
         registry.register("answers", "Answers of /v1/say", new.answers.clone());
         registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
         registry.register("alerts_firing", "Alerts that fire", new.alerts.clone());
+        registry.register(
+            "alerts_suppressed",
+            "Alerts that fire and that a silence holds back",
+            new.suppressed.clone(),
+        );
         registry.register("deliveries_owed", "Pages and posts still to be sent", new.owed.clone());
         let text = "How long the oldest of them is owed";
         registry.register_with_unit("oldest_owed", text, Unit::Seconds, new.oldest.clone());
@@ -160,17 +167,20 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             }
         }
         let owed = view.state.owed_count();
+        let suppressed = view.state.suppressed_count();
         let since = view.state.owed().next().map(|(_, delivery)| delivery.owed_at);
         let oldest = since.map_or(0, |since| view.now.since(since).0.max(0) / 1000);
-        (by_state, view.state.alerts.len(), (owed, oldest), view.durable.0, view.trouble.is_none())
+        let alerts = (view.state.alerts.len(), suppressed);
+        (by_state, alerts, (owed, oldest), view.durable.0, view.trouble.is_none())
     });
     let metrics = &app.metrics;
     match seen.await {
-        Ok((by_state, alerts, (owed, oldest), seq, healthy)) => {
+        Ok((by_state, (alerts, suppressed), (owed, oldest), seq, healthy)) => {
             for (state, n) in OPEN.iter().zip(by_state) {
                 metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
             }
             metrics.alerts.set(gauge(alerts));
+            metrics.suppressed.set(gauge(suppressed));
             metrics.owed.set(gauge(owed));
             metrics.oldest.set(oldest);
             metrics.seq.set(i64::try_from(seq).unwrap_or(i64::MAX));

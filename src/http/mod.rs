@@ -197,6 +197,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::incident))
         .routes(routes!(read::alerts))
         .routes(routes!(read::alert))
+        .routes(routes!(read::silences))
+        .routes(routes!(read::silence))
         .routes(routes!(read::pages))
         .routes(routes!(read::page))
         .routes(routes!(read::services))

@@ -40,12 +40,16 @@ fn all_of_it() {
     /oncall who           Show who is on call now
     /oncall next          Show who is on call next, and from when
 
-    /alert list           Show the alerts that fire
+    /alert list           Show the alerts that fire, or those that are suppressed
     /alert show           Show one alert
+    /alert silence        Mute alerts that match for a while; what still fires then pages
+    /alert silences       Show what is silenced, by whom, why and until when
+    /alert unsilence      End a silence now; what still fires pages
 
     /service status       Show whether services work
     /service show         Show one service: its team, who is on call, what is open
     /service impact       Show all that a service stands on, and all that stands on it
+    /service maintenance  Mute a service's alerts while it is worked on, or end that
 
     /contact list         Show by what ways you are reached
     /contact test         Send yourself a test message, marked as one
@@ -89,8 +93,9 @@ fn a_reader_sees_what_a_reader_may_do() {
     /oncall who         Show who is on call now
     /oncall next        Show who is on call next, and from when
 
-    /alert list         Show the alerts that fire
+    /alert list         Show the alerts that fire, or those that are suppressed
     /alert show         Show one alert
+    /alert silences     Show what is silenced, by whom, why and until when
 
     /service status     Show whether services work
     /service show       Show one service: its team, who is on call, what is open

@@ -16,6 +16,13 @@ impl Event {
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
+            | Self::AlertSuppressed(_)
+            | Self::AlertMuted { .. }
+            | Self::AlertUnmuted { .. }
+            | Self::SilenceStarted(_)
+            | Self::SilenceReminded { .. }
+            | Self::SilenceEnded { .. }
+            | Self::SilenceReleased { .. }
             | Self::ProblemOpened(_)
             | Self::ProblemChanged { .. }
             | Self::SummaryPlanned { .. }

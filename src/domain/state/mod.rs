@@ -13,13 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::actor::Actor;
 use super::alert::Alert;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
+use super::silence::Silence;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -37,6 +38,8 @@ pub struct State {
     pub answers: BTreeMap<CompactString, KeptAnswer>,
     /// Personal tokens in force, by their public name.
     pub tokens: BTreeMap<CompactString, Token>,
+    /// Silences in force, and the last ones that ended.
+    pub silences: BTreeMap<SilenceId, Silence>,
     /// Problems that are not closed.
     pub problems: BTreeMap<ProblemId, Box<Problem>>,
     /// Of which kind the incidents of the last thirty days were; bounded.
@@ -66,6 +69,9 @@ pub struct Meta {
     pub incidents: u64,
     /// The last alert's number.
     pub alerts: u64,
+    /// The last silence's number.
+    #[serde(default)]
+    pub silences: u64,
     /// The configuration in force.
     pub config: CompactString,
     /// The last problem's number.
@@ -108,6 +114,7 @@ pub struct Index {
     /// A reopened incident can stand beside a newer one of its group.
     pub(in crate::domain) groups: BTreeSet<(CompactString, IncidentId)>,
     pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
+    pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
     /// Recent incidents by their kind.
@@ -163,6 +170,8 @@ pub enum RecordKey {
     Answer(CompactString),
     /// A token.
     Token(CompactString),
+    /// A silence.
+    Silence(SilenceId),
     /// A problem.
     Problem(ProblemId),
     /// Of which kind an incident was.
@@ -208,6 +217,8 @@ pub struct OpenRecords {
     pub answers: Vec<(CompactString, KeptAnswer)>,
     /// Tokens by public name.
     pub tokens: Vec<(CompactString, Token)>,
+    /// Silences.
+    pub silences: Vec<Silence>,
     /// Problems that are not closed.
     pub problems: Vec<Problem>,
     /// Of which kind recent incidents were.
@@ -360,6 +371,7 @@ impl State {
             notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
+            silences: records.silences.into_iter().map(|silence| (silence.id, silence)).collect(),
             problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
             recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
             waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
@@ -373,6 +385,7 @@ impl State {
         }
         state.put_back();
         state.index_alerts_and_notices();
+        state.index_silences();
         state
     }
 
@@ -385,6 +398,7 @@ impl State {
             notices: self.notices.values().cloned().collect(),
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            silences: self.silences.values().cloned().collect(),
             problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
             recent: self.recent.values().cloned().collect(),
             waiting: self.waiting_postmortems.values().cloned().collect(),

@@ -219,6 +219,7 @@ impl Stand {
             durable,
             clock: Arc::<StillClock>::clone(&clock),
             shelf: shelf.expect("a thread"),
+            epoch: opened.found.epoch,
             tally: Tally::default(),
         };
         let thread = engine::start(queues, parts, writer.expect("a thread"), Box::new(Noted(start)));
