@@ -23,4 +23,5 @@ pub mod reject;
 pub mod report;
 pub mod signal;
 pub mod state;
+pub mod template;
 pub mod time;

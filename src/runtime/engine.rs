@@ -20,7 +20,7 @@ use crate::domain::delivery::{Content, Grant, Outcome, Priority};
 use crate::domain::desk::{Answered, Look, View};
 use crate::domain::event::Commit;
 use crate::domain::id::DeliveryId;
-use crate::domain::input::{Answer, Input, InputKind, Unavailable};
+use crate::domain::input::{Answer, Head, Input, InputKind, Unavailable, WakeupKind};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
 
@@ -472,7 +472,13 @@ impl Engine {
             return;
         }
         for _ in 0..ROUND {
-            let Some(input) = self.core.due(self.clock.now()) else { break };
+            let Some(mut input) = self.core.due(self.clock.now()) else { break };
+            if let InputKind::Wake(wakeup) = input.kind
+                && wakeup.kind == WakeupKind::Summary
+            {
+                let head = Head { seq: self.durable.0, hash: self.durable.1.as_str().into() };
+                input.kind = InputKind::Summarise { wakeup, head };
+            }
             let before = self.core.state().meta.seq;
             self.take(input);
             if self.core.state().meta.seq == before {

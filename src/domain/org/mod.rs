@@ -15,6 +15,7 @@ use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
 use super::postmortem::template::Templates;
 use super::report::cron::Cron;
+use super::report::summary;
 use super::signal::AlertSeverity;
 use super::time::Span;
 
@@ -47,6 +48,8 @@ pub struct Org {
     pub lexicon: Lexicon,
     /// The templates of postmortems.
     pub postmortems: Templates,
+    /// The templates of summaries.
+    pub summary_templates: summary::template::Templates,
     /// Hosts that links may point to; a link elsewhere is shown as inert text.
     pub link_hosts: Vec<String>,
     /// Whether a chat is connected. Not declared: the runtime says so. Without one nothing is posted in channels.
@@ -69,6 +72,7 @@ impl Default for Org {
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
             postmortems: Templates::default(),
+            summary_templates: summary::template::Templates::default(),
             link_hosts: Vec::new(),
             chat_connected: true,
         }
@@ -307,6 +311,10 @@ pub struct Summary {
     pub zone: Tz,
     /// Whether nothing is posted when there is nothing to say.
     pub quiet_when_empty: bool,
+    /// The name of its template.
+    pub template: CompactString,
+    /// The team that it is about; `None`: all.
+    pub team: Option<TeamId>,
 }
 
 /// Who looks after Opsbell itself, and how they are told.

@@ -8,7 +8,7 @@ use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Entry, Incident};
 use crate::domain::paging::PageState;
 use crate::domain::state::State;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// Lines of each part that are told; further ones are counted.
 const LINES_MAX: usize = 60;
@@ -165,7 +165,7 @@ impl Facts {
     fn sort_in(&mut self, entry: &Entry, zone: Tz) {
         let said = |text: &str| ["note: ", "update: "].iter().any(|word| text.starts_with(word));
         let noise = |text: &str| {
-            ["paged ", "escalation ", "warning: ", "could not reach ", "was refused ", "postmortem "]
+            ["paged ", "escalation ", "warning: ", "could not reach ", "was refused ", "postmortem ", "proposed "]
                 .iter()
                 .any(|word| text.starts_with(word))
         };
@@ -252,7 +252,8 @@ fn times(incident: &Incident, zone: Tz) -> Vec<Time> {
     let first = Milestone::ALL.into_iter().find_map(|milestone| incident.time_of(milestone));
     let time = |milestone| {
         let at = incident.time_of(milestone);
-        let after = at.zip(first).filter(|(at, first)| at > first).map(|(at, first)| at.since(first).to_string());
+        let after = at.zip(first).map(|(at, first)| at.since(first).whole());
+        let after = after.filter(|span| *span > Span::ZERO).map(|span| span.to_string());
         let stated = incident.stated(milestone).map(|stated| {
             let was = incident.recorded(milestone).map(|at| format!(", recorded as {}", moment(at, zone)));
             cut(&format!("stated by {}: {}{}", stated.by, stated.reason, was.unwrap_or_default()))

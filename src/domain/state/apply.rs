@@ -69,6 +69,7 @@ impl State {
             Event::IncidentOpened(opened) => {
                 self.meta.incidents = self.meta.incidents.max(opened.incident.0);
                 self.remember(stamp, opened);
+                self.meta.summaries.opened(&opened.service, opened.severity);
                 self.insert(Incident::opened(stamp, opened));
                 self.dirty.touched.insert(RecordKey::Incident(opened.incident));
             }
