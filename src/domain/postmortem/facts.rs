@@ -61,6 +61,8 @@ pub struct About {
     pub opened_by: String,
     /// `PRB-1 (title)`.
     pub problem: String,
+    /// `related INC-3, caused-by INC-9`.
+    pub links: String,
 }
 
 /// One of its times.
@@ -125,6 +127,8 @@ impl Facts {
             Some(problem) => format!("{id} ({})", problem.title),
             None => id.to_string(),
         });
+        let links: Vec<String> =
+            incident.links.iter().take(LINES_MAX).map(|link| format!("{} {}", link.kind, link.to)).collect();
         let mut facts = Self {
             incident: About {
                 id: incident.id.to_string(),
@@ -136,6 +140,7 @@ impl Facts {
                 resolution: incident.resolution.map(|how| how.to_string()).unwrap_or_default(),
                 opened_by: incident.opened_by.to_string(),
                 problem: problem.unwrap_or_default(),
+                links: links.join(", "),
             },
             zone: zone.name().to_owned(),
             times: times(incident, zone),
@@ -204,6 +209,7 @@ impl Facts {
                 resolution: text("fixed"),
                 opened_by: text("integration:prometheus"),
                 problem: text("PRB-1 (replication lag)"),
+                links: text("related INC-3"),
             },
             zone: text("Europe/Amsterdam"),
             times: vec![
@@ -233,6 +239,7 @@ impl Facts {
         let mut facts = Self::sample();
         facts.incident.environment.clear();
         facts.incident.problem.clear();
+        facts.incident.links.clear();
         facts.times.iter_mut().for_each(|time| {
             "not recorded".clone_into(&mut time.at);
             time.after.clear();

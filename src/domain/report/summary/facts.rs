@@ -228,7 +228,7 @@ impl Facts {
         let resolved_capped = resolved.len() >= super::RESOLVED_MAX;
         let resolved: Vec<&Resolved> = resolved.into_iter().filter(|one| our_service(&one.service)).collect();
         let schedules = schedules(org, summary.team.as_ref());
-        let waiting: Vec<&Waiting> = state.waiting_postmortems.values().filter(|one| ours(&one.team)).collect();
+        let waiting: Vec<&Waiting> = state.waiting_publicly().filter(|one| ours(&one.team)).collect();
         let unresolved = state.problems.values().map(|problem| &**problem).filter(|problem| problem.state.open());
         let problems: Vec<&Problem> = unresolved.filter(|problem| ours(&problem.team)).collect();
         let mut services: Vec<Reviewed> = planned
