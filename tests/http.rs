@@ -21,3 +21,5 @@ mod records;
 mod say;
 #[path = "http/served.rs"]
 mod served;
+#[path = "http/valid.rs"]
+mod valid;
