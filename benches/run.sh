@@ -2,7 +2,7 @@
 # Measures Opsbell against the ceiling of this machine, both in the same run and by the same means, and prints one
 # table for each question of docs/performance.md. Needs cargo, curl and what every Debian has.
 #
-#   benches/run.sh [rates|latency|memory|start|all]...      default: all
+#   benches/run.sh [rates|latency|memory|start|records|all]...      default: all
 #   BENCH_ROUNDS=3 BENCH_SECONDS=3                           rounds per figure (the median is shown) and their length
 #   BENCH_DIR=DIR                                            where the data go: the disk that is measured
 #   BENCH_KEEP=1                                             keeps them
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${BENCH_ROUNDS:-3} seconds=${BENCH_SECONDS:-3}
-[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency memory start
+[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency memory start records
 began=$(date +%s)
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 
@@ -211,15 +211,20 @@ memory() {
     done
 }
 
-# Each alert that fires, pages, recovers and is closed leaves about a dozen events; all but the last are closed.
-start() {
-    local told events from to times=() took
-    printf '\nStart-up with a history\n\n'
+# $1 alerts that fire, page, recover and are closed, one after the other: about a dozen events each. They are sev3, of
+# which no postmortem is drafted.
+make_history() {
     curl -sf -X DELETE "$pages/"
     start_opsbell 1s
-    told=$("$ceiling" load --target "$url" --path "$path" --bearer k --service api --connections 32 \
-        --count 90000 --kind recovering --seconds 300 2>>"$work/load.log")
+    "$ceiling" load --target "$url" --path "$path" --bearer k --service api --connections 32 --severity warning \
+        --count "$1" --kind recovering --seconds 300 2>>"$work/load.log"
     sleep 8
+}
+
+start() {
+    local events from to times=() took
+    printf '\nStart-up with a history\n\n'
+    make_history 90000 >"$work/history.log"
     stop_server
     events=$(cat "$work"/data/journal/*.jsonl | grep -o '"v":1,"' | wc -l)
     events=$((events - $(cat "$work"/data/journal/*.jsonl | wc -l)))
@@ -234,6 +239,25 @@ start() {
     printf '| events | commits | journal MiB | records MiB | first start ms | later starts ms | RSS aim | aim ms |\n|---|---|---|---|---|---|---|---|\n'
     printf '| %s | %s | %s | %s | %s | %s | | 500 |\n' "$events" "$(cat "$work"/data/journal/*.jsonl | wc -l)" \
         "$(du -sm "$work/data/journal" | cut -f1)" "$(du -sm "$work/data/records" | cut -f1)" "${times[0]}" "${times[*]:1}"
+}
+
+records() {
+    local kind told
+    printf '\nQuestions about 100,000 closed incidents (one connection, 1,000 of each kind)\n\n'
+    make_history 100000 >"$work/history.log"
+    told=$(cat "$work/history.log")
+    [ "$(value accepted "$told")" = 100000 ] || fail "not all were accepted: $told"
+    [ "$(curl -s "$url/metrics" | sed -n 's/^opsbell_incidents_open{.*} //p' | awk '{ n += $1 } END { print n + 0 }')" = 0 ] ||
+        fail "not all incidents are closed"
+    told=$("$ceiling" ask --target "$url" --token-file "$work/data/admin.token" --person bas --incidents 100000 \
+        2>>"$work/load.log") || fail "a question was refused"
+    stop_server
+    printf '| question | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n'
+    for kind in list show timeline draft; do
+        set -- "$(grep "kind=$kind " <<<"$told")"
+        printf '| %s | %s | %s | %s |\n' "$kind" "$(value p50_ms "$1")" "$(value p99_ms "$1")" "$(value max_ms "$1")"
+    done
+    printf '\nRequired: p99 ≤ 50 ms each.\n'
 }
 
 echo "Opsbell $("$opsbell" --version | cut -d' ' -f2) on $(nproc) cores, $(date -u +%FT%TZ), load average at the start: $load_before"

@@ -15,6 +15,8 @@ mod ingest;
 mod other_tools;
 #[path = "http/reads.rs"]
 mod reads;
+#[path = "http/records.rs"]
+mod records;
 #[path = "http/say.rs"]
 mod say;
 #[path = "http/served.rs"]

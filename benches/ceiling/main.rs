@@ -3,6 +3,7 @@
 //! as well, in the same run and by the same means. Results are lines of `name=value`.
 
 mod alert;
+mod ask;
 mod load;
 mod receive;
 mod serve;
@@ -36,6 +37,8 @@ enum Verb {
     },
     /// Sends Alertmanager bodies with one alert each over keep-alive connections.
     Load(load::Options),
+    /// Asks Opsbell for closed incidents: a list, one, its timeline, a draft of its postmortem.
+    Ask(ask::Options),
     /// Appends and syncs 600 bytes at a time: the disk's own fdatasync.
     Sync {
         /// A directory on the disk in question.
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         }
         Verb::Receive { listen } => one()?.block_on(receive::run(listen)),
         Verb::Load(options) => one()?.block_on(load::run(options)),
+        Verb::Ask(options) => one()?.block_on(ask::run(options)),
         Verb::Sync { dir, count } => sync::run(&dir, count),
     }
 }

@@ -115,6 +115,8 @@ pub struct Draft<'a> {
     pub lost: BTreeSet<Kind>,
     /// Templates of postmortems by severity or service, and their files.
     pub templates: Vec<(String, Spot)>,
+    /// Templates that summaries name.
+    pub summary_templates: Vec<Text>,
 }
 
 impl Draft<'_> {

@@ -1,5 +1,5 @@
 //! Which files make a configuration, and reading them: `opsbell.toml` and any `*.toml` below it, those of `commands/`
-//! for the words, of `playbooks/` the templates of postmortems, none of `stories/`. Nothing is parsed here.
+//! for the words, of `playbooks/` the templates, none of `stories/`. Nothing is parsed here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -137,13 +137,14 @@ pub fn is_words(path: &Path) -> bool {
 /// Whether a file of a set given from elsewhere makes part of a configuration.
 pub fn counts(path: &Path) -> bool {
     let other = path.components().any(|part| OTHERS.iter().any(|other| part.as_os_str() == *other));
-    postmortem(path).is_some() || (path.extension().is_some_and(|end| end == "toml") && !other)
+    template(path).is_some() || (path.extension().is_some_and(|end| end == "toml") && !other)
 }
 
-/// The name of a template of postmortems, if the path is one's: `postmortem.md`, `postmortem/sev1.md`.
-pub fn postmortem(path: &Path) -> Option<&str> {
+/// The name of a template, if the path is one's: `postmortem.md`, `postmortem/sev1.md`, `summaries/daily.md`.
+pub fn template(path: &Path) -> Option<&str> {
     let name = path.strip_prefix(PLAYBOOKS).ok()?.to_str()?;
-    let own = name.strip_prefix("postmortem/").and_then(|file| file.strip_suffix(".md"));
+    let folder = |folder: &str| name.strip_prefix(folder)?.strip_suffix(".md");
+    let own = folder("postmortem/").or_else(|| folder("summaries/"));
     (name == "postmortem.md" || own.is_some_and(|own| !own.is_empty() && !own.contains('/'))).then_some(name)
 }
 

@@ -11,7 +11,7 @@ use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{
-    Config, Loaded, Secrets, Server, check, foreign, postmortems, senders, settings, tables, text_alert, value, words,
+    Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, templates, text_alert, value, words,
 };
 use crate::domain::org::Org;
 
@@ -58,14 +58,15 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         unread: Vec::new(),
         lost: BTreeSet::new(),
         templates: Vec::new(),
+        summary_templates: Vec::new(),
     };
     let shown = |path: &Path| base.map_or_else(|| path.to_owned(), |base| base.join(path)).display().to_string();
     // The main file goes first: its `[defaults] zone` is what tables elsewhere fall back on.
     let (main, others): (Vec<_>, Vec<_>) = contents.iter().partition(|(path, _)| path.as_path() == Path::new(MAIN));
     for (path, content) in main.iter().chain(&others) {
         match content {
-            Content::Text(text) if files::postmortem(path).is_some() => {
-                postmortems::read(&mut draft, &Source::new(shown(path), text), path, text);
+            Content::Text(text) if files::template(path).is_some() => {
+                templates::read(&mut draft, &Source::new(shown(path), text), path, text);
             }
             Content::Text(text) if files::is_words(path) => {
                 own_words(&mut draft, &Source::new(shown(path), text), text)
@@ -84,7 +85,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     }
     let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
     check::whole(&mut draft, &main);
-    postmortems::check(&mut draft);
+    templates::check(&mut draft);
     if sink.is_full() {
         let message = "there are more findings than are kept; these are the first";
         sink.add_last(Finding::error(&main, message));

@@ -14,11 +14,11 @@ mod files;
 mod foreign;
 mod init;
 mod load;
-mod postmortems;
 mod read;
 mod senders;
 mod settings;
 mod tables;
+mod templates;
 mod text_alert;
 mod value;
 

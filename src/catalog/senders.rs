@@ -12,6 +12,7 @@ use super::read::Table;
 use super::secret::Secret;
 use super::value::{self, Wrong};
 use crate::domain::org::{Integration, Mapping, Summary, Webhook};
+use crate::domain::report::summary::template::DAILY;
 
 /// `[[integration]]`
 pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
@@ -154,6 +155,10 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let cron = table.parse("cron", value::cron);
     let zone = table.parse("zone", value::zone).unwrap_or(draft.org.defaults.zone);
     let quiet_when_empty = table.flag("quiet_when_empty").unwrap_or(false);
+    let template = table.text("template");
+    let team = draft.refer(Kind::Team, "team", &mut table).map(Into::into);
+    let name = template.as_ref().map_or(DAILY, |text| text.value.as_str()).into();
+    draft.summary_templates.extend(template);
     let taken = id.as_ref().filter(|id| draft.org.summaries.contains_key(*id));
     if let Some(id) = taken {
         table.add(Finding::error(&at, format!("a second summary `{id}`")).hint("give one of them another `id`"));
@@ -169,5 +174,5 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
         names.find(|name| !draft.org.summaries.contains_key(name))
     };
     let Some(id) = id.or_else(unnamed) else { return };
-    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty });
+    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty, template: name, team });
 }

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::event::Event;
 use super::id::{IncidentId, PersonId};
 use super::incident::{self, IncidentState, Resolution, life};
-use super::input::{Button, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
+use super::input::{Button, Head, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
@@ -77,7 +77,11 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             postmortem::life::write(draft, *incident, text, *base)
         }
         InputKind::Wake(wakeup) => {
-            wake(draft, *wakeup);
+            wake(draft, *wakeup, None);
+            Ok(Reply::default())
+        }
+        InputKind::Summarise { wakeup, head } => {
+            wake(draft, *wakeup, Some(head));
             Ok(Reply::default())
         }
         InputKind::Receipt { delivery, outcome } => {
@@ -368,7 +372,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
 }
 
 /// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.
-fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
+fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
     if wakeup.due > draft.now || !draft.state.waits_for(&wakeup) {
         return;
     }
@@ -383,7 +387,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
                 draft.emit(Event::IncidentClosed { incident: id });
             }
         }
-        WakeupKind::Summary => report::summary::due(draft),
+        WakeupKind::Summary => report::summary::due(draft, head),
     }
 }
 

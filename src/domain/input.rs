@@ -44,6 +44,22 @@ pub struct Input {
     pub closed: Vec<Closed>,
 }
 
+/// A commit of the journal; noted elsewhere, it shows whether the journal was cut short or rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its number.
+    pub seq: u64,
+    /// Its hash, in hex.
+    pub hash: CompactString,
+}
+
+impl std::fmt::Display for Head {
+    /// `SEQ:HASH`, as `opsbell journal verify --head` takes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash)
+    }
+}
+
 /// A closed record, loaded for an input that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
@@ -109,6 +125,13 @@ pub enum InputKind {
     },
     /// A moment has come.
     Wake(Wakeup),
+    /// The moment of a summary has come; what it is told of the journal.
+    Summarise {
+        /// The moment.
+        wakeup: Wakeup,
+        /// The last durable commit.
+        head: Head,
+    },
     /// An attempt ended.
     Receipt {
         /// Of which delivery.

@@ -26,4 +26,5 @@ pub mod service;
 pub mod signal;
 pub mod silence;
 pub mod state;
+pub mod template;
 pub mod time;

@@ -135,6 +135,11 @@ impl Span {
     pub const fn days(n: i64) -> Self {
         Self(n * 86_400_000)
     }
+
+    /// Cut to whole seconds, below which nobody reads.
+    pub const fn whole(self) -> Self {
+        Self(self.0 - self.0 % 1000)
+    }
 }
 
 /// Why a text is not a span of time.

@@ -21,7 +21,7 @@ use crate::domain::delivery::Outcome;
 use crate::domain::desk::{Answered, Look, View};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::DeliveryId;
-use crate::domain::input::{Answer, Closed, Input, InputKind, Unavailable};
+use crate::domain::input::{Answer, Closed, Head, Input, InputKind, Unavailable, WakeupKind};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::{Ended, Tally};
@@ -501,7 +501,13 @@ impl Engine {
             return;
         }
         for _ in 0..ROUND {
-            let Some(input) = self.core.due(self.clock.now()) else { break };
+            let Some(mut input) = self.core.due(self.clock.now()) else { break };
+            if let InputKind::Wake(wakeup) = input.kind
+                && wakeup.kind == WakeupKind::Summary
+            {
+                let head = Head { seq: self.durable.0, hash: self.durable.1.as_str().into() };
+                input.kind = InputKind::Summarise { wakeup, head };
+            }
             let before = self.core.state().meta.seq;
             self.take(input);
             if self.core.state().meta.seq == before {

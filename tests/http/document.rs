@@ -9,7 +9,7 @@ use opsbell::http::document;
 use serde_json::{Value, json};
 
 use crate::desk::{ADMIN, PROMETHEUS, house};
-use crate::reads::full_house;
+use crate::records::written_house;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -190,7 +190,7 @@ fn gather<'d>(document: &'d Value, schema: &'d Value, properties: &mut Vec<(&'d 
 
 #[tokio::test]
 async fn answers_look_as_the_document_says() {
-    let (house, document) = (full_house(), described());
+    let (house, document) = (written_house(), described());
     let say = r#"{"text":"/status","as":"bas"}"#;
     let asked = [
         ("GET /v1/incidents", "/v1/incidents", ADMIN, ""),
@@ -200,6 +200,11 @@ async fn answers_look_as_the_document_says() {
         ("GET /v1/alerts/ALR-2", "/v1/alerts/{id}", ADMIN, ""),
         ("GET /v1/pages", "/v1/pages", ADMIN, ""),
         ("GET /v1/pages/INC-1.p1", "/v1/pages/{id}", ADMIN, ""),
+        ("GET /v1/problems", "/v1/problems", ADMIN, ""),
+        ("GET /v1/problems/PRB-1", "/v1/problems/{id}", ADMIN, ""),
+        ("GET /v1/problems/PRB-9", "/v1/problems/{id}", ADMIN, ""),
+        ("GET /v1/incidents/INC-2/postmortem", "/v1/incidents/{id}/postmortem", ADMIN, ""),
+        ("PUT /v1/incidents/INC-1/postmortem", "/v1/incidents/{id}/postmortem", ADMIN, "text"),
         ("GET /v1/services", "/v1/services", ADMIN, ""),
         ("GET /v1/services/ledger", "/v1/services/{id}", ADMIN, ""),
         ("GET /v1/changes", "/v1/changes", ADMIN, ""),

@@ -215,9 +215,15 @@ impl Partner for Desked {
         };
         match answer {
             Ok(Some(reply)) => {
-                let reply = reply?;
                 let (zone, now) = reader(self, who);
-                Ok(Told { ok: reply.ok, text: look::times(&reply.text, zone, now) })
+                let timed = |text: &str| look::times(text, zone, now);
+                match reply {
+                    Ok(reply) => Ok(Told { ok: reply.ok, text: timed(&reply.text) }),
+                    Err(reject) => {
+                        let (message, hint) = (timed(&reject.message), reject.hint.as_deref().map(timed));
+                        Err(Reject { code: reject.code, message, hint })
+                    }
+                }
             }
             Ok(None) => {
                 let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");

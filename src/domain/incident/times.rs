@@ -149,7 +149,8 @@ pub fn show(incident: &Incident) -> String {
             let _ = writeln!(text, "{milestone}: not recorded");
             continue;
         };
-        let after = from.filter(|from| at > *from).map(|from| format!(" (after {})", at.since(from)));
+        let after = from.map(|from| at.since(from).whole()).filter(|span| *span > Span::ZERO);
+        let after = after.map(|span| format!(" (after {span})"));
         let _ = write!(text, "{milestone}: <t:{}:f>{}", at.unix_secs(), after.unwrap_or_default());
         if let Some(stated) = incident.stated(milestone) {
             let recorded = incident.recorded(milestone).map(|at| format!(", recorded as <t:{}:f>", at.unix_secs()));

@@ -17,6 +17,7 @@ use super::incident::Severity;
 use super::incident::assess::Matrix;
 use super::postmortem::template::Templates;
 use super::report::cron::Cron;
+use super::report::summary;
 use super::signal::AlertSeverity;
 use super::time::Span;
 
@@ -49,6 +50,8 @@ pub struct Org {
     pub lexicon: Lexicon,
     /// The templates of postmortems.
     pub postmortems: Templates,
+    /// The templates of summaries.
+    pub summary_templates: summary::template::Templates,
     /// Hosts that links may point to; a link elsewhere is shown as inert text.
     pub link_hosts: Vec<String>,
     /// Whether a chat is connected. Not declared: the runtime says so. Without one nothing is posted in channels.
@@ -71,6 +74,7 @@ impl Default for Org {
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
             postmortems: Templates::default(),
+            summary_templates: summary::template::Templates::default(),
             link_hosts: Vec::new(),
             chat_connected: true,
         }
@@ -309,6 +313,10 @@ pub struct Summary {
     pub zone: Tz,
     /// Whether nothing is posted when there is nothing to say.
     pub quiet_when_empty: bool,
+    /// The name of its template.
+    pub template: CompactString,
+    /// The team that it is about; `None`: all.
+    pub team: Option<TeamId>,
 }
 
 /// Who looks after Opsbell itself, and how they are told.

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::{PostmortemState, Waiting};
+use crate::domain::actor::Actor;
 use crate::domain::event::Event;
 use crate::domain::id::IncidentId;
-use crate::domain::incident::Incident;
 use crate::domain::incident::apply::Stamp;
+use crate::domain::incident::{Incident, private};
+use crate::domain::org::Org;
 use crate::domain::state::{RecordKey, State};
 
 /// Closed records that were changed last: how often. An input that was loaded with an older copy is refused. It is
@@ -55,6 +57,23 @@ impl Event {
 }
 
 impl State {
+    /// The postmortems that wait to be published and may be told to anybody.
+    pub fn waiting_publicly(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting_postmortems.values().filter(|one| !self.meta.private.contains(&one.incident))
+    }
+
+    /// The postmortems that wait to be published and that somebody may see. Of a private incident that is closed, and so
+    /// not here, only administrators are told.
+    pub fn waiting_for(&self, org: &Org, actor: &Actor) -> impl Iterator<Item = &Waiting> {
+        let administers = actor.person().is_some_and(|person| private::administers(org, person));
+        self.waiting_postmortems.values().filter(move |one| {
+            let open = || self.incidents.get(&one.incident);
+            administers
+                || !self.meta.private.contains(&one.incident)
+                || open().is_some_and(|incident| private::may_see(org, actor, incident))
+        })
+    }
+
     /// Applies an event about what is written of an incident.
     pub(in crate::domain) fn apply_written(&mut self, stamp: &Stamp<'_>, event: &Event) {
         let Some(id) = event.incident() else { return };

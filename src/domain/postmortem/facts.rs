@@ -8,7 +8,7 @@ use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Entry, Incident};
 use crate::domain::paging::PageState;
 use crate::domain::state::State;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// Lines of each part that are told; further ones are counted.
 const LINES_MAX: usize = 60;
@@ -61,6 +61,8 @@ pub struct About {
     pub opened_by: String,
     /// `PRB-1 (title)`.
     pub problem: String,
+    /// `related INC-3, caused-by INC-9`.
+    pub links: String,
 }
 
 /// One of its times.
@@ -125,6 +127,8 @@ impl Facts {
             Some(problem) => format!("{id} ({})", problem.title),
             None => id.to_string(),
         });
+        let links: Vec<String> =
+            incident.links.iter().take(LINES_MAX).map(|link| format!("{} {}", link.kind, link.to)).collect();
         let mut facts = Self {
             incident: About {
                 id: incident.id.to_string(),
@@ -136,6 +140,7 @@ impl Facts {
                 resolution: incident.resolution.map(|how| how.to_string()).unwrap_or_default(),
                 opened_by: incident.opened_by.to_string(),
                 problem: problem.unwrap_or_default(),
+                links: links.join(", "),
             },
             zone: zone.name().to_owned(),
             times: times(incident, zone),
@@ -165,7 +170,7 @@ impl Facts {
     fn sort_in(&mut self, entry: &Entry, zone: Tz) {
         let said = |text: &str| ["note: ", "update: "].iter().any(|word| text.starts_with(word));
         let noise = |text: &str| {
-            ["paged ", "escalation ", "warning: ", "could not reach ", "was refused ", "postmortem "]
+            ["paged ", "escalation ", "warning: ", "could not reach ", "was refused ", "postmortem ", "proposed "]
                 .iter()
                 .any(|word| text.starts_with(word))
         };
@@ -204,6 +209,7 @@ impl Facts {
                 resolution: text("fixed"),
                 opened_by: text("integration:prometheus"),
                 problem: text("PRB-1 (replication lag)"),
+                links: text("related INC-3"),
             },
             zone: text("Europe/Amsterdam"),
             times: vec![
@@ -233,6 +239,7 @@ impl Facts {
         let mut facts = Self::sample();
         facts.incident.environment.clear();
         facts.incident.problem.clear();
+        facts.incident.links.clear();
         facts.times.iter_mut().for_each(|time| {
             "not recorded".clone_into(&mut time.at);
             time.after.clear();
@@ -252,7 +259,8 @@ fn times(incident: &Incident, zone: Tz) -> Vec<Time> {
     let first = Milestone::ALL.into_iter().find_map(|milestone| incident.time_of(milestone));
     let time = |milestone| {
         let at = incident.time_of(milestone);
-        let after = at.zip(first).filter(|(at, first)| at > first).map(|(at, first)| at.since(first).to_string());
+        let after = at.zip(first).map(|(at, first)| at.since(first).whole());
+        let after = after.filter(|span| *span > Span::ZERO).map(|span| span.to_string());
         let stated = incident.stated(milestone).map(|stated| {
             let was = incident.recorded(milestone).map(|at| format!(", recorded as {}", moment(at, zone)));
             cut(&format!("stated by {}: {}{}", stated.by, stated.reason, was.unwrap_or_default()))

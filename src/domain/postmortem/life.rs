@@ -100,12 +100,12 @@ pub fn show(incident: &Incident) -> Result<Reply, Reject> {
 pub fn list(draft: &Draft<'_>) -> String {
     use std::fmt::Write;
     const LIST_MAX: usize = 20;
-    let waiting = &draft.state.waiting_postmortems;
+    let waiting: Vec<_> = draft.state.waiting_for(draft.org, draft.actor()).collect();
     if waiting.is_empty() {
         return "No postmortem waits to be published.".to_owned();
     }
     let mut text = format!("{} to be published:\n", waiting.len());
-    for one in waiting.values().take(LIST_MAX) {
+    for one in waiting.iter().take(LIST_MAX) {
         let (state, since) = (one.state, one.since.unix_secs());
         let _ = writeln!(
             text,

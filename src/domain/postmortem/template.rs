@@ -4,13 +4,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, Output, State, Value};
 
 use super::TEXT_MAX;
 use super::facts::Facts;
 use crate::domain::incident::Severity;
+use crate::domain::template::{self, Flaw};
 
 /// The template that Opsbell brings along.
 const BUILT_IN: &str = include_str!("../../../playbooks/postmortem.md");
@@ -45,15 +45,6 @@ impl std::fmt::Debug for Templates {
     }
 }
 
-/// What is wrong with a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong, in a few words.
-    pub message: String,
-}
-
 /// What a template made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -73,11 +64,11 @@ impl Templates {
     /// It is not a template, or does not render.
     pub fn add(&mut self, name: &str, source: &str) -> Result<(), Flaw> {
         let environment = Arc::make_mut(&mut self.environment);
-        environment.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| flaw(&error))?;
+        environment.add_template_owned(name.to_owned(), source.to_owned()).map_err(|error| Flaw::of(&error))?;
         for sample in [Facts::sample(), Facts::sparse()] {
             if let Err(error) = render(environment, name, &sample) {
                 environment.remove_template(name);
-                return Err(flaw(&error));
+                return Err(Flaw::of(&error));
             }
         }
         self.names.push(name.to_owned());
@@ -94,7 +85,7 @@ impl Templates {
             match render(&self.environment, name, facts) {
                 Ok(text) => return Rendered { text, template, failure: None },
                 Err(error) => {
-                    let flaw = flaw(&error);
+                    let flaw = Flaw::of(&error);
                     failure = Some(format!("{template}:{}: {}", flaw.line, flaw.message));
                 }
             }
@@ -108,19 +99,13 @@ impl Templates {
 }
 
 fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_fuel(Some(FUEL));
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    let mut environment = template::environment(FUEL);
     environment.set_formatter(inert);
-    // What could gather text from turn to turn of a loop, twice as much in each: fuel does not see the size.
-    environment.remove_global("namespace");
-    if let Ok(syntax) =
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()
-    {
-        environment.set_syntax(syntax);
-    }
     environment
+}
+
+fn render(environment: &Environment<'static>, name: &str, facts: &Facts) -> Result<String, Error> {
+    template::render(environment, name, facts, TEXT_MAX)
 }
 
 /// Writes a value so that text from outside stays text in Markdown: no HTML, link, code or emphasis comes of it, and no
@@ -139,53 +124,4 @@ fn inert(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
         }
     }
     out.write_str(&plain).map_err(Error::from)
-}
-
-fn render(environment: &Environment<'static>, name: &str, facts: &Facts) -> Result<String, Error> {
-    let mut out = Bounded { bytes: Vec::new(), full: false };
-    let template = environment.get_template(name)?;
-    let rendered = template.render_captured_to(minijinja::value::Serde(facts), &mut out).map(drop);
-    if out.full {
-        let message = format!("it makes more than {} KiB of text", TEXT_MAX >> 10);
-        return Err(Error::new(ErrorKind::InvalidOperation, message));
-    }
-    rendered?;
-    let text =
-        String::from_utf8(out.bytes).map_err(|_| Error::new(ErrorKind::InvalidOperation, "it makes no UTF-8 text"))?;
-    if text.trim().is_empty() {
-        return Err(Error::new(ErrorKind::InvalidOperation, "it makes no text"));
-    }
-    Ok(text)
-}
-
-/// Takes so many bytes and no more.
-struct Bounded {
-    bytes: Vec<u8>,
-    full: bool,
-}
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, more: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + more.len() > TEXT_MAX {
-            self.full = true;
-            return Err(std::io::ErrorKind::WriteZero.into());
-        }
-        self.bytes.extend_from_slice(more);
-        Ok(more.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn flaw(error: &Error) -> Flaw {
-    let said = error.detail().map(ToOwned::to_owned);
-    let message = match error.kind() {
-        ErrorKind::OutOfFuel => "it takes too many steps; is there a loop without an end?".to_owned(),
-        ErrorKind::UndefinedError => said.unwrap_or_else(|| "it uses something that there is not".to_owned()),
-        kind => said.map_or_else(|| kind.to_string(), |said| format!("{kind}: {said}")),
-    };
-    let message: String = message.chars().filter(|c| !c.is_control()).take(300).collect();
-    Flaw { line: error.line().unwrap_or(1), message }
 }

@@ -60,6 +60,11 @@ pub fn open(
         .about(problem)
         .about(id));
     }
+    if record.private && title.is_none() {
+        let message = format!("{id} is private, and a problem is not: its title would be read by everybody.");
+        return Err(Reject::new(RejectCode::Missing, message)
+            .hint(format!("Give one that may be read: /problem open {id} title:\"…\"")));
+    }
     let kind = fingerprint(&record.group);
     let title = title.map_or_else(|| record.title.to_string(), ToOwned::to_owned);
     let service = service.unwrap_or_else(|| record.service.clone());

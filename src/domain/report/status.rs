@@ -55,6 +55,13 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     if !duty.is_empty() {
         let _ = writeln!(text, "On call: {}", duty.join(" · "));
     }
+    match state.waiting_for(org, asker).count() {
+        0 => {}
+        1 => text.push_str("1 postmortem waits to be published: /postmortem list\n"),
+        n => {
+            let _ = writeln!(text, "{n} postmortems wait to be published: /postmortem list");
+        }
+    }
     let late = audit::overdue(state, now, 3);
     if late.is_empty() {
         text.push_str(&match state.owed_count() {

@@ -1,37 +1,29 @@
-//! Summaries: posts at set times (`[[summary]]`). Here: when one is due, what State keeps for them, and what they are
-//! told by; how they read stands in `playbooks/summaries/`, and set times are `cron`'s.
+//! Summaries: posts at set times (`[[summary]]`). Here: when one is due, and what State keeps for them. What they can
+//! tell is `facts`, how they read stands in `playbooks/summaries/` and is `template`'s, set times are `cron`'s.
+
+pub mod facts;
+pub mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
+use self::facts::Facts;
 use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{IncidentId, ServiceId};
-use crate::domain::incident::{Incident, IncidentState, Resolution, Severity};
-use crate::domain::oncall;
-use crate::domain::org::{Org, Schedule, Summary};
+use crate::domain::incident::{Incident, Resolution, Severity};
+use crate::domain::input::Head;
+use crate::domain::org::{Org, Summary};
 use crate::domain::paging::escalate;
-use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
-/// The text of a daily status.
-const DAILY: &str = include_str!("../../../playbooks/summaries/daily.md");
-/// Steps that a template may take; the longest daily status takes a tenth of it.
-const FUEL: u64 = 50_000;
-/// Lines of one kind; more are counted.
-const LINES_MAX: usize = 10;
-/// Characters of a title in a line.
-const TITLE_MAX: usize = 100;
 /// Resolved incidents that are kept for the next summary.
 const RESOLVED_MAX: usize = 100;
-/// A summary that is posted later than this says that it is late.
-const GRACE: Span = Span::mins(5);
 
 /// What State keeps for summaries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +49,35 @@ pub struct Planned {
     pub since: Timestamp,
     /// The commit of that.
     pub seq: u64,
+    /// What happened to each service since then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<ServiceId, Tally>,
+}
+
+/// What happened to a service for some time, in numbers: a week may have more incidents than are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Incidents opened.
+    #[serde(default)]
+    pub opened: u32,
+    /// The worst of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Severity>,
+    /// Incidents resolved.
+    #[serde(default)]
+    pub resolved: u32,
+    /// How many of those had been acknowledged.
+    #[serde(default)]
+    pub acknowledged: u32,
+    /// How long these took to acknowledge, all together.
+    #[serde(default)]
+    pub acknowledging: Span,
+    /// How long the resolved ones took to restore, all together.
+    #[serde(default)]
+    pub restoring: Span,
+    /// The longest of them.
+    #[serde(default)]
+    pub longest: Span,
 }
 
 /// An incident that was resolved; it may have left State since.
@@ -94,6 +115,28 @@ impl Resolved {
     }
 }
 
+impl Tally {
+    fn add(&mut self, resolved: &Resolved) {
+        self.resolved = self.resolved.saturating_add(1);
+        if let Some(span) = resolved.acknowledged {
+            self.acknowledged = self.acknowledged.saturating_add(1);
+            self.acknowledging = Span(self.acknowledging.0.saturating_add(span.0));
+        }
+        self.restoring = Span(self.restoring.0.saturating_add(resolved.restored.0));
+        self.longest = self.longest.max(resolved.restored);
+    }
+
+    /// It was not over after all; the longest stays, as nobody knows the second longest.
+    fn take_back(&mut self, resolved: &Resolved) {
+        self.resolved = self.resolved.saturating_sub(1);
+        if let Some(span) = resolved.acknowledged {
+            self.acknowledged = self.acknowledged.saturating_sub(1);
+            self.acknowledging = Span(self.acknowledging.0.saturating_sub(span.0));
+        }
+        self.restoring = Span(self.restoring.0.saturating_sub(resolved.restored.0));
+    }
+}
+
 impl Book {
     /// The first that is due, by (due, name).
     pub fn first(&self) -> Option<(&CompactString, &Planned)> {
@@ -104,16 +147,25 @@ impl Book {
     pub fn apply(&mut self, event: &Event, seq: u64, at: Timestamp) {
         match event {
             Event::SummaryPlanned { summary, cron, zone, next } => {
-                let (cron, zone, next) = (cron.clone(), zone.clone(), *next);
+                let planned = self.planned.entry(summary.clone()).or_insert_with(|| Planned {
+                    cron: cron.clone(),
+                    zone: zone.clone(),
+                    next: *next,
+                    since: at,
+                    seq,
+                    services: BTreeMap::new(),
+                });
                 // An edited one goes on from its last post.
-                let (since, seq) = self.planned.get(summary).map_or((at, seq), |known| (known.since, known.seq));
-                self.planned.insert(summary.clone(), Planned { cron, zone, next, since, seq });
+                (planned.cron, planned.zone, planned.next) = (cron.clone(), zone.clone(), *next);
             }
             Event::SummaryDropped { summary } => {
                 self.planned.remove(summary);
             }
             Event::SummaryPosted { summary, next, .. } => match (next, self.planned.get_mut(summary)) {
-                (Some(next), Some(planned)) => (planned.next, planned.since, planned.seq) = (*next, at, seq),
+                (Some(next), Some(planned)) => {
+                    (planned.next, planned.since, planned.seq) = (*next, at, seq);
+                    planned.services.clear();
+                }
                 _ => {
                     self.planned.remove(summary);
                 }
@@ -124,12 +176,25 @@ impl Book {
         self.resolved.retain(|resolved| resolved.seq > told);
     }
 
+    /// Counts what was opened.
+    pub fn opened(&mut self, service: &ServiceId, severity: Severity) {
+        for planned in self.planned.values_mut() {
+            let tally = planned.services.entry(service.clone()).or_default();
+            tally.opened = tally.opened.saturating_add(1);
+            // The worst comes first.
+            tally.worst = Some(tally.worst.map_or(severity, |worst| worst.min(severity)));
+        }
+    }
+
     /// Keeps what was resolved, if a summary will tell it.
     pub fn keep(&mut self, resolved: Resolved) {
         if self.planned.is_empty() {
             return;
         }
         self.forget(resolved.incident);
+        for planned in self.planned.values_mut() {
+            planned.services.entry(resolved.service.clone()).or_default().add(&resolved);
+        }
         if self.resolved.len() >= RESOLVED_MAX {
             self.resolved.remove(0);
         }
@@ -138,7 +203,14 @@ impl Book {
 
     /// It was not over.
     pub fn forget(&mut self, incident: IncidentId) {
-        self.resolved.retain(|resolved| resolved.incident != incident);
+        for resolved in self.resolved.extract_if(.., |resolved| resolved.incident == incident) {
+            // What a summary has told stays told.
+            for planned in self.planned.values_mut().filter(|planned| planned.seq < resolved.seq) {
+                if let Some(tally) = planned.services.get_mut(&resolved.service) {
+                    tally.take_back(&resolved);
+                }
+            }
+        }
     }
 }
 
@@ -166,22 +238,22 @@ pub fn plan(draft: &mut Draft<'_>) {
 }
 
 /// Posts the first summary that is due. Its next one is due after now, so that of several that were missed only one is
-/// posted, late.
-pub fn due(draft: &mut Draft<'_>) {
+/// posted, late. `head`: the journal's last durable commit, where there is a journal.
+pub fn due(draft: &mut Draft<'_>, head: Option<&Head>) {
     let (state, org, now) = (draft.state, draft.org, draft.now);
     let Some((id, planned)) = state.meta.summaries.first().filter(|(_, planned)| planned.next <= now) else { return };
     let Some(summary) = org.summaries.get(id) else {
         draft.emit(Event::SummaryDropped { summary: id.clone() });
         return;
     };
-    let facts = facts(state, org, planned, now);
+    let facts = Facts::of(state, org, summary, planned, now, head);
     let quiet = summary.quiet_when_empty && facts.nothing_to_say();
     let next = summary.cron.next_after(now, summary.zone);
     draft.emit(Event::SummaryPosted { summary: id.clone(), due: planned.next, next, quiet });
     if quiet {
         return;
     }
-    let text = written(DAILY, &facts);
+    let text = org.summary_templates.write(&summary.template, &facts);
     for to in destinations(org, summary) {
         draft.owe(None, None, to, Priority::Post, Content::Post { text: text.clone() });
     }
@@ -197,184 +269,3 @@ fn destinations(org: &Org, summary: &Summary) -> Vec<Destination> {
     };
     escalate::operators(org).into_iter().filter(silent).collect()
 }
-
-/// What a template is told.
-#[derive(Serialize)]
-struct Facts {
-    due: String,
-    now: String,
-    since: String,
-    late: bool,
-    open: Vec<OpenLine>,
-    open_count: usize,
-    pages: Vec<PageLine>,
-    pages_count: usize,
-    unrouted: Vec<String>,
-    unrouted_count: usize,
-    resolved: Vec<ResolvedLine>,
-    resolved_count: usize,
-    resolved_capped: bool,
-    oncall: Vec<DutyLine>,
-    oncall_count: usize,
-}
-
-#[derive(Serialize)]
-struct OpenLine {
-    id: String,
-    severity: String,
-    service: String,
-    title: String,
-    state: String,
-    whose: String,
-    opened: String,
-}
-
-#[derive(Serialize)]
-struct PageLine {
-    person: String,
-    incident: String,
-    since: String,
-}
-
-#[derive(Serialize)]
-struct ResolvedLine {
-    id: String,
-    severity: String,
-    service: String,
-    title: String,
-    resolution: String,
-    acknowledged: String,
-    restored: String,
-}
-
-#[derive(Serialize)]
-struct DutyLine {
-    schedule: String,
-    now: String,
-    next: String,
-}
-
-impl Facts {
-    fn nothing_to_say(&self) -> bool {
-        self.open_count == 0 && self.pages_count == 0 && self.resolved_count == 0
-    }
-}
-
-fn facts(state: &State, org: &Org, planned: &Planned, now: Timestamp) -> Facts {
-    let mut open: Vec<&Incident> = state.open_incidents().collect();
-    open.sort_by_key(|incident| (incident.severity, incident.opened_at, incident.id));
-    let pages = || {
-        let waiting = open.iter().filter(|incident| incident.state == IncidentState::Triggered);
-        waiting.flat_map(|incident| {
-            incident.pages.iter().filter(|page| page.state.running()).map(move |page| (incident.id, page))
-        })
-    };
-    let page = |(incident, page): (IncidentId, &crate::domain::paging::Page)| PageLine {
-        person: page.person.to_string(),
-        incident: incident.to_string(),
-        since: moment(page.opened_at, 'f'),
-    };
-    let unrouted = || open.iter().filter(|incident| incident.unrouted);
-    let book = &state.meta.summaries;
-    let public = |resolved: &&Resolved| !state.meta.private.contains(&resolved.incident);
-    let resolved = || book.resolved.iter().filter(|resolved| resolved.seq > planned.seq).filter(public);
-    Facts {
-        due: moment(planned.next, 'f'),
-        now: moment(now, 'f'),
-        since: moment(planned.since, 'f'),
-        late: now.since(planned.next) > GRACE,
-        open: open.iter().take(LINES_MAX).map(|incident| open_line(incident)).collect(),
-        open_count: open.len(),
-        pages: pages().take(LINES_MAX).map(page).collect(),
-        pages_count: pages().count(),
-        unrouted: unrouted().take(LINES_MAX).map(|incident| incident.id.to_string()).collect(),
-        unrouted_count: unrouted().count(),
-        // The latest are the ones that people ask about.
-        resolved: resolved().rev().take(LINES_MAX).map(|resolved| resolved_line(state, resolved)).collect(),
-        resolved_count: resolved().count(),
-        resolved_capped: resolved().count() >= RESOLVED_MAX,
-        oncall: org.schedules.values().take(LINES_MAX).map(|schedule| duty(schedule, now)).collect(),
-        oncall_count: org.schedules.len(),
-    }
-}
-
-fn open_line(incident: &Incident) -> OpenLine {
-    let whose = match (&incident.holder, incident.state) {
-        (_, IncidentState::Triggered) if incident.exhausted_at.is_some() => ", NOBODY ANSWERED".to_owned(),
-        (Some(holder), IncidentState::Acknowledged | IncidentState::Mitigated) => format!(", {} has it", holder.actor),
-        _ => String::new(),
-    };
-    OpenLine {
-        id: incident.id.to_string(),
-        severity: incident.severity.to_string(),
-        service: incident.service.to_string(),
-        title: short(&incident.title),
-        state: incident.state.to_string(),
-        whose,
-        opened: moment(incident.opened_at, 'f'),
-    }
-}
-
-fn resolved_line(state: &State, resolved: &Resolved) -> ResolvedLine {
-    let title = state.incidents.get(&resolved.incident).map(|incident| format!(": {}", short(&incident.title)));
-    ResolvedLine {
-        id: resolved.incident.to_string(),
-        severity: resolved.severity.to_string(),
-        service: resolved.service.to_string(),
-        title: title.unwrap_or_default(),
-        resolution: resolved.resolution.map_or_else(|| "resolved".to_owned(), |resolution| resolution.to_string()),
-        acknowledged: match resolved.acknowledged {
-            Some(span) => format!("acknowledged after {}", whole(span)),
-            None => "never acknowledged".to_owned(),
-        },
-        restored: whole(resolved.restored).to_string(),
-    }
-}
-
-fn duty(schedule: &Schedule, now: Timestamp) -> DutyLine {
-    let join = |names: Vec<String>| if names.is_empty() { "nobody".to_owned() } else { names.join(" + ") };
-    let holders = oncall::holders(schedule, now).into_iter().map(|shift| match shift {
-        Some(shift) => format!("{} until {}", shift.person, moment(shift.until, 'f')),
-        None => "nobody".to_owned(),
-    });
-    let nexts = schedule.rotations.iter().map(|rotation| match oncall::next_shift(rotation, schedule.zone, now) {
-        Some(shift) => shift.person.to_string(),
-        None => "nobody".to_owned(),
-    });
-    DutyLine { schedule: schedule.id.to_string(), now: join(holders.collect()), next: join(nexts.collect()) }
-}
-
-/// A template's text. One that fails says so, and where to look instead.
-fn written(template: &str, facts: &Facts) -> String {
-    match rendered(template, facts) {
-        Ok(text) => text.trim_end().to_owned(),
-        Err(error) => format!("The summary of {} cannot be written: {error}. How things stand: /status", facts.due),
-    }
-}
-
-fn rendered(template: &str, facts: &Facts) -> Result<String, minijinja::Error> {
-    let mut templates = Environment::new();
-    templates.set_fuel(Some(FUEL));
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    templates.render_str(template, Serde(facts))
-}
-
-fn moment(at: Timestamp, form: char) -> String {
-    format!("<t:{}:{form}>", at.unix_secs())
-}
-
-/// In whole seconds, below which nobody reads.
-fn whole(span: Span) -> Span {
-    Span(span.0 - span.0 % 1000)
-}
-
-fn short(title: &str) -> String {
-    match title.char_indices().nth(TITLE_MAX) {
-        Some((end, _)) => format!("{}…", &title[..end]),
-        None => title.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests;

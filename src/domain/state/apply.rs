@@ -78,6 +78,8 @@ impl State {
                 self.meta.incidents = self.meta.incidents.max(opened.incident.0);
                 if opened.private {
                     self.meta.private.insert(opened.incident);
+                } else {
+                    self.meta.summaries.opened(&opened.service, opened.severity);
                 }
                 self.remember(stamp, opened);
                 self.insert(Incident::opened(stamp, opened));
@@ -102,7 +104,8 @@ impl State {
                 let (seq, mut resolved) = (self.meta.seq, None);
                 self.change(*incident, |incident| {
                     incident.apply(stamp, event);
-                    resolved = Some(Resolved::of(incident, seq, stamp.at));
+                    // A summary is read by everybody.
+                    resolved = (!incident.private).then(|| Resolved::of(incident, seq, stamp.at));
                 });
                 resolved.into_iter().for_each(|resolved| self.meta.summaries.keep(resolved));
             }

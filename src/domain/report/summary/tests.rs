@@ -4,8 +4,10 @@ use super::*;
 use crate::domain::actor::By;
 use crate::domain::decide::decide;
 use crate::domain::event::Commit;
+use crate::domain::input::Head;
 use crate::domain::input::{Input, InputKind, Wakeup, WakeupKind};
 use crate::domain::report::cron::Cron;
+use crate::domain::state::State;
 use chrono_tz::Tz;
 
 const MORNING: &str = "morning";
@@ -22,6 +24,8 @@ fn organisation(cron: &str, quiet_when_empty: bool) -> Org {
         cron: Cron::parse(cron).unwrap(),
         zone: Tz::Europe__Amsterdam,
         quiet_when_empty,
+        template: template::DAILY.into(),
+        team: None,
     };
     Org { summaries: [(MORNING.into(), summary)].into(), ..Org::default() }
 }
@@ -173,13 +177,130 @@ fn what_is_resolved_is_kept_within_bounds_and_only_until_it_is_told() {
 }
 
 #[test]
-fn a_template_that_fails_or_loops_says_so() {
-    let planned =
-        Planned { cron: "0 9 * * *".into(), zone: "UTC".into(), next: march(24, 9, 0), since: march(23, 9, 0), seq: 1 };
-    let facts = facts(&State::new("tests"), &Org::default(), &planned, march(24, 9, 0));
-    for bad in ["{% if %}", "{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}"] {
-        let text = written(bad, &facts);
-        assert!(text.starts_with("The summary of <t:") && text.ends_with("How things stand: /status"), "{text}");
-        assert!(text.len() < 500, "{}", text.len());
+fn every_built_in_template_reads_well_with_everything_and_with_nothing() {
+    let templates = template::Templates::default();
+    for name in ["daily", "handover", "review"] {
+        for (kind, facts) in [("everything", Facts::sample()), ("nothing", Facts::sparse())] {
+            let text = templates.write(name, &facts);
+            assert!(!text.contains("cannot be written"), "{text}");
+            insta::assert_snapshot!(format!("{name}_with_{kind}"), text);
+        }
     }
+}
+
+#[test]
+fn a_template_of_ones_own_stands_in_the_place_of_the_built_in_one_or_beside_it() {
+    let mut templates = template::Templates::default();
+    assert_eq!(templates.add("daily", "{{ open_count }} open, by {{ due }}\n"), Ok(()));
+    assert_eq!(templates.add("short", "{% for it in open %}{{ it.id }} {% endfor %}."), Ok(()));
+    assert_eq!(templates.names().collect::<Vec<_>>(), ["daily", "short", "handover", "review"]);
+    assert_eq!(templates.write("daily", &Facts::sparse()), "0 open, by <t:0:f>");
+    assert_eq!(templates.write("short", &Facts::sample()), "INC-1 .");
+    // Its file was taken away after the summary was declared with it.
+    assert!(templates.write("gone", &Facts::sparse()).starts_with("Daily status of"));
+}
+
+#[test]
+fn a_template_that_fails_or_loops_is_refused_with_its_line() {
+    let mut templates = template::Templates::default();
+    let flaw = |source: &str, templates: &mut template::Templates| templates.add("daily", source).unwrap_err();
+    for (bad, line, says) in [
+        ("ok\n{% if %}", 2, "syntax error"),
+        ("ok\n\n{{ opne }}", 3, "something that there is not"),
+        ("{% for a in range(10000) %}{% for b in range(10000) %}x{% endfor %}{% endfor %}", 1, ""),
+        ("{% for it in open %}{% endfor %}", 1, "no text"),
+        ("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}", 1, ""),
+        ("{% include 'daily' %}{% include 'passwd' %}", 1, ""),
+    ] {
+        let found = flaw(bad, &mut templates);
+        assert_eq!(found.line, line, "{bad}: {found:?}");
+        assert!(found.message.contains(says) && found.message.len() < 400, "{found:?}");
+    }
+    let long = "x".repeat(template::TEXT_MAX + 1);
+    assert!(flaw(&long, &mut templates).message.contains("16 KiB"));
+    // What was refused is not used.
+    assert!(templates.write("daily", &Facts::sparse()).starts_with("Daily status of"));
+}
+
+#[test]
+fn one_that_fails_later_is_replaced_by_the_built_in_one_and_that_is_said() {
+    let mut templates = template::Templates::default();
+    templates.add("review", "fine\n{% if services_calm == 77 %}{{ oddity }}{% endif %}\n").unwrap();
+    let facts = Facts { services_calm: 77, ..Facts::sparse() };
+    let text = templates.write("review", &facts);
+    assert!(text.starts_with("Service review, "), "{text}");
+    assert!(
+        text.contains("\n(The template failed, so this is the built-in one: playbooks/summaries/review.md:2: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_happened_to_a_service_is_counted_for_each_summary_until_it_is_told() {
+    let ledger: ServiceId = "ledger".into();
+    let planned = |summary: &str| Event::SummaryPlanned {
+        summary: summary.into(),
+        cron: "0 9 * * *".into(),
+        zone: "UTC".into(),
+        next: march(24, 9, 0),
+    };
+    let told = |summary: &str| Event::SummaryPosted {
+        summary: summary.into(),
+        due: march(24, 9, 0),
+        next: Some(march(25, 9, 0)),
+        quiet: true,
+    };
+    let resolved = |n: u64, minutes: i64| Resolved {
+        seq: n,
+        incident: IncidentId(n),
+        severity: Severity::Sev2,
+        service: "ledger".into(),
+        resolution: None,
+        acknowledged: n.is_multiple_of(2).then_some(Span::mins(2)),
+        restored: Span::mins(minutes),
+    };
+    let mut book = Book::default();
+    book.opened(&ledger, Severity::Sev1);
+    assert_eq!(book, Book::default(), "no summary will tell it");
+    book.apply(&planned("day"), 1, march(23, 9, 0));
+    book.apply(&planned("week"), 1, march(23, 9, 0));
+    book.opened(&ledger, Severity::Sev3);
+    book.opened(&ledger, Severity::Sev2);
+    book.keep(resolved(3, 10));
+    book.keep(resolved(4, 30));
+    book.apply(&told("day"), 5, march(24, 9, 0));
+    assert!(book.planned["day"].services.is_empty());
+    // INC-4 is opened again: the day has told it, the week has not.
+    book.forget(IncidentId(4));
+    assert!(book.planned["day"].services.is_empty());
+    let week = &book.planned["week"].services[&ledger];
+    let wanted = Tally {
+        opened: 2,
+        worst: Some(Severity::Sev2),
+        resolved: 1,
+        restoring: Span::mins(10),
+        longest: Span::mins(30),
+        ..Tally::default()
+    };
+    assert_eq!(*week, wanted);
+    book.keep(resolved(6, 20));
+    assert_eq!(book.planned["day"].services[&ledger].acknowledging, Span::mins(2));
+    assert_eq!(book.planned["week"].services[&ledger].resolved, 2);
+}
+
+#[test]
+fn the_head_of_the_journal_stands_in_it() {
+    let mut core = begun("0 9 * * *", false, march(23, 12, 0));
+    let wakeup = core.state.next_wakeup().unwrap();
+    let head = Head { seq: 41, hash: "ab".repeat(32).into() };
+    let commit = take(&mut core, march(24, 8, 0), InputKind::Summarise { wakeup, head }).unwrap();
+    let text = commit.events.iter().find_map(|event| match event {
+        Event::DeliveryOwed(owed) => match &owed.content {
+            Content::Post { text } => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let text = text.expect("it is posted");
+    assert!(text.ends_with(&format!("\nJournal: 41:{}", "ab".repeat(32))), "{text}");
 }
