@@ -97,7 +97,7 @@ zone = "Europe/Amsterdam"
         [defaults]\nservice = \"ledger\"\n[[person]]\nid = \"cleo\"\n[[service]]\nid = \"ledger\"\nteam = \"payments\"\n\
         [[webhook]]\nid = \"desk\"\nurl = \"https://desk.ej.example/\"\n";
     let dir = dir(&[("opsbell.toml", rest.as_bytes()), ("teams/payments.toml", sample.as_bytes())]);
-    let loaded = catalog::load_dir(dir.path(), &|_| Some("key\n".to_owned())).expect("readable");
+    let loaded = catalog::load_dir(dir.path(), &|_| Some("a key of some length\n".to_owned())).expect("readable");
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, Form::Plain));
     let config = loaded.config.expect("good");
     let rotation = &config.org.schedules["payments-primary"].rotations[0];
@@ -105,7 +105,7 @@ zone = "Europe/Amsterdam"
     assert_eq!(rotation.members.len(), 2);
     assert_eq!(config.org.people["bas"].notify_high.as_ref().expect("own rules")[2].after, Span::mins(5));
     assert_eq!(config.org.teams["payments"].channel.as_ref().expect("one").to_string(), "discord:payments-ops");
-    assert_eq!(config.secrets.ingest["prometheus"].expose(), "key");
+    assert_eq!(config.secrets.ingest["prometheus"].expose(), "a key of some length");
     assert_eq!(config.org.integrations["prometheus"].group_by, ["alertname"]);
 }
 
@@ -158,7 +158,7 @@ fn a_first_configuration_has_nothing_to_find_and_overwrites_nothing() {
     let written = catalog::write_new(&new).expect("written");
     assert_eq!(written.len(), 4);
     assert!(written.iter().all(|path| path.is_file()));
-    let loaded = catalog::load_dir(&new, &|_| Some("key".to_owned())).expect("readable");
+    let loaded = catalog::load_dir(&new, &|_| Some("a key of some length".to_owned())).expect("readable");
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, Form::Plain));
     assert!(catalog::not_built(&loaded.config.expect("good")).is_empty());
     let again = catalog::write_new(&new).expect_err("not empty");

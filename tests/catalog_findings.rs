@@ -445,7 +445,7 @@ fn secrets_and_phone_numbers_are_refused_and_not_shown() {
 #[test]
 fn a_secret_that_is_not_there_is_a_warning() {
     let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
-    let loaded = catalog::load_files(&files, &|name| (name != "KEY_PROBES").then(|| "x".to_owned()));
+    let loaded = catalog::load_files(&files, &|name| (name != "KEY_PROBES").then(|| format!("the value of {name}")));
     let [finding] = loaded.findings.as_slice() else { panic!("{:?}", loaded.findings) };
     assert_eq!(finding.severity, Severity::Warning);
     assert_eq!(finding.message, "KEY_PROBES is not set; serve will refuse");
@@ -459,6 +459,19 @@ fn a_secret_that_is_not_there_is_a_warning() {
         &[("key_file", "both `key_env` and `key_file`", "one of them")],
     );
     one("key_env = \"KEY_PROBES\"", "key_file = \"/nowhere/at/all\"", "this secret's file cannot be read", "");
+}
+
+#[test]
+fn a_key_that_could_be_guessed_is_a_warning_that_gives_nothing_of_it_away() {
+    let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
+    let loaded = catalog::load_files(&files, &|name| {
+        Some(if name == "KEY_PROBES" { "hunter2".to_owned() } else { format!("the value of {name}") })
+    });
+    let [finding] = loaded.findings.as_slice() else { panic!("{:?}", loaded.findings) };
+    assert_eq!(finding.severity, Severity::Warning);
+    assert_eq!(finding.message, "this ingest key is weak: it has fewer than 16 characters");
+    assert!(!render(&loaded.findings, Form::Plain).contains("hunter2"));
+    assert!(loaded.config.is_some());
 }
 
 #[test]
@@ -655,7 +668,7 @@ fn text_alerts_that_cannot_be_read_say_why() {
     );
     finds(
         "id = \"prometheus\"",
-        "id = \"room\"\nsource = \"generic\"\nkey_env = \"K\"\n[[text-alert]]\nid = \"room\"\nsets = [\"nagios\"]\n[[integration]]\nid = \"prometheus\"",
+        "id = \"room\"\nsource = \"generic\"\nkey_env = \"KEY_ROOM\"\n[[text-alert]]\nid = \"room\"\nsets = [\"nagios\"]\n[[integration]]\nid = \"prometheus\"",
         &[("id = \"room\"", "integration `room` is declared twice", "give one of them another id")],
     );
 }

@@ -11,5 +11,7 @@ mod life;
 mod night;
 #[path = "incidents/paging.rs"]
 mod paging;
+#[path = "incidents/silences.rs"]
+mod silences;
 #[path = "incidents/words.rs"]
 mod words;

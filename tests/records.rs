@@ -81,6 +81,7 @@ fn alert(n: u64) -> Alert {
         opened_at: Timestamp(1_800_000_000_000),
         started_at: None,
         resolved_at: None,
+        suppressed: None,
     }
 }
 
@@ -143,6 +144,7 @@ impl Engine {
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            silences: state.silences.values().cloned().collect(),
             ..OpenRecords::default()
         }
     }

@@ -17,6 +17,25 @@ impl Secret {
         (!value.is_empty()).then(|| Self(value.to_owned()))
     }
 
+    /// Why it could be guessed, in words that give nothing of it away; `None` for one that looks random.
+    pub fn weakness(&self) -> Option<&'static str> {
+        const SHORTEST: usize = 16;
+        const DIFFERENT_LEAST: usize = 7;
+        let characters: Vec<char> = self.0.chars().collect();
+        let different: std::collections::BTreeSet<char> = characters.iter().copied().collect();
+        // `0123456789abcdef`: each character is the one after the last.
+        let steps = characters.windows(2).filter(|pair| u32::from(pair[1]).abs_diff(u32::from(pair[0])) == 1).count();
+        if characters.len() < SHORTEST {
+            Some("it has fewer than 16 characters")
+        } else if different.len() < DIFFERENT_LEAST {
+            Some("it has very few different characters")
+        } else if steps * 2 > characters.len() {
+            Some("its characters follow one another")
+        } else {
+            None
+        }
+    }
+
     /// The value, for the adapter that needs it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -47,4 +66,28 @@ pub struct Secrets {
 #[expect(clippy::disallowed_methods, reason = "this is the one room")]
 pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_be_guessed_is_noticed() {
+        let weak = |value: &str| Secret::new(value).expect("not empty").weakness().is_some();
+        for value in [
+            "s",
+            "secret",
+            "fifteen-letters",
+            "aaaaaaaaaaaaaaaaaaaaaaaa",
+            "abababababababababab",
+            "1234567890123456",
+            "abcdefghijklmnopqrstuvwxyz",
+        ] {
+            assert!(weak(value), "{value}");
+        }
+        for value in ["f3a91c0b77d24e58", "correct horse battery staple", "Zm9vYmFyYmF6cXV4MTIzNDU"] {
+            assert!(!weak(value), "{value}");
+        }
+    }
 }

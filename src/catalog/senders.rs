@@ -9,6 +9,7 @@ use super::SOURCES;
 use super::draft::{Draft, Kind};
 use super::finding::Finding;
 use super::read::Table;
+use super::secret::Secret;
 use super::value::{self, Wrong};
 use crate::domain::org::{Integration, Mapping, Summary, Webhook};
 
@@ -28,6 +29,14 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
         table.add(Finding::error(&table.spot_of("map"), "`map` is for the source `generic` only").hint("leave it out"));
     }
     let mapping = table.table("map", "map").map(mapping);
+    if let Some(why) = key.as_ref().and_then(Secret::weakness) {
+        let key = if table.has("key_env") { "key_env" } else { "key_file" };
+        // Of the key itself nothing is told, not even how long it is.
+        let finding = Finding::warning(&table.spot_of(key), format!("this ingest key is weak: {why}"));
+        table.add(
+            finding.hint("make another, for example with `openssl rand -hex 24`; whoever guesses it can send alerts"),
+        );
+    }
     table.done();
     let Some(id) = id else { return };
     if let Some(key) = key {

@@ -49,6 +49,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("snooze.toml", include_str!("../../commands/snooze.toml")),
     ("oncall.toml", include_str!("../../commands/oncall.toml")),
     ("alert.toml", include_str!("../../commands/alert.toml")),
+    ("service.toml", include_str!("../../commands/service.toml")),
     ("problem.toml", include_str!("../../commands/problem.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),

@@ -19,17 +19,26 @@ pub struct Client {
     tokio: tokio::runtime::Runtime,
 }
 
+/// The server may well run on another data directory than the one that was looked into.
+fn elsewhere(global: &Global, error: anyhow::Error) -> anyhow::Error {
+    let how = match global.data {
+        Some(_) => "is that its data directory? say another with --data DIR or OPSBELL_DATA",
+        None => "this is the default data directory; say the server's own with --data DIR or OPSBELL_DATA",
+    };
+    anyhow!("{error:#}\n{how}, or the address with --listen")
+}
+
 impl Client {
     /// Finds the server: by `--listen`, else by `server.json` of the data directory. `token` where one is given.
     pub fn find(global: &Global, token: Option<String>) -> Result<Self, End> {
         let dir = global.data();
         let address = match global.listen {
             Some(address) => address,
-            None => data::server_of(&dir).map_err(|error| End::Failed(UNREACHABLE, error))?.address,
+            None => data::server_of(&dir).map_err(|error| End::Failed(UNREACHABLE, elsewhere(global, error)))?.address,
         };
         let token = match token {
             Some(token) => token,
-            None => data::admin_token_of(&dir)?,
+            None => data::admin_token_of(&dir).map_err(|error| elsewhere(global, error))?,
         };
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
         let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().context("no HTTP client")?;

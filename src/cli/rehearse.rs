@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(required_unless_present = "alert")]
     stories: Vec<PathBuf>,
     /// A payload: who would be woken by it?
-    #[arg(long, value_name = "FILE", requires_all = ["at", "source"], conflicts_with = "stories")]
+    #[arg(long, value_name = "FILE", conflicts_with = "stories")]
     alert: Option<PathBuf>,
     /// When the payload comes in (RFC 3339)
     #[arg(long, value_name = "TIME", requires = "alert")]
@@ -27,7 +27,8 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     match (&args.alert, &args.at, &args.source) {
         (Some(alert), Some(at), Some(source)) => who_is_woken(global, alert, at, source),
-        _ => stories(global, &args.stories),
+        (Some(alert), at, source) => Err(incomplete(alert, at.as_deref(), source.as_deref())),
+        (None, ..) => stories(global, &args.stories),
     }
 }
 
@@ -53,6 +54,23 @@ fn stories(global: &Global, stories: &[PathBuf]) -> Result<(), End> {
         (0, _) => Err(End::Status(NO)),
         _ => Err(End::Status(USAGE)),
     }
+}
+
+/// A payload alone does not say who reads it, nor whose night it is.
+fn incomplete(alert: &std::path::Path, at: Option<&str>, source: Option<&str>) -> End {
+    let sources: Vec<&str> = crate::source::SOURCES.iter().map(|source| source.name).collect();
+    let missing = match (source, at) {
+        (None, None) => format!("--source (one of {}) and --at (the time it comes in)", sources.join(", ")),
+        (None, Some(_)) => format!("--source, one of {}", sources.join(", ")),
+        (Some(_), _) => "--at, the time it comes in".to_owned(),
+    };
+    let example = format!(
+        "opsbell rehearse --at {} --source {} --alert {}",
+        at.unwrap_or("2026-12-25T03:00:00+01:00"),
+        source.unwrap_or("alertmanager"),
+        alert.display()
+    );
+    End::Failed(USAGE, anyhow!("--alert needs {missing}\nfor example: {example}"))
 }
 
 fn who_is_woken(global: &Global, alert: &PathBuf, at: &str, source: &str) -> Result<(), End> {

@@ -24,6 +24,10 @@ pub fn run(global: &Global) -> Result<(), End> {
         check::print(&refused, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
     }
+    // What `check` warns of, where whoever starts the server sees it; a weak key above all.
+    for finding in loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Warning) {
+        tracing::warn!(finding = finding.brief(), "the configuration");
+    }
     let listen = match (global.listen, config.server.listen) {
         (Some(listen), _) | (None, Some(listen)) => listen,
         (None, None) => LISTEN.parse().context("the default address")?,

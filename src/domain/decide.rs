@@ -21,6 +21,7 @@ use super::postmortem;
 use super::problem;
 use super::reject::{Reject, RejectCode};
 use super::report;
+use super::silence;
 use super::state::State;
 use super::time::Timestamp;
 
@@ -172,7 +173,11 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
         | Command::OncallNext { .. }
-        | Command::AlertList
+        | Command::AlertList { .. }
+        | Command::AlertSilence { .. }
+        | Command::AlertSilences
+        | Command::AlertUnsilence { .. }
+        | Command::ServiceMaintenance { .. }
         | Command::AlertShow { .. }
         | Command::Status
         | Command::Whoami
@@ -220,8 +225,16 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
-        Command::AlertList => Ok(Reply::done(alert::show::list(draft.state))),
+        Command::AlertList { suppressed: true } => Ok(Reply::done(silence::show::suppressed(draft.state))),
+        Command::AlertList { suppressed: false } => Ok(Reply::done(alert::show::list(draft.state))),
+        Command::AlertSilence { asked } => silence::start::silence(draft, asked),
+        Command::AlertSilences => Ok(Reply::done(silence::show::list(draft.state, draft.now))),
+        Command::AlertUnsilence { silence } => silence::start::unsilence(draft, silence),
+        Command::ServiceMaintenance { service, ends, reason, over } => {
+            silence::start::maintenance(draft, &service, ends, reason, over)
+        }
         Command::AlertShow { alert } => match draft.state.alert(alert) {
+            Some(known) if known.incident.is_none() => Ok(Reply::done(alert::show::show(known)).about(alert)),
             Some(known) => Ok(Reply::done(alert::show::show(known)).about(alert).about(known.incident)),
             None if alert.0 >= 1 && alert.0 <= draft.state.meta.alerts => {
                 Err(Reject::new(RejectCode::NotFound, format!("{alert} has recovered."))
@@ -308,6 +321,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
     match wakeup.kind {
         WakeupKind::PageRule(id) => page::rule_due(draft, id),
         WakeupKind::Escalation(id) => escalate::advance(draft, id, None),
+        WakeupKind::Silence(id) => silence::end::due(draft, id),
         WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {

@@ -114,6 +114,12 @@ impl<'a> Draft<'a> {
         self.scratch.get(&id).or_else(|| self.state.incidents.get(&id).map(|incident| &**incident))
     }
 
+    /// The open incident that alerts of a group join, also one that this decision opened.
+    pub fn grouped(&self, group: &str) -> Option<IncidentId> {
+        let opened = self.scratch.values().rev().find(|incident| incident.group == group && incident.state.open());
+        opened.or_else(|| self.state.grouped(group)).map(|incident| incident.id)
+    }
+
     /// An incident that is not closed; else a refusal that says what to do.
     pub fn open(&self, id: IncidentId) -> Result<&Incident, Reject> {
         if let Some(incident) = self.incident(id) {

@@ -1,21 +1,23 @@
 //! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
+mod payload;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
-use super::alert::Labels;
-use super::delivery::{Content, Destination, Priority};
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ProblemId, ServiceId, TeamId};
+use super::id::{AlertId, DeliveryId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
-use super::input::Place;
 use super::org::{NotifyRule, Policy};
 use super::postmortem::{Drafted, Edited, Published};
 use super::problem::{ProblemChange, ProblemOpened};
 use super::signal::AlertSeverity;
+use super::silence;
 use super::time::Timestamp;
+
+pub use payload::{AlertOpened, DeliveryOwed, IncidentOpened};
 
 /// One commit: what one input led to. A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +120,47 @@ pub enum Event {
     AlertResolved {
         /// Which.
         alert: AlertId,
+    },
+
+    /// An alert began to fire under a silence: it opened and joined nothing.
+    #[serde(rename = "alert.suppressed")]
+    AlertSuppressed(Box<silence::AlertSuppressed>),
+    /// A silence took over an alert that fires.
+    #[serde(rename = "alert.muted")]
+    AlertMuted {
+        /// Which.
+        alert: AlertId,
+        /// By which silence.
+        silence: SilenceId,
+        /// The silence's own reason.
+        reason: CompactString,
+    },
+    /// No silence mutes an alert of an incident any more.
+    #[serde(rename = "alert.unmuted")]
+    AlertUnmuted {
+        /// Which.
+        alert: AlertId,
+    },
+    /// A silence (or a maintenance) began.
+    #[serde(rename = "silence.started")]
+    SilenceStarted(Box<silence::SilenceStarted>),
+    /// Whom it concerns was told that a silence ends soon.
+    #[serde(rename = "silence.reminded")]
+    SilenceReminded {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// A silence is over: it mutes nothing new.
+    #[serde(rename = "silence.ended")]
+    SilenceEnded {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// Nothing is suppressed by an ended silence any more.
+    #[serde(rename = "silence.released")]
+    SilenceReleased {
+        /// Which.
+        silence: SilenceId,
     },
 
     /// An incident began.
@@ -426,89 +469,6 @@ pub enum Event {
     },
 }
 
-/// An alert began to fire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertOpened {
-    /// Its number.
-    pub alert: AlertId,
-    /// Who sent it.
-    pub integration: IntegrationId,
-    /// Its dedup key.
-    pub key: CompactString,
-    /// The incident it opened or joined.
-    pub incident: IncidentId,
-    /// The service it was routed to.
-    pub service: ServiceId,
-    /// The service it named, when that is another (`[unrouted]`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub named_service: Option<CompactString>,
-    /// What is wrong.
-    pub name: CompactString,
-    /// How bad.
-    pub severity: AlertSeverity,
-    /// A sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summary: Option<CompactString>,
-    /// Production, staging, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<CompactString>,
-    /// The sender's labels.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
-    /// A link as given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<CompactString>,
-    /// When the sender says it began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Timestamp>,
-}
-
-/// An incident began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentOpened {
-    /// Its number.
-    pub incident: IncidentId,
-    /// What broke.
-    pub title: CompactString,
-    /// What it is about.
-    pub service: ServiceId,
-    /// Who owns it.
-    pub team: TeamId,
-    /// How bad.
-    pub severity: Severity,
-    /// Alerts with the same group join it; empty for declared ones.
-    #[serde(default, skip_serializing_if = "CompactString::is_empty")]
-    pub group: CompactString,
-    /// Production, staging, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<CompactString>,
-    /// Whether its alert named no known service.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unrouted: bool,
-    /// Where it was declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-}
-
-/// Something is owed to somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveryOwed {
-    /// Its idempotency key.
-    pub delivery: DeliveryId,
-    /// The incident it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub incident: Option<IncidentId>,
-    /// The page it is part of, by number within the incident.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub page: Option<u32>,
-    /// Where it goes.
-    pub to: Destination,
-    /// How urgent it is.
-    pub priority: Priority,
-    /// What it says.
-    pub content: Content,
-}
-
 impl Event {
     /// The version that is written for every type of event by this release.
     pub const VERSION: u32 = 1;
@@ -525,6 +485,13 @@ impl Event {
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
+            | Self::AlertSuppressed(_)
+            | Self::AlertMuted { .. }
+            | Self::AlertUnmuted { .. }
+            | Self::SilenceStarted(_)
+            | Self::SilenceReminded { .. }
+            | Self::SilenceEnded { .. }
+            | Self::SilenceReleased { .. }
             | Self::ProblemOpened(_)
             | Self::ProblemChanged { .. }
             | Self::SummaryPlanned { .. }

@@ -135,6 +135,28 @@ number!(
     "PRB-"
 );
 
+number!(
+    /// A silence, `SIL-7`.
+    SilenceId,
+    "SIL-"
+);
+
+impl IncidentId {
+    /// Stands where an alert has no incident: it was suppressed before it opened or joined one.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it names no incident.
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+impl Default for IncidentId {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 /// The text is not an id of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::command::Call;
 use super::delivery::Outcome;
-use super::id::{DeliveryId, IncidentId, IntegrationId, PageId, PersonId};
+use super::id::{DeliveryId, IncidentId, IntegrationId, PageId, PersonId, SilenceId};
 use super::incident::Incident;
 use super::problem::Problem;
 use super::signal::Signal;
@@ -216,6 +216,8 @@ pub enum WakeupKind {
     AckExpiry(IncidentId),
     /// A resolved incident is closed.
     Close(IncidentId),
+    /// A silence ends soon, or ends.
+    Silence(SilenceId),
     /// The next summary is posted.
     Summary,
 }
@@ -227,6 +229,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Escalation(id) => write!(f, "the next step of {id}"),
             Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
             Self::Close(id) => write!(f, "the closing of {id}"),
+            Self::Silence(id) => write!(f, "the end of {id}"),
             Self::Summary => f.write_str("the next summary"),
         }
     }

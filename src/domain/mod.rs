@@ -22,5 +22,6 @@ pub mod problem;
 pub mod reject;
 pub mod report;
 pub mod signal;
+pub mod silence;
 pub mod state;
 pub mod time;

@@ -55,6 +55,7 @@ pub(crate) struct Metrics {
     answers: Family<Outcome, Counter>,
     incidents: Family<InState, Gauge>,
     alerts: Gauge,
+    suppressed: Gauge,
     owed: Gauge,
     seq: Gauge,
     healthy: Gauge,
@@ -76,6 +77,7 @@ impl Metrics {
             answers: Family::default(),
             incidents: Family::default(),
             alerts: Gauge::default(),
+            suppressed: Gauge::default(),
             owed: Gauge::default(),
             seq: Gauge::default(),
             healthy: Gauge::default(),
@@ -87,6 +89,11 @@ impl Metrics {
         registry.register("answers", "Answers of /v1/say", new.answers.clone());
         registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
         registry.register("alerts_firing", "Alerts that fire", new.alerts.clone());
+        registry.register(
+            "alerts_suppressed",
+            "Alerts that fire and that a silence holds back",
+            new.suppressed.clone(),
+        );
         registry.register("deliveries_owed", "Pages and posts still to be sent", new.owed.clone());
         registry.register("durable_seq", "The last durable commit", new.seq.clone());
         registry.register("healthy", "1 while the engine answers and reports no trouble", new.healthy.clone());
@@ -139,15 +146,17 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             }
         }
         let owed = view.state.owed_count();
-        (by_state, view.state.alerts.len(), owed, view.durable.0, view.trouble.is_none())
+        let suppressed = view.state.suppressed_count();
+        (by_state, (view.state.alerts.len(), suppressed), owed, view.durable.0, view.trouble.is_none())
     });
     let metrics = &app.metrics;
     match seen.await {
-        Ok((by_state, alerts, owed, seq, healthy)) => {
+        Ok((by_state, (alerts, suppressed), owed, seq, healthy)) => {
             for (state, n) in OPEN.iter().zip(by_state) {
                 metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
             }
             metrics.alerts.set(gauge(alerts));
+            metrics.suppressed.set(gauge(suppressed));
             metrics.owed.set(gauge(owed));
             metrics.seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
             metrics.healthy.set(i64::from(healthy));

@@ -19,6 +19,7 @@ mod metrics;
 mod opsgenie;
 mod paged;
 mod pagerduty;
+mod patient;
 mod prometheus;
 mod read;
 mod records;
@@ -181,6 +182,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::incident))
         .routes(routes!(read::alerts))
         .routes(routes!(read::alert))
+        .routes(routes!(read::silences))
+        .routes(routes!(read::silence))
         .routes(routes!(read::pages))
         .routes(routes!(read::page))
         .routes(routes!(read::services))

@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::paged::{Part, cursor};
 use super::{App, ask, document, paged, schema, shape};
 use crate::domain::desk::{RecordList, RecordQuery, View};
-use crate::domain::id::{AlertId, IncidentId, PageId};
+use crate::domain::id::{AlertId, IncidentId, PageId, SilenceId};
 use crate::domain::incident::Incident;
 
 pub(crate) type Answer = Result<Response, Failure>;
@@ -85,6 +85,38 @@ pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, h
         }
         _ => Err(Failure::no_answer()),
     }
+}
+
+/// Silences in force, and those that ended within a week, newest first.
+#[utoipa::path(
+    get, path = "/v1/silences", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
+    responses((status = 200, description = "Silences", body = schema::List<schema::Silence>), document::Listing)
+)]
+pub(crate) async fn silences(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let Part { limit, after } = Part::<u64>::parse("silences", &uri)?;
+    let (found, last) = ask::look(&app, move |view| {
+        let mut rest = view.state.silences.range(..SilenceId(after.unwrap_or(u64::MAX))).rev();
+        let found: Vec<_> = rest.by_ref().take(limit).map(|(_, silence)| shape::silence(view.state, silence)).collect();
+        let last = view.state.silences.range(..SilenceId(after.unwrap_or(u64::MAX))).rev().take(limit).last();
+        (found, last.map(|(id, _)| id.0).filter(|_| rest.next().is_some()))
+    })
+    .await?;
+    Ok(items(&found, last.map(|last| cursor("silences", last))))
+}
+
+/// One silence by its id, `SIL-1`.
+#[utoipa::path(
+    get, path = "/v1/silences/{id}", tag = "records", security(("person" = []), ("administrator" = [])),
+    params(("id" = String, Path, description = "Its id", example = "SIL-1")),
+    responses((status = 200, description = "The silence", body = schema::Silence), document::Reading)
+)]
+pub(crate) async fn silence(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    caller(&app, &headers).await?;
+    let id: SilenceId = id.parse().map_err(|_| no_id(&id, "SIL-1"))?;
+    let found = ask::look(&app, move |view| view.state.silences.get(&id).map(|it| shape::silence(view.state, it)));
+    let found = found.await?.ok_or_else(|| none(id))?;
+    Ok(shape::json(StatusCode::OK, &found))
 }
 
 pub(crate) async fn one_incident(app: &App, id: IncidentId) -> Result<Option<Incident>, Failure> {

@@ -315,6 +315,38 @@ pub(crate) enum AlertState {
     Resolved,
 }
 
+/// Why an alert pages nobody.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Suppressed {
+    /// The silence that holds it back.
+    #[schema(pattern = "^SIL-[1-9][0-9]*$", example = "SIL-1")]
+    pub silence: String,
+    pub reason: String,
+    pub since: Time,
+}
+
+/// What holds alerts back for a while.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Silence {
+    #[schema(pattern = "^SIL-[1-9][0-9]*$", example = "SIL-1")]
+    pub id: String,
+    /// `service=ledger`, `alertname=~"Lag.*"`; all of them have to match.
+    pub matchers: Vec<String>,
+    /// Whether a service is in maintenance by it.
+    pub maintenance: bool,
+    pub reason: String,
+    pub by: Actor,
+    pub started_at: Time,
+    /// When it ends of itself.
+    pub ends: Time,
+    pub ended_at: Option<Time>,
+    pub ended_by: Option<Actor>,
+    /// Alerts that it holds back now.
+    pub suppressed_now: u64,
+    /// Alerts that it ever held back.
+    pub suppressed_total: u64,
+}
+
 /// An alert in a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct AlertSummary {
@@ -324,7 +356,9 @@ pub(crate) struct AlertSummary {
     pub service: String,
     pub severity: AlertSeverity,
     pub state: AlertState,
-    pub incident: String,
+    /// The incident it joined; `null` while it is suppressed.
+    pub incident: Option<String>,
+    pub suppressed: Option<Suppressed>,
     pub integration: String,
     /// The sender's name for it, by which repeats are known.
     pub key: String,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::patient::Patient;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -27,6 +28,10 @@ const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection is closed when the head of its next request is not there this long after the last answer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection is closed when nothing that is written to it is taken for this long: a client that asks and does not
+/// read must not keep its place for ever.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Requests under way may take so long after the order to stop; SIGTERM allows ten seconds for everything.
 const END_TIMEOUT: Duration = Duration::from_secs(6);
@@ -55,7 +60,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         };
         match accepted {
             Some((place, Ok((stream, _)))) => {
-                let waits = (FIRST_HEAD_TIMEOUT, IDLE_TIMEOUT);
+                let waits = Waits { first_head: FIRST_HEAD_TIMEOUT, idle: IDLE_TIMEOUT, write: WRITE_TIMEOUT };
                 tokio::spawn(connection(stream, router.clone(), stopping.clone(), place, waits));
             }
             // The client has gone again before it was accepted.
@@ -75,26 +80,34 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     Ok(())
 }
 
+/// How long a connection may do nothing.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    first_head: Duration,
+    idle: Duration,
+    write: Duration,
+}
+
 async fn connection(
     stream: TcpStream,
     router: Router,
     mut stopping: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
-    (first_head, idle): (Duration, Duration),
+    waits: Waits,
 ) {
     // Answers are small and awaited: they must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(idle);
+    builder.timer(TokioTimer::new()).header_read_timeout(waits.idle);
     let asked = AtomicBool::new(false);
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         router.call(request)
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream, waits.write)), service));
     let silent = async {
-        sleep(first_head).await;
+        sleep(waits.first_head).await;
         if asked.load(Ordering::Relaxed) {
             pending::<()>().await;
         }
@@ -118,6 +131,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     const EVER: Duration = Duration::from_secs(3600);
+    const PATIENT: Waits = Waits { first_head: EVER, idle: EVER, write: EVER };
 
     async fn pair() -> (TcpStream, TcpStream, OwnedSemaphorePermit) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -132,8 +146,45 @@ mod tests {
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
         let (_stop, stopping) = watch::channel(());
         // Ends by itself, though the client stays and the time between requests is long.
-        connection(served, Router::new(), stopping, place, (Duration::from_millis(1), EVER)).await;
+        connection(served, Router::new(), stopping, place, Waits { first_head: Duration::from_millis(1), ..PATIENT })
+            .await;
         assert_eq!(client.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_does_not_read_is_closed() {
+        let (mut client, served, place) = pair().await;
+        // More than the buffers of the system hold between the two.
+        let large = || async { "x".repeat(64 << 20) };
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (_stop, stopping) = watch::channel(());
+        let waits = Waits { write: Duration::from_millis(50), ..PATIENT };
+        // Ends by itself, though the client stays and says nothing.
+        connection(served, Router::new().fallback(large), stopping, place, waits).await;
+        let mut read = 0;
+        let mut piece = vec![0; 1 << 20];
+        while let Ok(n @ 1..) = client.read(&mut piece).await {
+            read += n;
+        }
+        assert!(read > 0 && read < 64 << 20, "{read}");
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_gets_all_of_it() {
+        const SIZE: usize = 24 << 20;
+        let (mut client, served, place) = pair().await;
+        let large = || async { "x".repeat(SIZE) };
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let (_stop, stopping) = watch::channel(());
+        let router = Router::new().fallback(large);
+        let serving = tokio::spawn(connection(served, router, stopping, place, Waits { write: EVER, ..PATIENT }));
+        let mut read = 0;
+        let mut piece = vec![0; 1 << 20];
+        while let Ok(n @ 1..) = client.read(&mut piece).await {
+            read += n;
+        }
+        assert!(read > SIZE, "{read}");
+        serving.await.unwrap();
     }
 
     #[tokio::test]
@@ -142,7 +193,7 @@ mod tests {
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let (_stop, stopping) = watch::channel(());
         let first_head = Duration::from_millis(200);
-        let serving = tokio::spawn(connection(served, Router::new(), stopping, place, (first_head, EVER)));
+        let serving = tokio::spawn(connection(served, Router::new(), stopping, place, Waits { first_head, ..PATIENT }));
         let mut piece = [0; 4096];
         let n = client.read(&mut piece).await.unwrap();
         assert!(piece[..n].starts_with(b"HTTP/1.1 404"), "{:?}", String::from_utf8_lossy(&piece[..n]));

@@ -15,6 +15,8 @@ use crate::domain::id::{IncidentId, PageId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Service;
 use crate::domain::paging::Page;
+use crate::domain::silence::Silence;
+use crate::domain::state::State;
 
 /// A JSON response.
 pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
@@ -161,7 +163,12 @@ pub(crate) fn alert_summary(alert: &Alert) -> Value {
         "service": alert.service,
         "severity": alert.severity,
         "state": if alert.resolved_at.is_some() { "resolved" } else { "firing" },
-        "incident": alert.incident,
+        "incident": (!alert.incident.is_none()).then_some(alert.incident),
+        "suppressed": alert.suppressed.as_ref().map(|why| json!({
+            "silence": why.silence,
+            "reason": why.reason,
+            "since": why.since,
+        })),
         "integration": alert.integration,
         "key": alert.key,
         "environment": alert.environment,
@@ -179,6 +186,23 @@ pub(crate) fn alert(alert: &Alert) -> Value {
     whole["link"] = json!(alert.link);
     whole["started_at"] = json!(alert.started_at);
     whole
+}
+
+/// A silence.
+pub(crate) fn silence(state: &State, silence: &Silence) -> Value {
+    json!({
+        "id": silence.id,
+        "matchers": silence.matchers,
+        "maintenance": silence.maintenance,
+        "reason": silence.reason,
+        "by": silence.by.to_string(),
+        "started_at": silence.started_at,
+        "ends": silence.ends,
+        "ended_at": silence.ended.as_ref().map(|ended| ended.at),
+        "ended_by": silence.ended.as_ref().map(|ended| ended.by.to_string()),
+        "suppressed_now": state.suppressed_by(silence.id).count(),
+        "suppressed_total": silence.muted_total,
+    })
 }
 
 /// A service as declared.

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, DeliveryId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, DeliveryId, IncidentId, ProblemId, SilenceId};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,8 @@ pub enum Slot {
     Answer(CompactString),
     /// A personal token.
     Token(CompactString),
+    /// A silence.
+    Silence(SilenceId),
     /// Numbers and marks.
     Meta,
 }
@@ -44,6 +46,7 @@ pub(super) const WAITING: &[u8] = b"o/w/";
 pub(super) const NOTICES: &[u8] = b"n/";
 pub(super) const ANSWERS: &[u8] = b"r/";
 pub(super) const TOKENS: &[u8] = b"t/";
+pub(super) const SILENCES: &[u8] = b"s/";
 pub(super) const META: &[u8] = b"m";
 /// How far the records reach; part of every batch.
 pub(super) const APPLIED: &[u8] = b"applied";
@@ -76,6 +79,7 @@ impl Slot {
             Self::Notice(id) => Place::Key([NOTICES, id.to_string().as_bytes()].concat()),
             Self::Answer(key) => Place::Key([ANSWERS, key.as_bytes()].concat()),
             Self::Token(name) => Place::Key([TOKENS, name.as_bytes()].concat()),
+            Self::Silence(id) => Place::Key(numbered(SILENCES, id.0)),
             Self::Meta => Place::Key(META.to_vec()),
         }
     }

@@ -34,6 +34,9 @@ pub struct Counts {
     pub answers: usize,
     /// Tokens in force.
     pub tokens: usize,
+    /// Silences.
+    #[serde(default)]
+    pub silences: usize,
     /// Problems that are not closed.
     pub problems: usize,
     /// Incidents whose kind is remembered.
@@ -81,6 +84,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
                 place(Slot::Waiting(*id), json(&mut scratch, state.waiting_postmortems.get(id))?);
             }
             RecordKey::Token(name) => place(Slot::Token(name.clone()), json(&mut scratch, state.tokens.get(name))?),
+            RecordKey::Silence(id) => place(Slot::Silence(*id), json(&mut scratch, state.silences.get(id))?),
         }
     }
     // What was closed and came back within the same stretch is in State again: State has the last word.
@@ -102,6 +106,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         notices: state.notices.len(),
         answers: state.answers.len(),
         tokens: state.tokens.len(),
+        silences: state.silences.len(),
         problems: state.problems.len(),
         recent: state.recent.len(),
         waiting: state.waiting_postmortems.len(),

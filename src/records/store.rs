@@ -20,6 +20,7 @@ use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::{Problem, Recent};
+use crate::domain::silence::Silence;
 use crate::domain::state::{Meta, OpenRecords};
 
 /// sled's page cache in bytes. Its default is 1 GiB.
@@ -222,12 +223,17 @@ impl Store {
             records.tokens.push((name(slot::TOKENS, key)?, parse(key, value)?));
             Ok(())
         })?;
+        self.each(slot::SILENCES, beat, |key, value| {
+            records.silences.push(parse::<Silence>(key, value)?);
+            Ok(())
+        })?;
         let found = Counts {
             incidents: records.incidents.len(),
             alerts: records.alerts.len(),
             notices: records.notices.len(),
             answers: records.answers.len(),
             tokens: records.tokens.len(),
+            silences: records.silences.len(),
             problems: records.problems.len(),
             recent: records.recent.len(),
             waiting: records.waiting.len(),

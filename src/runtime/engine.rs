@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
 
+use super::alarm::Alarms;
 use super::clock::Clock;
 use super::core::Core;
 use super::fatal::EndsWith;
@@ -16,11 +17,11 @@ use super::lanes::Dispatch;
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use crate::domain::actor::By;
-use crate::domain::delivery::{Content, Grant, Outcome, Priority};
+use crate::domain::delivery::Outcome;
 use crate::domain::desk::{Answered, Look, View};
 use crate::domain::event::Commit;
 use crate::domain::id::DeliveryId;
-use crate::domain::input::{Answer, Input, InputKind, Unavailable};
+use crate::domain::input::{Answer, Closed, Input, InputKind, Unavailable};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
 
@@ -32,8 +33,6 @@ const ROUND: usize = 256;
 const STOP_WITHIN: Span = Span::secs(3);
 /// A batch that is not durable after this time means a disk that hangs: the operators are told.
 const HUNG_AFTER: Span = Span::secs(5);
-/// The operators are told past the journal no more often than this.
-const ALARM_EVERY: Span = Span::mins(5);
 /// Notices and receipts that wait for a journal that can be written; receipts are never dropped, notices beyond it are.
 const PARKED_MAX: usize = 10_000;
 /// How often the wall clock is compared.
@@ -52,6 +51,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The records, behind their own thread.
     pub shelf: Shelf,
+    /// The number of this process start.
+    pub epoch: u64,
 }
 
 /// The queues, before the engine runs: others need the handle first.
@@ -93,12 +94,11 @@ pub fn start(
             writing: false,
             writing_since: now,
             hung: false,
-            alarmed: None,
             waiting: VecDeque::new(),
             unsaved: BTreeMap::new(),
             parked: Vec::new(),
             trouble: None,
-            alarms: 0,
+            alarms: Alarms::new(parts.epoch, now),
             skip: None,
             stop: None,
             next_tick: now.after(TICK),
@@ -123,8 +123,6 @@ struct Engine {
     writing_since: Timestamp,
     /// Whether the trouble is a disk that does not answer (and may yet).
     hung: bool,
-    /// When the operators were last told past the journal.
-    alarmed: Option<Timestamp>,
     /// Released when their commit is durable; in order.
     waiting: VecDeque<Waiting>,
     /// Receipts and steps of the clock of which what they led to, or rest on, is not durable.
@@ -133,8 +131,8 @@ struct Engine {
     parked: Vec<Input>,
     /// Why the journal cannot be written.
     trouble: Option<String>,
-    /// Alarms sent while the journal could not be written.
-    alarms: u16,
+    /// What the operators are told past the journal.
+    alarms: Alarms,
     skip: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
     stop: Option<(Timestamp, Box<dyn FnOnce() + Send>)>,
     next_tick: Timestamp,
@@ -185,7 +183,7 @@ impl Engine {
             }
         }
         while let Ok(tell) = self.queues.tells.try_recv() {
-            if let Tell::Loaded(_, done) = tell {
+            if let Tell::Loaded(_, done, _) = tell {
                 done(Err(Unavailable::ShuttingDown));
             }
         }
@@ -260,9 +258,20 @@ impl Engine {
             return done(Err(Unavailable::Journal(trouble.clone())));
         }
         match self.shelf.missing(&mut inputs, self.core.state(), &self.core.org().lexicon) {
-            Some(wanted) => self.shelf.load(wanted, inputs, done),
+            Some(wanted) => self.shelf.load(wanted, inputs, done, self.core.state().meta.seq),
             None => self.decide(inputs, done),
         }
+    }
+
+    /// Closed records have come. One that was reopened and closed again since the load began is not what it was: then
+    /// everything is looked up anew.
+    fn loaded(&mut self, mut inputs: Vec<Input>, done: Answered, begun: u64) {
+        let stale = |closed: &Closed| self.shelf.closed_after(closed, begun);
+        if inputs.iter().any(|input| input.closed.iter().any(stale)) {
+            inputs.iter_mut().for_each(|input| input.closed.clear());
+            return self.submit(inputs, done);
+        }
+        self.decide(inputs, done);
     }
 
     fn decide(&mut self, inputs: Vec<Input>, done: Answered) {
@@ -279,7 +288,10 @@ impl Engine {
         let kept = matches!(input.kind, InputKind::Receipt { .. } | InputKind::ClockStepped { .. });
         let kept = kept.then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
-        self.unwritten.extend(commit);
+        if let Some(commit) = commit {
+            self.shelf.note_closed(&commit);
+            self.unwritten.push(commit);
+        }
         // A receipt that changed nothing rests on what made it so: a commit that may be lost cancelled its delivery.
         if let Some(kept) = kept.filter(|_| answer.seq > self.durable.0) {
             self.unsaved.entry(answer.seq).or_default().push(kept);
@@ -314,7 +326,7 @@ impl Engine {
             Tell::Written(Written::Failed { reason }) => self.lost(reason),
             Tell::Written(Written::Mended) => self.mended(),
             Tell::Receipt(delivery, outcome) => self.receipt(delivery, outcome),
-            Tell::Loaded(inputs, done) => self.decide(inputs, done),
+            Tell::Loaded(inputs, done, begun) => self.loaded(inputs, done, begun),
             Tell::Reload(org) => {
                 let hash = org.hash.as_str().into();
                 self.core.set_org(org);
@@ -351,6 +363,9 @@ impl Engine {
     }
 
     fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
+        if self.alarms.ended(&delivery, &outcome, self.clock.now()) {
+            return;
+        }
         self.core.ended(&delivery);
         let by = By::timer("lane");
         let kind = InputKind::Receipt { delivery, outcome };
@@ -403,29 +418,10 @@ impl Engine {
 
     /// Tells the operators without the journal, which cannot be written.
     fn alarm(&mut self, text: &str) {
-        let now = self.clock.now();
-        if self.alarmed.is_some_and(|told| now.since(told) < ALARM_EVERY && now >= told) {
-            return;
-        }
-        self.alarmed = Some(now);
         let org = Arc::clone(self.core.org());
-        for to in operators(&org) {
-            self.alarms = self.alarms.wrapping_add(1);
-            let install = self.core.state().meta.install.clone();
-            self.dispatch.start(
-                Grant {
-                    id: DeliveryId { install, seq: self.durable.0, n: u16::MAX - self.alarms % 1_000 },
-                    to,
-                    priority: Priority::Notice,
-                    incident: None,
-                    page: None,
-                    content: Content::Notice { text: text.to_owned() },
-                    attempt: 1,
-                    possible_repeat: false,
-                    owed_at: now,
-                },
-                &org,
-            );
+        let install = self.core.state().meta.install.clone();
+        for grant in self.alarms.raise(self.clock.now(), &install, operators(&org), text) {
+            self.dispatch.start(grant, &org);
         }
     }
 
@@ -464,6 +460,10 @@ impl Engine {
             self.trouble = Some(reason);
         }
         self.shelf.tick();
+        for grant in self.alarms.due(self.clock.now()) {
+            let org = Arc::clone(self.core.org());
+            self.dispatch.start(grant, &org);
+        }
     }
 
     /// Moments that have come, one at a time. While the journal cannot be written they wait.

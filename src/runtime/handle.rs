@@ -31,8 +31,8 @@ pub enum Tell {
     Written(super::writer::Written),
     /// An attempt ended.
     Receipt(DeliveryId, Outcome),
-    /// Closed records were loaded for a submission.
-    Loaded(Vec<Input>, Answered),
+    /// Closed records were loaded for a submission; the last commit that was applied when that began.
+    Loaded(Vec<Input>, Answered, u64),
     /// Another organisation is in force.
     Reload(Arc<Org>),
     /// Decide this; nobody waits for the answer.

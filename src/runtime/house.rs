@@ -18,7 +18,7 @@ use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
-use super::{recover, watch};
+use super::{recover, scrub, watch};
 use crate::catalog::{Config, Tls, missing_secrets, not_built};
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
@@ -184,6 +184,7 @@ impl House {
         let address = listener.local_addr()?;
         let admin = data.admin_token()?;
         let install = data::random_install()?;
+        let disk = Arc::clone(&options.disk);
         let opened = recover::open(options.disk, data.dir(), &install, &mut *options.progress)?;
         let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("adapters").build()?;
         let (engine, queues) = engine::queues();
@@ -226,6 +227,7 @@ impl House {
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
+            epoch: opened.found.epoch,
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
@@ -254,6 +256,7 @@ impl House {
             tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
         tokio.spawn(watch::auditor(engine.clone()));
+        tokio.spawn(scrub::daily(engine.clone(), disk, wiring.data.dir().join("journal")));
         Ok(Self {
             engine,
             wiring,

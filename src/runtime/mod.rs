@@ -2,6 +2,7 @@
 //! is the same in production, in a rehearsal and in a simulation; everything that touches the world is around it.
 
 #[cfg(feature = "cli")]
+mod alarm;
 pub mod backup;
 pub mod clock;
 pub mod core;
@@ -20,6 +21,8 @@ pub mod lanes;
 pub mod outbox;
 #[cfg(feature = "cli")]
 pub mod recover;
+#[cfg(feature = "cli")]
+mod scrub;
 #[cfg(feature = "cli")]
 pub mod shelf;
 #[cfg(feature = "cli")]

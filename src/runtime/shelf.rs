@@ -1,7 +1,7 @@
 //! The shelf: the engine's side of the records room. It gathers what is dirty with each batch and passes it on once
 //! that is durable, finds closed records, and has the records rebuilt when they fail. It never waits for sled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +13,7 @@ use crate::domain::alert::Alert;
 use crate::domain::command::spec::{Lexicon, OptionKind};
 use crate::domain::command::{Call, grammar};
 use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
+use crate::domain::event::{Commit, Event};
 use crate::domain::id::{AlertId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Closed, Input, InputKind, Unavailable};
@@ -31,6 +32,8 @@ const NAMED_MAX: usize = 8;
 /// How often (in ticks of a second) the records are asked whether they live, and how long they may take to say so.
 const ALIVE_EVERY: u32 = 15;
 const ALIVE_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+/// Closings that are remembered; a load that takes longer than so many is begun anew.
+const CLOSINGS: usize = 4_096;
 /// Look-ups that may wait for the records; beyond it: 503.
 const LOOKUPS: usize = 256;
 
@@ -66,6 +69,10 @@ pub struct Shelf {
     trouble: Option<String>,
     ticks: u32,
     lookups: Sender<Job>,
+    /// What was closed of late, by commit: a record that was loaded before that is stale.
+    closings: VecDeque<(u64, Named)>,
+    /// The last commit that `closings` has forgotten.
+    closings_from: u64,
     engine: Handle,
 }
 
@@ -100,6 +107,8 @@ impl Shelf {
             trouble: None,
             ticks: 0,
             lookups,
+            closings: VecDeque::new(),
+            closings_from: 0,
             engine,
         })
     }
@@ -166,6 +175,8 @@ impl Shelf {
 
     /// The batch that it was gathered with was lost, and so is State: it is dirty again from the durable records.
     pub fn forget_pending(&mut self) {
+        // Their numbers will be given again.
+        self.closings.retain(|(seq, _)| *seq <= self.durable);
         if let Some(gathered) = self.gathered.take() {
             // State is restored from the records and the journal's tail, which makes everything behind them dirty.
             tracing::debug!(seq = gathered.seq, "what was gathered is forgotten");
@@ -305,8 +316,35 @@ impl Shelf {
         found.map_or(AtHand::Stored, AtHand::Closed)
     }
 
-    /// Loads closed records for inputs and gives them back to the engine.
-    pub fn load(&self, wanted: Vec<Named>, mut inputs: Vec<Input>, done: Answered) {
+    /// Remembers what a commit closes, or changes though it is closed.
+    pub fn note_closed(&mut self, commit: &Commit) {
+        for event in &commit.events {
+            match event {
+                Event::IncidentClosed { incident } => {
+                    self.closings.push_back((commit.seq, Named::Incident(*incident)));
+                }
+                Event::ProblemChanged { problem, .. } => {
+                    self.closings.push_back((commit.seq, Named::Problem(*problem)));
+                }
+                _ => {}
+            }
+        }
+        while self.closings.len() > CLOSINGS {
+            self.closings_from = self.closings.pop_front().map_or(0, |(seq, _)| seq);
+        }
+    }
+
+    /// Whether a record may have been closed after a commit: then what was loaded before that is stale.
+    pub fn closed_after(&self, closed: &Closed, seq: u64) -> bool {
+        let name = match closed {
+            Closed::Incident(incident) => Named::Incident(incident.id),
+            Closed::Problem(problem) => Named::Problem(problem.id),
+        };
+        seq < self.closings_from || self.closings.iter().any(|(at, closed)| *at > seq && *closed == name)
+    }
+
+    /// Loads closed records for inputs and gives them back to the engine. `begun` is the last commit applied.
+    pub fn load(&self, wanted: Vec<Named>, mut inputs: Vec<Input>, done: Answered, begun: u64) {
         let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
         let (records, engine) = (records.clone(), self.engine.clone());
         look_up(&self.lookups, done, move |done| {
@@ -326,7 +364,7 @@ impl Shelf {
                     Err(trouble) => return done(Err(Unavailable::Records(trouble.to_string()))),
                 }
             }
-            engine.tell(Tell::Loaded(inputs, done));
+            engine.tell(Tell::Loaded(inputs, done, begun));
         });
     }
 

@@ -23,9 +23,9 @@ fn offered(text: &str) -> Vec<String> {
 
 #[test]
 fn commands_and_subcommands() {
-    assert_eq!(offered("/s"), ["/snooze", "/status"]);
+    assert_eq!(offered("/s"), ["/snooze", "/service", "/status"]);
     assert_eq!(offered("/INC"), ["/incident"]);
-    assert_eq!(offered("").len(), 12);
+    assert_eq!(offered("").len(), 13);
     assert_eq!(offered("inc"), [""; 0]);
     assert_eq!(offered("/incident re"), ["/incident resolve", "/incident reopen"]);
     assert_eq!(offered("/oncall "), ["/oncall who", "/oncall next"]);

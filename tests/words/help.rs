@@ -36,8 +36,13 @@ fn all_of_it() {
     /oncall who           Show who is on call now
     /oncall next          Show who is on call next, and from when
 
-    /alert list           Show the alerts that fire
+    /alert list           Show the alerts that fire, or those that are suppressed
     /alert show           Show one alert
+    /alert silence        Mute alerts that match for a while; what still fires then pages
+    /alert silences       Show what is silenced, by whom, why and until when
+    /alert unsilence      End a silence now; what still fires pages
+
+    /service maintenance  Mute a service's alerts while it is worked on, or end that
 
     /problem list         Show the open problems
     /problem open         Make a problem of an incident, with those of its kind; or open one by a title
@@ -78,8 +83,9 @@ fn a_reader_sees_what_a_reader_may_do() {
     /oncall who         Show who is on call now
     /oncall next        Show who is on call next, and from when
 
-    /alert list         Show the alerts that fire
+    /alert list         Show the alerts that fire, or those that are suppressed
     /alert show         Show one alert
+    /alert silences     Show what is silenced, by whom, why and until when
 
     /problem list       Show the open problems
     /problem show       Show one problem: what is known, its incidents, what happened

@@ -2,9 +2,12 @@
 
 use opsbell::domain::command::grammar::parse;
 use opsbell::domain::command::{Command, Meant, OncallOf, PageTarget, typed};
-use opsbell::domain::id::IncidentId;
+use opsbell::domain::id::{IncidentId, SilenceId};
 use opsbell::domain::incident::{Resolution, RoleName, Severity};
 use opsbell::domain::reject::{Reject, RejectCode};
+use opsbell::domain::silence::matcher;
+use opsbell::domain::silence::start::Asked;
+use opsbell::domain::silence::until::Ends;
 use opsbell::domain::time::Span;
 use proptest::prelude::*;
 
@@ -77,7 +80,30 @@ fn every_command_gets_its_values() {
         ("/oncall who primary", Command::OncallWho { of: Some(OncallOf::Schedule("primary".into())) }),
         ("/oncall next team:ledger", Command::OncallNext { of: Some(OncallOf::Team("ledger".into())) }),
         ("/oncall booking", Command::OncallWho { of: Some(OncallOf::Service("booking".into())) }),
-        ("/alert list", Command::AlertList),
+        ("/alert list", Command::AlertList { suppressed: false }),
+        ("/alert list suppressed", Command::AlertList { suppressed: true }),
+        ("/alert silences", Command::AlertSilences),
+        ("/alert unsilence SIL-3", Command::AlertUnsilence { silence: SilenceId(3) }),
+        (
+            "/alert silence a=b service:ledger key:\"x y\" for:2h reason:\"some text\"",
+            Command::AlertSilence {
+                asked: Asked {
+                    matchers: matcher::parse("a=b service=ledger key=\"x y\"").expect("matchers"),
+                    ends: Some(Ends::For(Span::hours(2))),
+                    reason: Some(text()),
+                    preview: false,
+                },
+            },
+        ),
+        (
+            "/service maintenance ledger until:18:00",
+            Command::ServiceMaintenance {
+                service: "ledger".into(),
+                ends: Some(Ends::Until("18:00".to_owned())),
+                reason: None,
+                over: false,
+            },
+        ),
         ("/alert show 3", Command::AlertShow { alert: opsbell::domain::id::AlertId(3) }),
         ("/status", Command::Status),
         ("/whoami", Command::Whoami),

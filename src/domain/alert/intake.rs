@@ -11,9 +11,11 @@ use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
 use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
+use crate::domain::paging::escalate;
 use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::signal::{Signal, SignalKind};
+use crate::domain::silence::{self, matcher::Subject};
 
 /// The longest title, in characters; the alert keeps the whole text.
 const TITLE_MAX: usize = 200;
@@ -64,27 +66,15 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
     }
     let route = route(draft.org, sender, signal);
     let severity = signal.severity.unwrap_or(draft.org.defaults.severity);
-    // Every signal lands: one that no service owns always pages, however mild it says it is.
-    let wanted = Severity::from(severity);
-    let wanted = if route.unrouted() { wanted.min(Severity::Sev3) } else { wanted };
     let group = group(sender, signal, &route);
-    let joined = draft.state.grouped(&group).map(|incident| incident.id);
-    let incident = match joined {
-        Some(incident) => incident,
-        None => {
-            let opened = open_incident(draft, signal, &route, wanted, group);
-            recurrence::opened(draft, opened);
-            opened
-        }
-    };
-    let alert = draft.next_alert();
-    draft.emit(Event::AlertOpened(Box::new(AlertOpened {
-        alert,
+    let unrouted = route.unrouted();
+    let opened = AlertOpened {
+        alert: draft.next_alert(),
         integration: sender.id.clone(),
         key: signal.key.as_str().into(),
-        incident,
-        service: route.service.clone(),
-        named_service: route.named.clone(),
+        incident: IncidentId::NONE,
+        service: route.service,
+        named_service: route.named,
         name: signal.name.as_str().into(),
         severity,
         summary: signal.summary.as_deref().map(CompactString::from),
@@ -92,28 +82,62 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
         labels: Labels::from(&signal.labels),
         link: signal.link.as_deref().map(CompactString::from),
         started_at: signal.started_at,
-    })));
+    };
+    if let Some(silence) = silence::hold::silence_of(draft, &Subject::from(&opened), None) {
+        return silence::hold::suppress(draft, opened, group, unrouted, silence);
+    }
+    let alert = opened.alert;
+    let incident = land(draft, opened, group, unrouted, None);
+    Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
+}
+
+/// An alert that nothing holds back joins the open incident of its group, or opens one. `why` says what let it go,
+/// where it fires already and was held back.
+pub fn land(
+    draft: &mut Draft<'_>,
+    mut opened: AlertOpened,
+    group: CompactString,
+    unrouted: bool,
+    why: Option<&str>,
+) -> IncidentId {
+    // Every signal lands: one that no service owns always pages, however mild it says it is.
+    let wanted = Severity::from(opened.severity);
+    let wanted = if unrouted { wanted.min(Severity::Sev3) } else { wanted };
+    let joined = draft.grouped(&group);
+    let incident = match joined {
+        Some(incident) => incident,
+        None => {
+            let incident = open_incident(draft, &opened, unrouted, wanted, group);
+            recurrence::opened(draft, incident);
+            incident
+        }
+    };
+    opened.incident = incident;
+    let (alert, name, severity) = (opened.alert, opened.name.clone(), opened.severity);
+    draft.emit(Event::AlertOpened(Box::new(opened)));
     match joined {
         Some(_) => {
             raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
-            tell_joined(draft, incident, signal);
-            back_from_mitigated(draft, incident, &signal.name);
+            tell_joined(draft, incident, &name);
+            back_from_mitigated(draft, incident, &name);
+            silence::hold::wake_held(draft, incident, &name);
+            after_last_resort(draft, incident);
         }
         None => {
-            life::begin(draft, incident, format_compact!("opened by {alert}"));
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            life::begin(draft, incident, format_compact!("opened by {alert}{why}"));
             recurrence::begun(draft, incident);
         }
     }
-    Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
+    incident
 }
 
 /// Alerts beyond this number join without a word in the channel; `/incident show` counts them.
 const JOINED_TOLD: u32 = 5;
 
-fn tell_joined(draft: &mut Draft<'_>, id: IncidentId, signal: &Signal) {
+fn tell_joined(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
     let Some(incident) = draft.incident(id).filter(|incident| incident.alerts_total <= JOINED_TOLD) else { return };
-    let text =
-        format!("{id}: {} fires as well, {} alerts now. {}", signal.name, incident.alerts_firing, incident.state);
+    let text = format!("{id}: {name} fires as well, {} alerts now. {}", incident.alerts_firing, incident.state);
     draft.post(id, text);
 }
 
@@ -124,16 +148,31 @@ fn back_from_mitigated(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
     }
 }
 
+/// The policy is used up and nobody came; something new is a reason to ask again.
+fn after_last_resort(draft: &mut Draft<'_>, id: IncidentId) {
+    let Some(incident) = draft.incident(id) else { return };
+    let given_up = incident.exhausted_at.is_some() && incident.escalation.is_none();
+    if incident.state == IncidentState::Triggered && incident.severity.pages() && given_up {
+        let policy = escalate::policy_of(draft.org, incident);
+        escalate::start(draft, id, policy, 0, "new alert after the policy was exhausted".into());
+    }
+}
+
 /// The same key again: only what is new is written.
 fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
     let severity = signal.severity.unwrap_or(known.severity);
     let summary = signal.summary.as_deref().map(CompactString::from);
     if severity != known.severity || summary != known.summary {
         draft.emit(Event::AlertUpdated { alert: known.id, severity, summary });
-        if severity > known.severity {
+        if known.suppressed.is_some() {
+            silence::hold::severity_changed(draft, known, severity);
+        } else if severity > known.severity {
             let reason = format!("{} is {}", known.id, severity.as_str());
             raise(draft, known.incident, Severity::from(severity), &reason);
         }
+    }
+    if known.incident.is_none() {
+        return Reply::done(format!("{} still fires, suppressed", known.id)).about(known.id);
     }
     Reply::done(format!("{} still fires in {}", known.id, known.incident)).about(known.incident).about(known.id)
 }
@@ -172,6 +211,9 @@ fn acknowledge(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> 
     };
     let (alert, incident) = (alert.id, alert.incident);
     debug_assert!(matches!(draft.actor(), Actor::Integration(_)));
+    if incident.is_none() {
+        return Reply::done(format!("{alert} is suppressed: nobody is paged about it")).about(alert);
+    }
     let reply = |text: String| Reply::done(text).about(incident).about(alert);
     // What a person has taken, mitigated or snoozed is not taken from them.
     let triggered = draft.incident(incident).is_some_and(|incident| incident.state == IncidentState::Triggered);
@@ -239,28 +281,29 @@ fn group(sender: &Integration, signal: &Signal, route: &Route) -> CompactString 
 
 fn open_incident(
     draft: &mut Draft<'_>,
-    signal: &Signal,
-    route: &Route,
+    alert: &AlertOpened,
+    unrouted: bool,
     severity: Severity,
     group: CompactString,
 ) -> IncidentId {
     let incident = draft.next_incident();
-    let team = draft.org.services.get(&route.service).map(|service| service.team.clone()).unwrap_or_default();
-    let title = match signal.summary.as_deref().filter(|summary| !summary.trim().is_empty()) {
-        Some(summary) if summary.contains(&signal.name) => summary.to_owned(),
-        Some(summary) => format!("{}: {summary}", signal.name),
-        None => signal.name.clone(),
+    let team = draft.org.services.get(&alert.service).map(|service| service.team.clone()).unwrap_or_default();
+    let name = alert.name.as_str();
+    let title = match alert.summary.as_deref().filter(|summary| !summary.trim().is_empty()) {
+        Some(summary) if summary.contains(name) => summary.to_owned(),
+        Some(summary) => format!("{name}: {summary}"),
+        None => name.to_owned(),
     };
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     draft.emit(Event::IncidentOpened(Box::new(IncidentOpened {
         incident,
         title: title.chars().take(TITLE_MAX).collect(),
-        service: route.service.clone(),
+        service: alert.service.clone(),
         team,
         severity,
         group,
-        environment: signal.environment.as_deref().map(CompactString::from),
-        unrouted: route.unrouted(),
+        environment: alert.environment.clone(),
+        unrouted,
         place: None,
     })));
     incident

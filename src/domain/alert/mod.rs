@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::event::AlertOpened;
 use super::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use super::signal::AlertSeverity;
+use super::silence::Suppression;
 use super::time::Timestamp;
 
 /// One thing that one sender complains about.
@@ -26,7 +27,8 @@ pub struct Alert {
     pub integration: IntegrationId,
     /// Its dedup key.
     pub key: CompactString,
-    /// The incident it belongs to.
+    /// The incident it belongs to; none while it is suppressed before it opened or joined one.
+    #[serde(default, skip_serializing_if = "IncidentId::is_none")]
     pub incident: IncidentId,
     /// The service it was routed to.
     pub service: ServiceId,
@@ -57,6 +59,9 @@ pub struct Alert {
     /// When it recovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Why it pages nobody, if a silence holds it back (or did until it recovered).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppressed: Option<Box<Suppression>>,
 }
 
 impl Alert {
@@ -78,6 +83,7 @@ impl Alert {
             opened_at: at,
             started_at: opened.started_at,
             resolved_at: None,
+            suppressed: None,
         }
     }
 }

@@ -10,7 +10,7 @@ const LIST_MAX: usize = 20;
 
 /// `2 alerts fire`.
 pub fn firing(state: &State) -> String {
-    match state.alerts.len() {
+    match state.alerts.len().saturating_sub(state.suppressed_count()) {
         0 => "No alert fires".to_owned(),
         1 => "1 alert fires".to_owned(),
         n => format!("{n} alerts fire"),
@@ -19,27 +19,36 @@ pub fn firing(state: &State) -> String {
 
 /// `/alert list`: what fires, newest first.
 pub fn list(state: &State) -> String {
-    if state.alerts.is_empty() {
-        return "No alert fires.".to_owned();
+    let hidden = match state.suppressed_count() {
+        0 => String::new(),
+        n => format!("\n{n} more suppressed: /alert list suppressed"),
+    };
+    let total = state.alerts.len().saturating_sub(state.suppressed_count());
+    if total == 0 {
+        return format!("No alert fires.{hidden}");
     }
     let mut text = format!("{}:\n", firing(state));
-    for alert in state.alerts.values().rev().take(LIST_MAX) {
-        let _ = writeln!(
-            text,
-            "{} {} {}: {} · {} · <t:{}:R>",
-            alert.id,
-            alert.severity.as_str(),
-            service(alert),
-            alert.name,
-            alert.incident,
-            alert.opened_at.unix_secs()
-        );
+    for alert in state.alerts.values().rev().filter(|alert| alert.suppressed.is_none()).take(LIST_MAX) {
+        let _ = writeln!(text, "{}", line(alert));
     }
-    if state.alerts.len() > LIST_MAX {
-        let _ = writeln!(text, "… and {} more (GET /v1/alerts has all)", state.alerts.len() - LIST_MAX);
+    if total > LIST_MAX {
+        let _ = writeln!(text, "… and {} more (GET /v1/alerts has all)", total - LIST_MAX);
     }
-    text.push_str("One of them: /alert show ALR-n");
+    let _ = write!(text, "One of them: /alert show ALR-n{hidden}");
     text
+}
+
+/// One line of a list.
+pub fn line(alert: &Alert) -> String {
+    let incident = if alert.incident.is_none() { String::new() } else { format!(" · {}", alert.incident) };
+    format!(
+        "{} {} {}: {}{incident} · <t:{}:R>",
+        alert.id,
+        alert.severity.as_str(),
+        service(alert),
+        alert.name,
+        alert.opened_at.unix_secs()
+    )
 }
 
 /// `/alert show`.
@@ -62,7 +71,14 @@ pub fn show(alert: &Alert) -> String {
     for (name, value) in alert.labels.iter() {
         let _ = writeln!(text, "  {name}={value}");
     }
-    let _ = write!(text, "Its incident: /incident show {}", alert.incident);
+    if let Some(why) = &alert.suppressed {
+        let _ = writeln!(text, "suppressed by {} since <t:{}:f>: {}", why.silence, why.since.unix_secs(), why.reason);
+    }
+    if alert.incident.is_none() {
+        text.push_str("It opened no incident. What is silenced: /alert silences");
+    } else {
+        let _ = write!(text, "Its incident: /incident show {}", alert.incident);
+    }
     text
 }
 

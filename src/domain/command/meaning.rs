@@ -1,7 +1,6 @@
 //! The one table of what commands mean: the `run` of a command file → a typed `Command`. How an option becomes a value
 //! is `value`'s; whether the person may, and whether the record exists, is decided by the practices.
 
-use super::Call;
 use super::grammar::{option, phrases, usage_hint};
 use super::spec::{CommandSpec, OptionKind, Permission};
 use super::typed::{Command, Meant, PostmortemCommand, ProblemCommand};
@@ -10,6 +9,7 @@ use super::value::{
     target,
 };
 use super::word::{clean, shown};
+use super::{Call, silence};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
@@ -343,7 +343,45 @@ pub const MEANINGS: &[Meaning] = &[
         takes: &[OF],
         build: |given| Ok(Command::OncallNext { of: given.read("of", oncall_of)? }),
     },
-    Meaning { run: "alert.list", permission: Permission::Read, takes: &[], build: |_| Ok(Command::AlertList) },
+    Meaning {
+        run: "alert.list",
+        permission: Permission::Read,
+        takes: &[may("which", OptionKind::Choice).of(&["firing", "suppressed"])],
+        build: silence::alerts,
+    },
+    Meaning {
+        run: "alert.silence",
+        permission: Permission::Respond,
+        takes: &[
+            may("matchers", OptionKind::Text),
+            may("service", OptionKind::Service),
+            may("key", OptionKind::Text),
+            may("for", OptionKind::Duration),
+            may("until", OptionKind::Text),
+            may("reason", OptionKind::Text),
+            may("preview", OptionKind::Choice).of(&["yes", "no"]),
+        ],
+        build: silence::asked,
+    },
+    Meaning { run: "alert.silences", permission: Permission::Read, takes: &[], build: |_| Ok(Command::AlertSilences) },
+    Meaning {
+        run: "alert.unsilence",
+        permission: Permission::Respond,
+        takes: &[needs("silence", OptionKind::Text)],
+        build: silence::unsilence,
+    },
+    Meaning {
+        run: "service.maintenance",
+        permission: Permission::Respond,
+        takes: &[
+            needs("service", OptionKind::Service),
+            may("for", OptionKind::Duration),
+            may("until", OptionKind::Text),
+            may("reason", OptionKind::Text),
+            may("end", OptionKind::Choice).of(&["now"]),
+        ],
+        build: silence::maintenance,
+    },
     Meaning {
         run: "alert.show",
         permission: Permission::Read,

@@ -6,6 +6,7 @@ pub mod grammar;
 pub mod help;
 pub mod meaning;
 pub mod offer;
+mod silence;
 pub mod spec;
 pub mod typed;
 mod value;

@@ -1,9 +1,11 @@
 //! The typed command: what a person asks for once every option stands for something the organisation knows.
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
-use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
+use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
 use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
+use crate::domain::silence::start::Asked;
+use crate::domain::silence::until::Ends;
 use crate::domain::time::Span;
 
 /// What a person asks for. Every name in it exists in the organisation; records need not exist.
@@ -139,7 +141,33 @@ pub enum Command {
         of: Option<OncallOf>,
     },
     /// Show the alerts that fire.
-    AlertList,
+    AlertList {
+        /// Those that a silence holds back, not the others.
+        suppressed: bool,
+    },
+    /// Silence alerts for a while, or tell which it would mute.
+    AlertSilence {
+        /// What is asked for.
+        asked: Asked,
+    },
+    /// Show what is silenced.
+    AlertSilences,
+    /// End a silence.
+    AlertUnsilence {
+        /// Which.
+        silence: SilenceId,
+    },
+    /// Begin (or end) the maintenance of a service: its alerts are silenced.
+    ServiceMaintenance {
+        /// Which.
+        service: ServiceId,
+        /// Until when, if said.
+        ends: Option<Ends>,
+        /// Why, if said.
+        reason: Option<String>,
+        /// Whether it is over.
+        over: bool,
+    },
     /// Show one alert.
     AlertShow {
         /// Which.

@@ -129,6 +129,12 @@ fn one_of<T>(option: &OptionSpec, value: &str, what: &str, found: Option<T>) -> 
     })
 }
 
+/// A word of a choice that stands for nothing but itself, in lower case.
+pub(super) fn choice(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<String, Reject> {
+    let found = choices(option).find(|word| word.eq_ignore_ascii_case(value)).map(str::to_owned);
+    one_of(option, value, "one of its words", found)
+}
+
 pub(super) fn severity(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Severity, Reject> {
     one_of(option, value, "a severity", Severity::from_word(value))
 }

@@ -7,6 +7,7 @@ use crate::domain::incident::{Incident, IncidentState, show};
 use crate::domain::oncall;
 use crate::domain::org::Org;
 use crate::domain::paging::audit;
+use crate::domain::silence;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -35,6 +36,9 @@ pub fn status(state: &State, org: &Org, now: Timestamp) -> String {
     }
     if open.len() > LINES_MAX {
         let _ = writeln!(text, "… and {} more: /incident list", open.len() - LINES_MAX);
+    }
+    if let Some(line) = silence::show::status(state, now) {
+        let _ = writeln!(text, "{line}");
     }
     let duty: Vec<String> = org
         .schedules

@@ -54,6 +54,13 @@ impl State {
                 self.dirty.touched.insert(RecordKey::Token(token.clone()));
             }
             Event::AlertOpened(opened) => self.open_alert(stamp, opened),
+            Event::AlertSuppressed(_)
+            | Event::AlertMuted { .. }
+            | Event::AlertUnmuted { .. }
+            | Event::SilenceStarted(_)
+            | Event::SilenceReminded { .. }
+            | Event::SilenceEnded { .. }
+            | Event::SilenceReleased { .. } => self.apply_silence(stamp, event),
             Event::AlertUpdated { alert, severity, summary } => {
                 if let Some(kept) = self.alerts.get_mut(alert) {
                     kept.severity = *severity;
@@ -140,7 +147,11 @@ impl State {
     }
 
     fn open_alert(&mut self, stamp: &Stamp<'_>, opened: &AlertOpened) {
-        let alert = Alert::opened(stamp.at, opened);
+        let mut alert = Alert::opened(stamp.at, opened);
+        // One that a silence held back fires since then.
+        if let Some(before) = self.take_suppressed(alert.id) {
+            alert.opened_at = before.opened_at;
+        }
         self.meta.alerts = self.meta.alerts.max(alert.id.0);
         self.index.by_key.insert((alert.integration.clone(), alert.key.clone()), alert.id);
         self.index.alerts_of.insert((alert.incident, alert.id));
@@ -154,6 +165,9 @@ impl State {
         let mut alert = *self.alerts.remove(&id)?;
         self.index.by_key.remove(&(alert.integration.clone(), alert.key.clone()));
         self.index.alerts_of.remove(&(alert.incident, id));
+        if let Some(suppression) = &alert.suppressed {
+            self.index.suppressed.remove(&(suppression.silence, id));
+        }
         alert.resolved_at = Some(stamp.at);
         let incident = alert.incident;
         self.dirty.touched.insert(RecordKey::Alert(id));
@@ -201,6 +215,7 @@ impl State {
         for id in ids {
             self.change(id, |incident| incident.shift(by));
         }
+        self.shift_silences(by);
         let notices: Vec<DeliveryId> = self.notices.keys().cloned().collect();
         for id in notices {
             if let Some(notice) = self.notices.get_mut(&id) {

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
+use super::silence::Silence;
 use super::time::Timestamp;
 
 /// What all commits so far add up to.
@@ -36,6 +37,8 @@ pub struct State {
     pub answers: BTreeMap<CompactString, KeptAnswer>,
     /// Personal tokens in force, by their public name.
     pub tokens: BTreeMap<CompactString, Token>,
+    /// Silences in force, and the last ones that ended.
+    pub silences: BTreeMap<SilenceId, Silence>,
     /// Problems that are not closed.
     pub problems: BTreeMap<ProblemId, Box<Problem>>,
     /// Of which kind the incidents of the last thirty days were; bounded.
@@ -65,6 +68,9 @@ pub struct Meta {
     pub incidents: u64,
     /// The last alert's number.
     pub alerts: u64,
+    /// The last silence's number.
+    #[serde(default)]
+    pub silences: u64,
     /// The configuration in force.
     pub config: CompactString,
     /// The last problem's number.
@@ -104,6 +110,7 @@ pub struct Index {
     /// A reopened incident can stand beside a newer one of its group.
     pub(in crate::domain) groups: BTreeSet<(CompactString, IncidentId)>,
     pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
+    pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
     /// Recent incidents by their kind.
@@ -159,6 +166,8 @@ pub enum RecordKey {
     Answer(CompactString),
     /// A token.
     Token(CompactString),
+    /// A silence.
+    Silence(SilenceId),
     /// A problem.
     Problem(ProblemId),
     /// Of which kind an incident was.
@@ -204,6 +213,8 @@ pub struct OpenRecords {
     pub answers: Vec<(CompactString, KeptAnswer)>,
     /// Tokens by public name.
     pub tokens: Vec<(CompactString, Token)>,
+    /// Silences.
+    pub silences: Vec<Silence>,
     /// Problems that are not closed.
     pub problems: Vec<Problem>,
     /// Of which kind recent incidents were.
@@ -346,6 +357,7 @@ impl State {
             notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
+            silences: records.silences.into_iter().map(|silence| (silence.id, silence)).collect(),
             problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
             recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
             waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
@@ -359,6 +371,7 @@ impl State {
         }
         state.put_back();
         state.index_alerts_and_notices();
+        state.index_silences();
         state
     }
 
@@ -371,6 +384,7 @@ impl State {
             notices: self.notices.values().cloned().collect(),
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            silences: self.silences.values().cloned().collect(),
             problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
             recent: self.recent.values().cloned().collect(),
             waiting: self.waiting_postmortems.values().cloned().collect(),

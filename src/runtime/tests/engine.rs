@@ -4,10 +4,11 @@
 use crossbeam_channel::{TryRecvError, unbounded};
 
 use super::stand::{HUNG, Stand};
+use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{Content, Outcome, Priority};
 use crate::domain::desk::Desk;
 use crate::domain::id::IncidentId;
-use crate::domain::input::Unavailable;
+use crate::domain::input::{Input, InputKind, Place, Unavailable};
 use crate::domain::time::Span;
 use crate::runtime::handle::{QUEUE, Tell};
 use crate::runtime::recover;
@@ -136,6 +137,57 @@ fn a_closed_incident_that_is_named_is_loaded() {
     assert!(shown.contains("closed") && shown.contains("for the record"), "{shown}");
     assert!(stand.said("ben", "/incident reopen INC-1").contains("open again"));
     assert!(stand.glance(|view| view.state.incidents.contains_key(&IncidentId(1))));
+}
+
+#[test]
+fn a_record_that_was_reopened_and_closed_while_it_was_loaded_is_loaded_anew() {
+    let stand = Stand::new();
+    close_one(&stand);
+    let begun = stand.glance(|view| view.state.meta.seq);
+    let stale = stand.records.get_incident(IncidentId(1)).expect("readable").expect("it is closed");
+    stand.said("ben", "/incident reopen INC-1");
+    stand.said("ben", "/incident note INC-1 \"it was not over\"");
+    stand.said("ben", "/resolve INC-1");
+    stand.said("ben", "/incident close INC-1");
+    // Only now comes what was loaded before all that.
+    let (tell, told) = unbounded();
+    let place = Place { chat: "api".into(), ..Place::default() };
+    let reopen = Input {
+        by: By::new(Actor::Person("cas".into()), "api"),
+        idempotency: None,
+        kind: InputKind::Text { place, text: "/incident reopen INC-1".to_owned() },
+        closed: vec![stale.into()],
+    };
+    let done = Box::new(move |answers| {
+        let _ = tell.send(answers);
+    });
+    stand.engine.tell(Tell::Loaded(vec![reopen], done, begun));
+    let answers = told.recv_timeout(HUNG).expect("answered").expect("taken");
+    assert!(answers[0].reply.is_ok(), "{answers:?}");
+    let timeline = stand.said("ben", "/incident timeline INC-1");
+    assert!(timeline.contains("note: it was not over"), "its history is lost: {timeline}");
+}
+
+#[test]
+fn an_alarm_past_the_journal_is_tried_again_by_the_same_id() {
+    let stand = Stand::new();
+    stand.disk.fail();
+    let lost = stand.say("ben", DECLARE);
+    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    let alarms = [stand.started(), stand.started(), stand.started()];
+    stand.receipt(&alarms[0], Outcome::Accepted);
+    stand.receipt(&alarms[1], Outcome::Permanent { reason: "gone".into() });
+    stand.receipt(&alarms[2], Outcome::Retryable { reason: "busy".into(), after: None, unknown: false });
+    for _ in 0..3 {
+        stand.tick();
+    }
+    let again = stand.started();
+    assert_eq!((&again.id, again.attempt, &again.to), (&alarms[2].id, 2, &alarms[2].to));
+    stand.receipt(&again, Outcome::Accepted);
+    for _ in 0..60 {
+        stand.tick();
+    }
+    assert!(stand.starts.is_empty(), "what arrived is not sent again");
 }
 
 #[test]

@@ -218,6 +218,7 @@ impl Stand {
             durable,
             clock: Arc::<StillClock>::clone(&clock),
             shelf: shelf.expect("a thread"),
+            epoch: opened.found.epoch,
         };
         let thread = engine::start(queues, parts, writer.expect("a thread"), Box::new(Noted(start)));
         let thread = Some(thread.expect("a thread"));
