@@ -195,9 +195,10 @@ fn an_attempt_that_failed_is_told_with_the_next() {
     assert_snapshot!(night.say("ann", "/incident pages INC-1"), @r#"
     INC-1 sev1 api: prom k
     INC-1.p1 ann: paged 23:00:00, on its way (on call for core-primary, step 1 of core)
-      ann via chat: 1 attempt failed, next in 1 second (n1ght-1.0)
+      ann via chat: 1 attempt failed, next in 1 second: no answer (n1ght-1.0)
       ann via email: waits to be sent (n1ght-1.1)
     "#);
+    assert_snapshot!(night.say("ann", "/status"), @"");
 }
 
 #[test]
