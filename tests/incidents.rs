@@ -13,5 +13,7 @@ mod night;
 mod paging;
 #[path = "incidents/silences.rs"]
 mod silences;
+#[path = "incidents/together.rs"]
+mod together;
 #[path = "incidents/words.rs"]
 mod words;

@@ -220,6 +220,8 @@ pub enum WakeupKind {
     Silence(SilenceId),
     /// The next summary is posted.
     Summary,
+    /// An update is asked for.
+    UpdateDue(IncidentId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -231,6 +233,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Close(id) => write!(f, "the closing of {id}"),
             Self::Silence(id) => write!(f, "the end of {id}"),
             Self::Summary => f.write_str("the next summary"),
+            Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
         }
     }
 }

@@ -15,9 +15,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
-use super::{App, ask, document};
+use super::{App, Tally, ask, document};
 use crate::domain::incident::IncidentState;
 
 /// Upper bounds of the latency buckets, in seconds: fine around the time a sync takes.
@@ -57,6 +57,7 @@ pub(crate) struct Metrics {
     alerts: Gauge,
     suppressed: Gauge,
     owed: Gauge,
+    oldest: Gauge,
     seq: Gauge,
     healthy: Gauge,
 }
@@ -68,7 +69,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(tally: &Tally) -> Self {
         let mut registry = Registry::with_prefix("opsbell");
         let new = Self {
             requests: Family::default(),
@@ -79,6 +80,7 @@ impl Metrics {
             alerts: Gauge::default(),
             suppressed: Gauge::default(),
             owed: Gauge::default(),
+            oldest: Gauge::default(),
             seq: Gauge::default(),
             healthy: Gauge::default(),
             registry: Registry::default(),
@@ -95,9 +97,28 @@ impl Metrics {
             new.suppressed.clone(),
         );
         registry.register("deliveries_owed", "Pages and posts still to be sent", new.owed.clone());
+        let text = "How long the oldest of them is owed";
+        registry.register_with_unit("oldest_owed", text, Unit::Seconds, new.oldest.clone());
+        tally.register(&mut registry);
         registry.register("durable_seq", "The last durable commit", new.seq.clone());
         registry.register("healthy", "1 while the engine answers and reports no trouble", new.healthy.clone());
         Self { registry, ..new }
+    }
+
+    /// No incident is open, in any state.
+    pub fn no_incidents(&self) {
+        for state in OPEN {
+            self.incidents.get_or_create(&InState { state: state.as_str() }).set(0);
+        }
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if text::encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
     }
 
     /// Counts one body; `None`: its source is unknown.
@@ -147,17 +168,21 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
         }
         let owed = view.state.owed_count();
         let suppressed = view.state.suppressed_count();
-        (by_state, (view.state.alerts.len(), suppressed), owed, view.durable.0, view.trouble.is_none())
+        let since = view.state.owed().next().map(|(_, delivery)| delivery.owed_at);
+        let oldest = since.map_or(0, |since| view.now.since(since).0.max(0) / 1000);
+        let alerts = (view.state.alerts.len(), suppressed);
+        (by_state, alerts, (owed, oldest), view.durable.0, view.trouble.is_none())
     });
     let metrics = &app.metrics;
     match seen.await {
-        Ok((by_state, (alerts, suppressed), owed, seq, healthy)) => {
+        Ok((by_state, (alerts, suppressed), (owed, oldest), seq, healthy)) => {
             for (state, n) in OPEN.iter().zip(by_state) {
                 metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
             }
             metrics.alerts.set(gauge(alerts));
             metrics.suppressed.set(gauge(suppressed));
             metrics.owed.set(gauge(owed));
+            metrics.oldest.set(oldest);
             metrics.seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
             metrics.healthy.set(i64::from(healthy));
         }
@@ -165,11 +190,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             metrics.healthy.set(0);
         }
     }
-    let mut body = String::new();
-    if text::encode(&mut body, &metrics.registry).is_err() {
-        body.clear();
-    }
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(metrics.text()));
     let format = HeaderValue::from_static(FORMAT);
     response.headers_mut().insert(CONTENT_TYPE, format);
     response

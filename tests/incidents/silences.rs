@@ -69,7 +69,7 @@ ALR-1 high api: prom db · INC-1 · now
 To do it: the same with for:2h reason:"why" instead of preview:yes
 "#);
     insta::assert_snapshot!(night.say("ann", "/alert silence service:api for:1h reason:\"a rack moves\""), @r#"
-SIL-1: mutes service=api until 29 March 2026 00:00 (1h): a rack moves
+SIL-1: mutes service=api until 29 Mar 2026 00:00 (1h): a rack moves
 1 alert is muted now:
 ALR-1 high api: prom db · INC-1 · now
 INC-1 pages nobody until then.
@@ -84,13 +84,13 @@ What holds them back: /alert silences
 "#);
     insta::assert_snapshot!(night.say("ann", "/alert show ALR-2"), @r#"
 ALR-2 critical api: prom web
-fires · from prom · key web · since 28 March 2026 23:00
-suppressed by SIL-1 since 28 March 2026 23:00: a rack moves
+fires · from prom · key web · since 28 Mar 2026 23:00
+suppressed by SIL-1 since 28 Mar 2026 23:00: a rack moves
 It opened no incident. What is silenced: /alert silences
 "#);
     insta::assert_snapshot!(night.say("ann", "/alert silences"), @r#"
 1 silence in force:
-SIL-1 service=api by ann: a rack moves · until 29 March 2026 00:00, mutes 2 alerts
+SIL-1 service=api by ann: a rack moves · until 29 Mar 2026 00:00, mutes 2 alerts
 What they hold back: /alert list suppressed · To end one: /alert unsilence SIL-n
 "#);
     insta::assert_snapshot!(night.say("ann", "/status"), @r#"

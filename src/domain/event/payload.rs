@@ -8,6 +8,7 @@ use crate::domain::alert::Labels;
 use crate::domain::delivery::{Content, Destination, Priority};
 use crate::domain::id::{AlertId, DeliveryId, IncidentId, IntegrationId, ServiceId, TeamId};
 use crate::domain::incident::Severity;
+use crate::domain::incident::assess::Assessed;
 use crate::domain::input::Place;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::Timestamp;
@@ -75,6 +76,12 @@ pub struct IncidentOpened {
     /// Where it was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Whether only those see it who are invited or paged, and administrators.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// The impact and urgency that its severity follows from, if they were said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessed: Option<Assessed>,
 }
 
 /// Something is owed to somebody.

@@ -10,7 +10,7 @@ use crate::domain::alert::Alert;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{AlertId, IncidentId, ServiceId, SilenceId};
-use crate::domain::incident::{IncidentState, life};
+use crate::domain::incident::{IncidentState, life, private};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::{Span, Timestamp};
@@ -119,10 +119,16 @@ fn begin(draft: &mut Draft<'_>, asked: Asked, maintenance: bool, next: &str) -> 
     Ok(Reply::done(reply).about(id))
 }
 
-/// The alerts that fire, match, and are not suppressed yet; oldest first.
+/// The alerts that fire, match, and are not suppressed yet; oldest first. Those of a private incident are for whoever
+/// may see it.
 fn matching<'a>(draft: &Draft<'a>, matchers: &[Matcher]) -> Vec<&'a Alert> {
     let alerts = draft.state.alerts.values().map(|alert| &**alert).filter(|alert| alert.suppressed.is_none());
+    let seen = |alert: &Alert| {
+        let incident = draft.state.incidents.get(&alert.incident);
+        incident.is_none_or(|incident| private::may_see(draft.org, draft.actor(), incident))
+    };
     alerts
+        .filter(|alert| seen(alert))
         .filter(|alert| {
             let subject = Subject::from(*alert);
             matchers.iter().all(|matcher| matcher.matches(&subject))
