@@ -262,7 +262,12 @@ impl Delivery {
             to: owed.to.clone(),
             priority: owed.priority,
             owed_at: at,
-            status: DeliveryStatus::Owed { attempts: 0, not_before: None, unknown: false, trouble: CompactString::default() },
+            status: DeliveryStatus::Owed {
+                attempts: 0,
+                not_before: None,
+                unknown: false,
+                trouble: CompactString::default(),
+            },
             content: Some(Box::new(owed.content.clone())),
         }
     }

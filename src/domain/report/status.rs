@@ -59,7 +59,8 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     let (retried, first) = audit::retried(state, 2);
     if retried > 0 {
         let verb = if retried == 1 { "message has not got through yet" } else { "messages have not got through yet" };
-        let more = if retried > first.len() { format!("; … and {} more", retried - first.len()) } else { String::new() };
+        let more =
+            if retried > first.len() { format!("; … and {} more", retried - first.len()) } else { String::new() };
         let _ = writeln!(text, "TROUBLE: {retried} {verb}: {}{more}", first.join("; "));
     }
     if late.is_empty() {
