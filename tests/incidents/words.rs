@@ -204,7 +204,7 @@ fn an_attempt_that_failed_is_told_with_the_next() {
     INC-1 sev1 api: prom k · triggered · now
     On call: core-primary ann · later nobody
     TROUBLE: 1 message has not got through yet: to ann via chat about INC-1, 1 attempt failed (no answer)
-    2 messages wait to be sent, nothing is overdue.
+    It is tried again; nothing is overdue.
     "#);
 }
 

@@ -66,7 +66,8 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     if late.is_empty() {
         text.push_str(&match (state.owed_count(), retried) {
             (0, _) => "Nothing waits to be sent, nothing is overdue.".to_owned(),
-            (owed, retried) if owed == retried => "Another attempt is planned for each; nothing is overdue.".to_owned(),
+            (1, 1) => "It is tried again; nothing is overdue.".to_owned(),
+            (owed, retried) if owed == retried => "They are tried again; nothing is overdue.".to_owned(),
             (1, _) => "1 message waits to be sent, nothing is overdue.".to_owned(),
             (n, _) => format!("{n} messages wait to be sent, nothing is overdue."),
         });
