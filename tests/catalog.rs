@@ -161,6 +161,7 @@ fn a_first_configuration_has_nothing_to_find_and_overwrites_nothing() {
     let loaded = catalog::load_dir(&new, &|_| Some("a key of some length".to_owned())).expect("readable");
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, Form::Plain));
     assert!(catalog::not_built(&loaded.config.expect("good")).is_empty());
+    assert_eq!(catalog::secrets_named(&new), ["OPSBELL_KEY_PROMETHEUS"]);
     let again = catalog::write_new(&new).expect_err("not empty");
     assert!(again.to_string().contains("is not empty, and nothing in it is overwritten"), "{again}");
     let file = dir.path().join("file");

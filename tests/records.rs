@@ -100,7 +100,7 @@ fn notice(seq: u64) -> Delivery {
         to: Destination::Person { person: "bas".into(), method: Method::Email },
         priority: Priority::Notice,
         owed_at: Timestamp(1),
-        status: DeliveryStatus::Owed { attempts: 0, not_before: None, unknown: false },
+        status: DeliveryStatus::Owed { attempts: 0, not_before: None, unknown: false, trouble: Default::default() },
         content: None,
     }
 }

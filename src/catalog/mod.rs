@@ -116,6 +116,17 @@ pub fn missing_secrets(config: &Config) -> Vec<Finding> {
     config.unread.clone()
 }
 
+/// The environment variables that a directory's configuration takes secrets from, set or not, in order of their names.
+pub fn secrets_named(dir: &std::path::Path) -> Vec<String> {
+    let named = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    // Whatever is wrong with it, `check` says.
+    let _ = load_dir(dir, &|name| {
+        named.borrow_mut().insert(name.to_owned());
+        None
+    });
+    named.into_inner().into_iter().collect()
+}
+
 /// `[server]`
 #[derive(Debug, Clone)]
 pub struct Server {

@@ -19,9 +19,13 @@ pub fn run(args: &Args) -> Result<(), End> {
         out(path.display())?;
     }
     let dir = args.dir.display();
-    out(format_args!(
-        "\nNext: edit {dir}/teams.toml, then `opsbell check --config {dir}`, `opsbell rehearse {dir}/stories/*.txt`"
-    ))?;
-    out(format_args!("and `opsbell serve --config {dir}`."))?;
+    out(format_args!("\nNext: edit {dir}/opsbell.toml and {dir}/teams.toml, then"))?;
+    for name in catalog::secrets_named(&args.dir) {
+        out(format_args!("  export {name}=…"))?;
+    }
+    out(format_args!("  opsbell check --config {dir}                # all that is wrong, with the line"))?;
+    out(format_args!("  opsbell rehearse {dir}/stories/*.txt        # nobody is really paged"))?;
+    out(format_args!("  opsbell serve --config {dir}"))?;
+    out("Make each key a long random text, for example with `openssl rand -hex 24`; its sender shows the same.")?;
     Ok(())
 }

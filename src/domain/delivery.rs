@@ -6,7 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::event::DeliveryOwed;
+use super::event::{DeliveryOwed, Event};
 use super::id::{DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
 use super::incident::Severity;
 use super::time::{Span, Timestamp};
@@ -228,6 +228,9 @@ pub enum DeliveryStatus {
         /// An earlier attempt may have arrived.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unknown: bool,
+        /// Why the last attempt did not succeed, without addresses or secrets.
+        #[serde(default, skip_serializing_if = "CompactString::is_empty")]
+        trouble: CompactString,
     },
     /// The provider took it.
     Accepted {
@@ -259,8 +262,25 @@ impl Delivery {
             to: owed.to.clone(),
             priority: owed.priority,
             owed_at: at,
-            status: DeliveryStatus::Owed { attempts: 0, not_before: None, unknown: false },
+            status: DeliveryStatus::Owed {
+                attempts: 0,
+                not_before: None,
+                unknown: false,
+                trouble: CompactString::default(),
+            },
             content: Some(Box::new(owed.content.clone())),
+        }
+    }
+
+    /// An attempt did not succeed, and another will be made.
+    pub fn retried(&mut self, event: &Event) {
+        if let Event::DeliveryRetried { attempts, not_before, unknown, reason, .. } = event {
+            self.status = DeliveryStatus::Owed {
+                attempts: *attempts,
+                not_before: Some(*not_before),
+                unknown: *unknown,
+                trouble: reason.clone(),
+            };
         }
     }
 

@@ -241,6 +241,7 @@ pub(crate) struct Delivery {
     pub status: DeliveryStatus,
     /// When it ended.
     pub at: Option<Time>,
+    /// Why it failed or was cancelled; while it is owed, why the last attempt did not succeed.
     pub reason: Option<String>,
 }
 

@@ -145,7 +145,7 @@ fn delivery(delivery: &Delivery) -> Value {
         Destination::Webhook(webhook) => (format!("webhook:{webhook}"), None),
     };
     let (status, at, reason) = match &delivery.status {
-        DeliveryStatus::Owed { .. } => ("owed", None, None),
+        DeliveryStatus::Owed { trouble, .. } => ("owed", None, Some(trouble).filter(|trouble| !trouble.is_empty())),
         DeliveryStatus::Accepted { at } => ("accepted", Some(at), None),
         DeliveryStatus::Failed { at, reason } => ("failed", Some(at), Some(reason)),
         DeliveryStatus::Cancelled { at, reason } => ("cancelled", Some(at), Some(reason)),

@@ -196,8 +196,15 @@ fn an_attempt_that_failed_is_told_with_the_next() {
     assert_snapshot!(night.say("ann", "/incident pages INC-1"), @r#"
     INC-1 sev1 api: prom k
     INC-1.p1 ann: paged 23:00:00, on its way (on call for core-primary, step 1 of core)
-      ann via chat: 1 attempt failed, next in 1 second (n1ght-1.0)
+      ann via chat: 1 attempt failed, next in 1 second: no answer (n1ght-1.0)
       ann via email: waits to be sent (n1ght-1.1)
+    "#);
+    assert_snapshot!(night.say("ann", "/status"), @r#"
+    1 open: 1 triggered, 0 acknowledged, 0 mitigated. 1 alert fires.
+    INC-1 sev1 api: prom k · triggered · now
+    On call: core-primary ann · later nobody
+    TROUBLE: 1 message has not got through yet: to ann via chat about INC-1, 1 attempt failed (no answer)
+    It is tried again; nothing is overdue.
     "#);
 }
 

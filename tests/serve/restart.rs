@@ -1,4 +1,4 @@
-//! Every payload of the shared collection pages; stopping, starting and losing the records changes no answer.
+//! Every payload of the collection's Alertmanager pages; stopping, starting and losing the records changes no answer.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,15 +9,6 @@ use crate::place::{Place, fire, paged, pages};
 use crate::support::server::{KEY, Server, poll};
 use crate::support::webhook::Behaviour;
 use crate::support::{PATIENCE, client::Client};
-
-/// Where the shared collection is, if it is there.
-#[allow(clippy::disallowed_methods, reason = "a test is told by its environment where the collection lies")]
-fn collection() -> PathBuf {
-    match std::env::var_os("OPSBELL_FIXTURES") {
-        Some(named) => named.into(),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"),
-    }
-}
 
 /// Everything that a person can read of the records, as one text.
 pub fn answers(server: &mut Server) -> Vec<(String, Value)> {
@@ -59,11 +50,8 @@ pub fn quiet(server: &mut Server) {
 
 #[test]
 fn every_payload_of_the_collection_is_taken_and_every_new_incident_pages() {
-    let folder = collection().join("alertmanager");
-    let Ok(entries) = fs::read_dir(&folder) else {
-        eprintln!("not checked: no fixtures in {} (set OPSBELL_FIXTURES to their folder)", folder.display());
-        return;
-    };
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/collection/alertmanager");
+    let entries = fs::read_dir(&folder).expect("the collection");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     let place = Place::new();

@@ -137,7 +137,11 @@ const JOINED_TOLD: u32 = 5;
 
 fn tell_joined(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
     let Some(incident) = draft.incident(id).filter(|incident| incident.alerts_total <= JOINED_TOLD) else { return };
-    let text = format!("{id}: {name} fires as well, {} alerts now. {}", incident.alerts_firing, incident.state);
+    let now = match incident.alerts_firing {
+        1 => "1 alert".to_owned(),
+        n => format!("{n} alerts"),
+    };
+    let text = format!("{id}: {name} fires as well, {now} now. {}", incident.state);
     draft.post(id, text);
 }
 

@@ -280,16 +280,16 @@ impl Incident {
                     page.state = PageState::Sent;
                 }
             }
-            Event::DeliveryRetried { delivery, attempts, not_before, unknown, .. } => {
+            Event::DeliveryRetried { delivery, .. } => {
                 if let Some(kept) = self.delivery_mut(delivery).filter(|kept| kept.owed()) {
-                    kept.status =
-                        DeliveryStatus::Owed { attempts: *attempts, not_before: Some(*not_before), unknown: *unknown };
+                    kept.retried(event);
                 }
             }
             Event::DeliveryFailed { delivery, reason, .. } => {
-                let to = self.delivery(delivery).map(|delivery| delivery.to.clone());
-                if let Some(to) = to {
-                    self.say(stamp, format_compact!("could not reach {to}: {reason}"));
+                let failed = self.delivery(delivery).map(|it| (it.to.clone(), it.is_page()));
+                if let Some((to, page)) = failed {
+                    let what = if page { "page" } else { "message" };
+                    self.say(stamp, format_compact!("{what} to {to} failed: {reason}"));
                 }
                 self.settle(delivery, DeliveryStatus::Failed { at: stamp.at, reason: reason.clone() });
             }

@@ -239,10 +239,11 @@ fn outcome(state: PageState) -> &'static str {
 fn ledger(delivery: &Delivery) -> String {
     let status = match &delivery.status {
         DeliveryStatus::Owed { attempts: 0, .. } => "waits to be sent".to_owned(),
-        DeliveryStatus::Owed { attempts, not_before, .. } => {
+        DeliveryStatus::Owed { attempts, not_before, trouble, .. } => {
             let next = not_before.map(|at| format!(", next <t:{}:R>", at.unix_secs())).unwrap_or_default();
             let s = if *attempts == 1 { "" } else { "s" };
-            format!("{attempts} attempt{s} failed{next}")
+            let why = if trouble.is_empty() { String::new() } else { format!(": {trouble}") };
+            format!("{attempts} attempt{s} failed{next}{why}")
         }
         DeliveryStatus::Accepted { at } => format!("sent <t:{}:T>", at.unix_secs()),
         DeliveryStatus::Failed { reason, .. } => format!("failed: {reason}"),

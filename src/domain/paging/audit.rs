@@ -11,6 +11,23 @@ const MOMENT_GRACE: Span = Span::secs(30);
 /// An owed message may wait this long for its first attempt (or its next one) before it counts as stuck.
 const SEND_GRACE: Span = Span::mins(2);
 
+/// Owed messages of which an attempt has failed: how many, and the first `most` of them in words.
+pub fn retried(state: &State, most: usize) -> (usize, Vec<String>) {
+    let mut told = Vec::new();
+    let mut count = 0;
+    for (incident, delivery) in state.owed() {
+        let DeliveryStatus::Owed { attempts: attempts @ 1.., trouble, .. } = &delivery.status else { continue };
+        count += 1;
+        if told.len() < most {
+            let about = incident.map(|id| format!(" about {id}")).unwrap_or_default();
+            let s = if *attempts == 1 { "" } else { "s" };
+            let why = if trouble.is_empty() { String::new() } else { format!(" ({trouble})") };
+            told.push(format!("to {}{about}, {attempts} attempt{s} failed{why}", delivery.to));
+        }
+    }
+    (count, told)
+}
+
 /// Everything overdue, in words; at most `most`.
 pub fn overdue(state: &State, now: Timestamp, most: usize) -> Vec<String> {
     let moments = state

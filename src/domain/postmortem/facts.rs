@@ -170,9 +170,19 @@ impl Facts {
     fn sort_in(&mut self, entry: &Entry, zone: Tz) {
         let said = |text: &str| ["note: ", "update: "].iter().any(|word| text.starts_with(word));
         let noise = |text: &str| {
-            ["paged ", "escalation ", "warning: ", "could not reach ", "was refused ", "postmortem ", "proposed "]
-                .iter()
-                .any(|word| text.starts_with(word))
+            [
+                "paged ",
+                "escalation ",
+                "warning: ",
+                "page to ",
+                "message to ",
+                "could not reach ",
+                "was refused ",
+                "postmortem ",
+                "proposed ",
+            ]
+            .iter()
+            .any(|word| text.starts_with(word))
         };
         let list = match entry.text.as_str() {
             text if said(text) => &mut self.told,

@@ -63,11 +63,20 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
         }
     }
     let late = audit::overdue(state, now, 3);
+    let (retried, first) = audit::retried(state, 2);
+    if retried > 0 {
+        let verb = if retried == 1 { "message has not got through yet" } else { "messages have not got through yet" };
+        let more =
+            if retried > first.len() { format!("; … and {} more", retried - first.len()) } else { String::new() };
+        let _ = writeln!(text, "TROUBLE: {retried} {verb}: {}{more}", first.join("; "));
+    }
     if late.is_empty() {
-        text.push_str(&match state.owed_count() {
-            0 => "Nothing waits to be sent, nothing is overdue.".to_owned(),
-            1 => "1 message waits to be sent, nothing is overdue.".to_owned(),
-            n => format!("{n} messages wait to be sent, nothing is overdue."),
+        text.push_str(&match (state.owed_count(), retried) {
+            (0, _) => "Nothing waits to be sent, nothing is overdue.".to_owned(),
+            (1, 1) => "It is tried again; nothing is overdue.".to_owned(),
+            (owed, retried) if owed == retried => "They are tried again; nothing is overdue.".to_owned(),
+            (1, _) => "1 message waits to be sent, nothing is overdue.".to_owned(),
+            (n, _) => format!("{n} messages wait to be sent, nothing is overdue."),
         });
     } else {
         let _ = write!(text, "OVERDUE: {}", late.join("; "));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{KeptAnswer, RecordKey, State, Token};
 use crate::domain::alert::Alert;
-use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::delivery::Delivery;
 use crate::domain::event::{AlertOpened, Commit, DeliveryOwed, Event};
 use crate::domain::id::{AlertId, DeliveryId, IncidentId};
 use crate::domain::incident::Incident;
@@ -219,10 +219,9 @@ impl State {
 
     /// A notice is kept only while it is owed; its ledger is the journal.
     fn settle_notice(&mut self, event: &Event, id: &DeliveryId) {
-        if let Event::DeliveryRetried { attempts, not_before, unknown, .. } = event {
+        if let Event::DeliveryRetried { .. } = event {
             if let Some(notice) = self.notices.get_mut(id) {
-                notice.status =
-                    DeliveryStatus::Owed { attempts: *attempts, not_before: Some(*not_before), unknown: *unknown };
+                notice.retried(event);
             }
         } else {
             self.notices.remove(id);
