@@ -16,6 +16,7 @@ use super::error::{Failure, status_of};
 use super::ingest::idempotency_key;
 use super::paged::{self, Part};
 use super::read::{Answer, below, items, no_id, none, one_incident};
+use super::sight::Sight;
 use super::{App, ask, body, document, ingest, schema, shape};
 use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::desk::{RecordList, RecordQuery};
@@ -95,9 +96,10 @@ pub(crate) async fn problem(State(app): State<Arc<App>>, Path(id): Path<String>,
     responses((status = 200, description = "The text", body = String, content_type = "text/markdown"), document::Reading)
 )]
 pub(crate) async fn postmortem(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
     let incident = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
+    sight.admitted(&incident)?;
     let Some(known) = incident.postmortem() else {
         return Err(Failure::not_found(format!("{id} has no postmortem"))
             .hint(format!("it is drafted when a sev1 or sev2 is resolved; begin one: /postmortem edit {id}")));

@@ -3,7 +3,7 @@
 //! published again then. Who may do it has been asked before these functions are called.
 
 use super::section;
-use super::{Drafted, Edited, Postmortem, PostmortemState, Published, TEXT_MAX};
+use super::{Drafted, Edited, Postmortem, PostmortemState, Published, TEXT_MAX, Waiting};
 use crate::domain::delivery::{Content, Destination, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -61,7 +61,8 @@ fn post(draft: &mut Draft<'_>, id: IncidentId, text: String) {
         return draft.post(id, text);
     }
     let Ok(incident) = draft.any(id) else { return };
-    if let Some(channel) = draft.channel(incident).cloned() {
+    // Who belongs to a private one reads it where it is: a channel would tell the others.
+    if let Some(channel) = draft.channel(incident).filter(|_| !incident.private).cloned() {
         draft.owe(None, None, Destination::Channel(channel), Priority::Post, Content::Post { text });
     }
 }
@@ -100,12 +101,13 @@ pub fn show(incident: &Incident) -> Result<Reply, Reject> {
 pub fn list(draft: &Draft<'_>) -> String {
     use std::fmt::Write;
     const LIST_MAX: usize = 20;
-    let waiting = &draft.state.waiting_postmortems;
+    let public = |one: &&Waiting| !draft.state.meta.private.contains(&one.incident);
+    let waiting: Vec<_> = draft.state.waiting_postmortems.values().filter(public).collect();
     if waiting.is_empty() {
         return "No postmortem waits to be published.".to_owned();
     }
     let mut text = format!("{} to be published:\n", waiting.len());
-    for one in waiting.values().take(LIST_MAX) {
+    for one in waiting.iter().take(LIST_MAX) {
         let (state, since) = (one.state, one.since.unix_secs());
         let _ = writeln!(
             text,

@@ -18,6 +18,7 @@ use crate::domain::delivery::{Content, Destination, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{IncidentId, ProblemId, ServiceId};
+use crate::domain::incident::Incident;
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
 
@@ -43,7 +44,7 @@ pub fn open(
         let problem = opened(draft, title, service, None);
         return Ok(told(draft, problem, title, &[]));
     };
-    let record = draft.any(id)?;
+    let record = public(draft, id)?;
     if let Some(problem) = belongs_to(draft, id).or_else(|| record.problem()) {
         return Ok(Reply::done(format!(
             "{id} belongs to {problem} already. Nothing changed.\nSee it: /problem show {problem}"
@@ -75,6 +76,16 @@ pub fn open(
         draft.emit(Event::ProblemLinked { problem, incident: *incident });
     }
     Ok(told(draft, problem, &title, &incidents))
+}
+
+/// An incident that a problem may name: everybody reads problems.
+fn public<'d>(draft: &'d Draft<'_>, id: IncidentId) -> Result<&'d Incident, Reject> {
+    let record = draft.any(id)?;
+    if record.private {
+        return Err(Reject::new(RejectCode::Conflict, format!("{id} is private, and everybody reads problems."))
+            .hint("Open one by a title that gives nothing away: /problem open \"…\""));
+    }
+    Ok(record)
 }
 
 /// The unresolved problem that lists an incident; a closed incident does not say it itself.
@@ -154,7 +165,7 @@ fn change(draft: &mut Draft<'_>, problem: &Problem, change: ProblemChange, told:
 /// `/problem link`.
 pub fn link(draft: &mut Draft<'_>, id: ProblemId, incident: IncidentId) -> Result<Reply, Reject> {
     let problem = unresolved(draft, id)?;
-    let record = draft.any(incident)?;
+    let record = public(draft, incident)?;
     if problem.incidents.contains(&incident) {
         return Ok(Reply::done(format!("{incident} is linked to {id} already. Nothing changed.")).about(id));
     }
