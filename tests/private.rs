@@ -141,6 +141,11 @@ fn acts() -> impl Strategy<Value = Act> {
         (1..5u64).prop_map(|n| format!("/incident escalate INC-{n}")),
         (1..5u64).prop_map(|n| format!("/incident role INC-{n} commander cleo")),
         (1..5u64).prop_map(|n| format!("/incident invite INC-{n} cleo")),
+        (1..5u64).prop_map(|n| format!("/problem open INC-{n}")),
+        (1..5u64).prop_map(|n| format!("/problem link PRB-1 INC-{n}")),
+        (1..5u64).prop_map(|n| format!("/postmortem edit INC-{n} root-cause \"{SECRET} why\"")),
+        (1..5u64).prop_map(|n| format!("/postmortem publish INC-{n}")),
+        (1..5u64).prop_map(|n| format!("/incident times impact-start at:02:40 reason:\"{SECRET} seen\" INC-{n}")),
         (1..5u64, 1..5u64).prop_map(|(a, b)| format!("/incident merge INC-{a} INC-{b}")),
         (1..5u64, 1..5u64).prop_map(|(a, b)| format!("/incident link INC-{a} related INC-{b}")),
     ];
@@ -162,6 +167,9 @@ fn acts() -> impl Strategy<Value = Act> {
                 "/oncall who",
                 "/incident note x",
                 "/contact test",
+                "/problem list",
+                "/problem show PRB-1",
+                "/postmortem list",
             ][..]
         )
         .prop_map(str::to_owned),
@@ -186,6 +194,12 @@ fn acts() -> impl Strategy<Value = Act> {
                     "/page me",
                     "/incident merge",
                     "/incident link related",
+                    "/incident times",
+                    "/problem open",
+                    "/problem link PRB-1",
+                    "/postmortem show",
+                    "/postmortem edit",
+                    "/postmortem publish",
                 ][..]
             ),
             1..5u64,

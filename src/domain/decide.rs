@@ -9,7 +9,7 @@ use super::authorise::{authorise, word};
 use super::command::spec::Permission;
 use super::command::{Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning};
 use super::contact;
-use super::delivery::{Content, Priority};
+use super::delivery::{Content, Outcome, Priority};
 use super::draft::Draft;
 use super::event::Event;
 use super::id::{IncidentId, PersonId};
@@ -86,6 +86,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Receipt { delivery, outcome } => {
             settle::settle(draft, delivery, outcome);
+            Ok(Reply::default())
+        }
+        InputKind::Arrived(deliveries) => {
+            deliveries.iter().for_each(|delivery| settle::settle(draft, delivery, &Outcome::Accepted));
             Ok(Reply::default())
         }
         InputKind::Started { version } => {

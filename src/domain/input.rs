@@ -139,6 +139,8 @@ pub enum InputKind {
         /// How.
         outcome: Outcome,
     },
+    /// Attempts that all ended well; the same as a receipt for each, in one commit.
+    Arrived(Vec<DeliveryId>),
     /// The process has started.
     Started {
         /// The release.

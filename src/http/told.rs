@@ -1,7 +1,7 @@
 //! What a commit means to those who listen: posts, pages and notices, changed records. And what was said. Who may hear
 //! which, and how it reads for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -15,6 +15,7 @@ use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::event::{DeliveryOwed, Event};
 use crate::domain::id::{AlertId, IncidentId, PageId, PersonId, ProblemId};
+use crate::domain::incident::private;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
@@ -58,6 +59,8 @@ struct Changed {
     at: Timestamp,
     /// The channel of the team that it belongs to.
     channel: Option<ChannelRef>,
+    /// A private incident: only administrators hear that something happened.
+    private: bool,
 }
 
 /// A record by its id.
@@ -143,8 +146,9 @@ fn items(line: &Line) -> Vec<Item> {
         }
     }
     let by = &line.by.actor;
-    let record =
-        |(record, changes)| Item::Record(Changed { record, changes, by: by.clone(), at: line.at, channel: None });
+    let record = |(record, changes)| {
+        Item::Record(Changed { record, changes, by: by.clone(), at: line.at, channel: None, private: false })
+    };
     items.extend(changed.into_iter().map(record));
     items
 }
@@ -205,9 +209,12 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
     if records.is_empty() {
         return Ok(());
     }
-    let (org, mut teams, rest) = ask::look(app, move |view| {
-        let (mut teams, mut rest) = (BTreeMap::new(), Vec::new());
+    let (org, mut teams, rest, private) = ask::look(app, move |view| {
+        let (mut teams, mut rest, mut private) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         for record in records {
+            if matches!(record, Record::Incident(id) if view.state.meta.private.contains(&id)) {
+                private.insert(record);
+            }
             let team = match record {
                 Record::Incident(id) => {
                     let found = view.state.incidents.get(&id).map(|open| &**open).or(view.state.closed_since(id));
@@ -224,7 +231,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                 None => rest.push(record),
             }
         }
-        (Arc::clone(view.org), teams, rest)
+        (Arc::clone(view.org), teams, rest, private)
     })
     .await?;
     for record in rest {
@@ -246,6 +253,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
     }
     for item in commits.iter_mut().flat_map(|told| &mut told.items) {
         if let Item::Record(changed) = item {
+            changed.private = private.contains(&changed.record);
             let team = teams.get(&changed.record).and_then(|team| org.teams.get(team));
             changed.channel = team.and_then(|team| team.channel.clone());
         }
@@ -291,6 +299,10 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             Some((kind, data))
         }
         Item::Record(changed) => {
+            let administers = person.is_none_or(|person| private::administers(&listener.org, person));
+            if changed.private && !administers {
+                return None;
+            }
             if let Some(channel) = &listener.channel {
                 changed.channel.as_ref().filter(|of| same(of, channel))?;
             }

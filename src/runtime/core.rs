@@ -1,6 +1,7 @@
 //! The core: decides and applies inputs, remembers what is durable, and grants the starts of deliveries. It does no
 //! I/O and reads no clock: the engine, a rehearsal and the simulation drive it by the same calls.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::outbox::Outbox;
@@ -64,8 +65,17 @@ impl Core {
     /// only after the commit is durable: tell it by `durable`.
     pub fn take(&mut self, now: Timestamp, input: Input) -> (Answer, Option<Commit>) {
         let decision = decide(&self.state, &self.org, now, &input);
-        if let (InputKind::Receipt { delivery, .. }, true) = (&input.kind, decision.events.is_empty()) {
-            self.outbox.release(delivery, self.state.meta.seq, self.durable);
+        let settled = match &input.kind {
+            InputKind::Receipt { delivery, .. } => std::slice::from_ref(delivery),
+            InputKind::Arrived(deliveries) => deliveries,
+            _ => &[],
+        };
+        if decision.events.len() < settled.len() {
+            // A receipt without an event of its own changed nothing.
+            let changed: BTreeSet<_> = decision.events.iter().filter_map(Event::delivery).collect();
+            for delivery in settled.iter().filter(|delivery| !changed.contains(delivery)) {
+                self.outbox.release(delivery, self.state.meta.seq, self.durable);
+            }
         }
         let commit = (!decision.events.is_empty()).then(|| Commit {
             seq: self.state.meta.seq + 1,

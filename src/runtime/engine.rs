@@ -214,10 +214,18 @@ impl Engine {
                 default(wait) => {}
             }
         }
+        let mut arrived = Vec::new();
         for _ in 0..ROUND {
-            let Ok(tell) = self.queues.tells.try_recv() else { break };
-            self.told(tell);
+            match self.queues.tells.try_recv() {
+                Ok(Tell::Receipt(delivery, Outcome::Accepted)) => arrived.push(delivery),
+                Ok(tell) => {
+                    self.arrived(std::mem::take(&mut arrived));
+                    self.told(tell);
+                }
+                Err(_) => break,
+            }
         }
+        self.arrived(arrived);
         for _ in 0..ROUND {
             if self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some() {
                 break;
@@ -290,7 +298,8 @@ impl Engine {
     /// Decides and applies one input.
     fn take(&mut self, input: Input) -> Answer {
         let now = self.clock.now();
-        let kept = matches!(input.kind, InputKind::Receipt { .. } | InputKind::ClockStepped { .. });
+        let kept =
+            matches!(input.kind, InputKind::Receipt { .. } | InputKind::Arrived(_) | InputKind::ClockStepped { .. });
         let kept = kept.then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
         if let Some(commit) = commit {
@@ -375,6 +384,20 @@ impl Engine {
         self.count(&delivery, &outcome);
         let by = By::timer("lane");
         let kind = InputKind::Receipt { delivery, outcome };
+        self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
+    }
+
+    /// Receipts that came together are one commit: a line, its hash and its place in the batch cost more than they do.
+    fn arrived(&mut self, mut deliveries: Vec<DeliveryId>) {
+        if deliveries.len() < 2 {
+            deliveries.pop().into_iter().for_each(|delivery| self.receipt(delivery, Outcome::Accepted));
+            return;
+        }
+        for delivery in &deliveries {
+            self.core.ended(delivery);
+            self.count(delivery, &Outcome::Accepted);
+        }
+        let (by, kind) = (By::timer("lane"), InputKind::Arrived(deliveries));
         self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
     }
 

@@ -93,6 +93,11 @@ impl Live {
                 }
             }
             Op::Receipt { .. } => {}
+            Op::Arrived => {
+                let all = std::mem::take(&mut self.under_way);
+                all.iter().for_each(|id| self.core.ended(id));
+                self.take(input(By::timer("lane"), InputKind::Arrived(all)));
+            }
             Op::Strange { seq, n, outcome } => {
                 self.receipt(DeliveryId { install: INSTALL.into(), seq: *seq, n: *n }, outcome.clone());
             }

@@ -39,6 +39,8 @@ pub enum Op {
         outcome: Outcome,
         again: bool,
     },
+    /// All that is under way arrives at once.
+    Arrived,
     /// A receipt for something that is not under way.
     Strange {
         seq: u64,
@@ -112,6 +114,7 @@ pub fn one() -> impl Strategy<Value = Op> {
         6 => (1u8..9).prop_map(Op::Grant),
         6 => (any::<prop::sample::Index>(), outcome(), prop::bool::weighted(0.1))
             .prop_map(|(which, outcome, again)| Op::Receipt { which, outcome, again }),
+        2 => Just(Op::Arrived),
         1 => (0u64..60, 0u16..4, outcome()).prop_map(|(seq, n, outcome)| Op::Strange { seq, n, outcome }),
         5 => prop_oneof![0i64..2_000, 0i64..400_000, 0i64..8_000_000, 0i64..400_000_000].prop_map(Op::Wait),
         1 => prop_oneof![-90_000_000i64..90_000_000, -4_000i64..4_000].prop_map(|ms| Op::Step(Span(ms))),

@@ -269,15 +269,25 @@ impl World {
             if self.flights[at].due <= self.t { due.push(self.flights.swap_remove(at)) } else { at += 1 }
         }
         due.sort_by(|a, b| (a.due, &a.id).cmp(&(b.due, &b.id)));
+        // The engine makes one commit of those that arrived together; here that happens or not.
+        let together = self.chance.one_in(2);
+        let mut arrived = Vec::new();
         for flight in due {
             self.core.ended(&flight.id);
             self.ledger.ended(&flight.id);
+            if together && flight.outcome == Outcome::Accepted {
+                arrived.push(flight.id);
+                continue;
+            }
             let kind = InputKind::Receipt { delivery: flight.id, outcome: flight.outcome };
             let receipt = input(By::timer("lane"), kind);
             if self.chance.one_in(20) {
                 self.late.push((self.t + self.chance.ms(0, 100_000), receipt.clone()));
             }
             self.keep(receipt);
+        }
+        if !arrived.is_empty() {
+            self.keep(input(By::timer("lane"), InputKind::Arrived(arrived)));
         }
         let (again, late): (Vec<_>, _) = std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= self.t);
         self.late = late;

@@ -61,7 +61,8 @@ fn post(draft: &mut Draft<'_>, id: IncidentId, text: String) {
         return draft.post(id, text);
     }
     let Ok(incident) = draft.any(id) else { return };
-    if let Some(channel) = draft.channel(incident).cloned() {
+    // Who belongs to a private one reads it where it is: a channel would tell the others.
+    if let Some(channel) = draft.channel(incident).filter(|_| !incident.private).cloned() {
         draft.owe(None, None, Destination::Channel(channel), Priority::Post, Content::Post { text });
     }
 }

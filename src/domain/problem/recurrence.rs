@@ -100,7 +100,8 @@ pub fn resolved(draft: &mut Draft<'_>, id: IncidentId) {
     let state = draft.state;
     let Some(incident) = draft.incident(id) else { return };
     let real = matches!(incident.resolution, Some(Resolution::Fixed | Resolution::Recovered));
-    if !real || incident.problem().is_some() {
+    // Everybody reads problems, so a private incident is proposed for none.
+    if !real || incident.private || incident.problem().is_some() {
         return;
     }
     if let Some(problem) = problem_of(state, incident) {
