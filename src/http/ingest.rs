@@ -251,6 +251,7 @@ async fn submit(
                 actor: Actor::Integration(integration.clone()),
                 via: key.source.clone(),
                 request: Some(id.clone()),
+                granted: None,
             },
             idempotency: idempotency.as_ref().map(|key| format_compact!("ingest:{integration}:{key}:{i}")),
             kind: InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) },

@@ -60,7 +60,7 @@ pub(crate) async fn say(
         &app,
         Input {
             idempotency: idempotency.map(|key| format_compact!("say:{person}:{key}")),
-            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id) },
+            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None },
             kind: InputKind::Text {
                 place: Place { chat: "api".into(), channel: channel.into(), ..Place::default() },
                 text,

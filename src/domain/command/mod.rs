@@ -5,6 +5,7 @@ pub mod complete;
 pub mod grammar;
 pub mod help;
 pub mod meaning;
+pub mod offer;
 pub mod spec;
 pub mod typed;
 mod value;
