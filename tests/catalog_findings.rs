@@ -611,3 +611,51 @@ fn secrets_are_masked_however_they_are_written() {
         }
     }
 }
+
+/// Replaces the end of the good configuration by a `[[text-alert]]` with these lines.
+#[track_caller]
+fn text_alert(lines: &str, message: &str, hint: &str) {
+    let at = "[[integration]]\nid = \"prometheus\"";
+    let table = format!("[[text-alert]]\nid = \"room\"\n{lines}\n{at}");
+    let wrong = lines.lines().next().unwrap_or_default();
+    let line = if message.contains("reads nothing") { "[[text-alert]]" } else { wrong };
+    finds(at, &table, &[(line, message, hint)]);
+}
+
+#[test]
+fn text_alerts_that_cannot_be_read_say_why() {
+    let at = "[[integration]]\nid = \"prometheus\"";
+    let good = "[[text-alert]]\nid = \"room\"\nsets = [\"alertmanager\", \"icinga\"]\nchannels = [\"discord:alerts\"]\nauthors = [\"person:bas\", \"1234\"]\npatterns = ['^X (?<name>.+)$']\nservice = \"ledger\"\nseverities = { red = \"critical\" }\nresolved = [\"Runs\"]\nmay_acknowledge = true\n";
+    let loaded = load(&changed(at, &format!("{good}{at}")));
+    let config = loaded.config.unwrap_or_else(|| panic!("{}", render(&loaded.findings, Form::Plain)));
+    let room = &config.org.integrations["room"];
+    assert_eq!((room.source.as_str(), room.may_acknowledge), ("text", true));
+    let mapping = room.mapping.as_ref().expect("how it reads");
+    let rule = mapping.text.as_ref().expect("a rule");
+    assert_eq!((rule.sets.len(), rule.patterns.len(), rule.channels.len()), (2, 1, 1));
+    assert_eq!(
+        (rule.authors.as_slice(), mapping.resolved.as_slice()),
+        (&["bas".to_owned(), "1234".to_owned()][..], &["runs".to_owned()][..])
+    );
+
+    text_alert("service = \"ledger\"", "this [[text-alert]] reads nothing", "sets = [\"alertmanager\"]");
+    text_alert("sets = [\"nagois\"]", "unknown set `nagois`", "did you mean `nagios`?");
+    text_alert("sets = [\"carrier-pigeons\"]", "unknown set `carrier-pigeons`", "known: alertmanager, grafana");
+    text_alert("patterns = ['(?<name>a']", "is refused: unclosed group", "docs.rs/regex");
+    text_alert(r"patterns = ['(?<name>a)\1']", "backreferences are not supported", "without look-around");
+    text_alert("patterns = ['^DOWN']", "neither a group `name` nor a group `service`", "(?<name>…)");
+    text_alert("patterns = ['(?<name>.*)']", "it fits an empty line", "begin it with ^");
+    text_alert("patterns = ['(?<name>(a{1000}){1000})']", "it is too large", "braces");
+    text_alert("authors = [\"two words\"]\nsets = [\"nagios\"]", "is not an author", "the id of an account");
+    text_alert("service = \"legder\"\nsets = [\"nagios\"]", "unknown service `legder`", "did you mean `ledger`?");
+    text_alert(
+        "pattern = \"x\"\nsets = [\"nagios\"]",
+        "unknown key `pattern` in [[text-alert]]",
+        "here it is called `patterns`",
+    );
+    finds(
+        "id = \"prometheus\"",
+        "id = \"room\"\nsource = \"generic\"\nkey_env = \"K\"\n[[text-alert]]\nid = \"room\"\nsets = [\"nagios\"]\n[[integration]]\nid = \"prometheus\"",
+        &[("id = \"room\"", "integration `room` is declared twice", "give one of them another id")],
+    );
+}

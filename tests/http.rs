@@ -5,8 +5,14 @@
 
 #[path = "http/desk.rs"]
 mod desk;
+#[path = "http/document.rs"]
+mod document;
+#[path = "http/events.rs"]
+mod events;
 #[path = "http/ingest.rs"]
 mod ingest;
+#[path = "http/other_tools.rs"]
+mod other_tools;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/say.rs"]

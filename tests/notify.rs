@@ -42,6 +42,7 @@ fn page(to: Destination) -> Grant {
             unrouted: false,
             reason: "on call for payments-primary, step 1 of payments".into(),
             next: Some(NextPaged { who: "cleo".into(), at: Timestamp(1_798_164_300_000) }),
+            known_error: None,
         }),
         attempt: 1,
         possible_repeat: false,

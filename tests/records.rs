@@ -60,6 +60,7 @@ fn incident(n: u64, title: &str) -> Incident {
         deliveries: Vec::new(),
         timeline: vec![Entry { at: Timestamp(1_800_000_000_000), by, text: "opened".into() }],
         timeline_folded: 0,
+        review: None,
     }
 }
 
@@ -142,6 +143,7 @@ impl Engine {
             notices: state.notices.values().cloned().collect(),
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            ..OpenRecords::default()
         }
     }
 }

@@ -164,6 +164,31 @@ fn a_conversation() {
 }
 
 #[test]
+fn a_line_that_is_an_alert_is_taken_as_one() {
+    let desk = FakeDesk::new(None);
+    let (_, text) = talk(
+        "[FIRING:1] DiskFilling (eu-central-1b critical)\n> [FIRING:1] DiskFilling (quoted)\n[RESOLVED] DiskFilling (eu-central-1b critical)\n",
+        &desk,
+    );
+    insta::assert_snapshot!(text, @r"
+    bas> [FIRING:1] DiskFilling (eu-central-1b critical)
+    Read as an alert.
+    ALR-1 in INC-1
+    Next: /incident show INC-1
+    bas> > [FIRING:1] DiskFilling (quoted)
+    ✗ commands start with /
+      `/help` lists what you can say
+    bas> [RESOLVED] DiskFilling (eu-central-1b critical)
+    Read as an alert.
+    ALR-1 recovered
+    Next: /incident show INC-1
+    ");
+    let taken = desk.taken.lock().expect("taken");
+    let by: Vec<String> = taken.iter().map(|input| format!("{} {}", input.by.actor, input.by.via)).collect();
+    assert_eq!(by, ["integration:alerts-room terminal:bas"; 2], "the quoted line went nowhere");
+}
+
+#[test]
 fn whatever_comes_through_the_pipe_is_answered() {
     let desk = FakeDesk::new(None);
     assert_eq!(talk("", &desk), (Ended::EndOfInput, String::new()));

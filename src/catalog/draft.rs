@@ -115,6 +115,8 @@ pub struct Draft<'a> {
     pub unread: Vec<Finding>,
     /// Kinds of which a table in a file with a syntax error has lost its name.
     pub lost: BTreeSet<Kind>,
+    /// Templates of postmortems by severity or service, and their files.
+    pub templates: Vec<(String, Spot)>,
 }
 
 impl Draft<'_> {

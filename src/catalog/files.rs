@@ -1,5 +1,5 @@
 //! Which files make a configuration, and reading them: `opsbell.toml` and any `*.toml` below it, those of `commands/`
-//! for the words, none of `playbooks/` and `stories/`. Nothing is parsed here.
+//! for the words, of `playbooks/` the templates of postmortems, none of `stories/`. Nothing is parsed here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,9 @@ pub const MAIN: &str = "opsbell.toml";
 /// The folder of an organisation's own words.
 pub const COMMANDS: &str = "commands";
 /// Folders whose files are no tables of an organisation.
-const OTHERS: [&str; 2] = ["playbooks", "stories"];
+const OTHERS: [&str; 2] = [PLAYBOOKS, "stories"];
+/// The folder of templates, at the top only.
+const PLAYBOOKS: &str = "playbooks";
 /// Nobody writes a larger one by hand; a program's output does not belong here.
 pub const LARGEST_BYTES: u64 = 1024 * 1024;
 /// More files than any organisation needs; a wrong directory (`/`) is noticed by it.
@@ -81,13 +83,13 @@ pub fn read(dir: &Path) -> Result<BTreeMap<PathBuf, Content>, Unreadable> {
             // Links are followed: that is how configurations are mounted. One that leads nowhere is an error.
             let meta = std::fs::metadata(&at).map_err(|why| failed(&at, &why))?;
             if meta.is_dir() {
-                if !OTHERS.contains(&name.as_str()) {
+                if !OTHERS.contains(&name.as_str()) || path == Path::new(PLAYBOOKS) {
                     if depth + 1 > DEEPEST {
                         return Err(Unreadable::TooMuch(dir.to_owned()));
                     }
                     open.push((path, depth + 1));
                 }
-            } else if meta.is_file() && name.ends_with(".toml") {
+            } else if meta.is_file() && counts(&path) {
                 if files.len() == MOST_FILES {
                     return Err(Unreadable::TooMuch(dir.to_owned()));
                 }
@@ -134,8 +136,15 @@ pub fn is_words(path: &Path) -> bool {
 
 /// Whether a file of a set given from elsewhere makes part of a configuration.
 pub fn counts(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "toml")
-        && !path.components().any(|part| OTHERS.iter().any(|other| part.as_os_str() == *other))
+    let other = path.components().any(|part| OTHERS.iter().any(|other| part.as_os_str() == *other));
+    postmortem(path).is_some() || (path.extension().is_some_and(|end| end == "toml") && !other)
+}
+
+/// The name of a template of postmortems, if the path is one's: `postmortem.md`, `postmortem/sev1.md`.
+pub fn postmortem(path: &Path) -> Option<&str> {
+    let name = path.strip_prefix(PLAYBOOKS).ok()?.to_str()?;
+    let own = name.strip_prefix("postmortem/").and_then(|file| file.strip_suffix(".md"));
+    (name == "postmortem.md" || own.is_some_and(|own| !own.is_empty() && !own.contains('/'))).then_some(name)
 }
 
 /// Hex sha256 over files in the order of their paths, each as path, length and bytes.

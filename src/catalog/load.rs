@@ -10,7 +10,9 @@ use super::draft::Draft;
 use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
-use super::{Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, text_alert, value, words};
+use super::{
+    Config, Loaded, Secrets, Server, check, foreign, postmortems, senders, settings, tables, text_alert, value, words,
+};
 use crate::domain::org::Org;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
@@ -56,12 +58,16 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         chat_only: Vec::new(),
         unread: Vec::new(),
         lost: BTreeSet::new(),
+        templates: Vec::new(),
     };
     let shown = |path: &Path| base.map_or_else(|| path.to_owned(), |base| base.join(path)).display().to_string();
     // The main file goes first: its `[defaults] zone` is what tables elsewhere fall back on.
     let (main, others): (Vec<_>, Vec<_>) = contents.iter().partition(|(path, _)| path.as_path() == Path::new(MAIN));
     for (path, content) in main.iter().chain(&others) {
         match content {
+            Content::Text(text) if files::postmortem(path).is_some() => {
+                postmortems::read(&mut draft, &Source::new(shown(path), text), path, text);
+            }
             Content::Text(text) if files::is_words(path) => {
                 own_words(&mut draft, &Source::new(shown(path), text), text)
             }
@@ -79,6 +85,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     }
     let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
     check::whole(&mut draft, &main);
+    postmortems::check(&mut draft);
     if sink.is_full() {
         let message = "there are more findings than are kept; these are the first";
         sink.add_last(Finding::error(&main, message));

@@ -13,6 +13,7 @@ mod files;
 mod foreign;
 mod init;
 mod load;
+mod postmortems;
 mod read;
 mod senders;
 mod settings;
@@ -39,7 +40,7 @@ use crate::domain::org::{Org, Role};
 use crate::domain::time::Timestamp;
 
 /// The sources that are built; an integration names one of them.
-pub const SOURCES: [&str; 5] = ["alertmanager", "generic", "opsgenie", "pagerduty", "text"];
+pub const SOURCES: [&str; 6] = ["alertmanager", "generic", "grafana", "opsgenie", "pagerduty", "text"];
 
 /// What came of reading a configuration.
 #[derive(Debug)]

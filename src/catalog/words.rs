@@ -17,7 +17,7 @@
 //! [[option]]                             # required ones first
 //! name = "duration"
 //! summary = "How long"
-//! type = "duration"                      # text user team service schedule target oncall incident alert severity duration choice number
+//! type = "duration"                      # text user team service schedule target oncall incident alert problem severity duration choice number
 //! required = true
 //! choices = []                           # for `choice`
 //! rest = false                           # a text that takes the rest of the line without quotes
@@ -49,6 +49,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("snooze.toml", include_str!("../../commands/snooze.toml")),
     ("oncall.toml", include_str!("../../commands/oncall.toml")),
     ("alert.toml", include_str!("../../commands/alert.toml")),
+    ("problem.toml", include_str!("../../commands/problem.toml")),
+    ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("whoami.toml", include_str!("../../commands/whoami.toml")),
     ("help.toml", include_str!("../../commands/help.toml")),

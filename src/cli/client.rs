@@ -36,6 +36,16 @@ impl Client {
         Ok(Self { base: format!("http://{address}"), token, http, tokio })
     }
 
+    /// Where it is, `http://127.0.0.1:8080`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whose words count here.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// One request; a refusal is said and ends with 1, no answer with 3.
     pub fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, End> {
         Self::taken(self.send(method, path, body, None)?)

@@ -2,6 +2,7 @@
 //! configuration; 3 unreachable or timed out.
 
 mod backup;
+mod chat;
 mod check;
 mod client;
 mod demo;
@@ -71,6 +72,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run the server for an organisation
     Serve,
+    /// Chat with a running server from a terminal: opsbell chat --as bas
+    Chat(chat::Args),
     /// Say something as a person: opsbell say '/status' --as bas
     Say(say::Args),
     /// Write a small configuration to start from
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
     let ended = match &cli.verb {
         Verb::Demo(args) => demo::run(global, args),
         Verb::Serve => serve::run(global),
+        Verb::Chat(args) => chat::run(global, args),
         Verb::Say(args) => say::run(global, args),
         Verb::Init(args) => init::run(args),
         Verb::Check => check::run(global),

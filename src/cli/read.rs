@@ -11,7 +11,7 @@ use crate::source;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The source: alertmanager, generic, opsgenie, pagerduty, text
+    /// The source: alertmanager, generic, grafana, opsgenie, pagerduty, text
     source: String,
     /// The payload; - for standard input
     file: PathBuf,

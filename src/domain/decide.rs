@@ -7,7 +7,7 @@ use super::actor::Actor;
 use super::alert;
 use super::authorise::{authorise_by, word};
 use super::command::spec::Permission;
-use super::command::{Call, Command, Meant, PageTarget, grammar, help, meaning};
+use super::command::{Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning};
 use super::delivery::{Content, Priority};
 use super::draft::Draft;
 use super::event::Event;
@@ -17,6 +17,8 @@ use super::input::{Button, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
+use super::postmortem;
+use super::problem;
 use super::reject::{Reject, RejectCode};
 use super::report;
 use super::state::State;
@@ -67,6 +69,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::WritePostmortem { incident, text, base } => {
+            permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
+            postmortem::life::write(draft, *incident, text, *base)
+        }
         InputKind::Wake(wakeup) => {
             wake(draft, *wakeup);
             Ok(Reply::default())
@@ -103,7 +109,7 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
     let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
     let about = incident_of(&command);
-    permit(draft, spec.permission, &spec.name, about)?;
+    permit(draft, spec.permission.max(least(&command)), &spec.name, about)?;
     let mut reply = run(draft, place, command)?;
     reply.private |= spec.private;
     Ok(reply)
@@ -128,6 +134,14 @@ fn permit(
     Err(refused)
 }
 
+/// What a command needs beyond what its file says: the same words may show something, or change it.
+fn least(command: &Command) -> Permission {
+    match command {
+        Command::IncidentTimes { stated: Some(_), .. } => Permission::Respond,
+        _ => Permission::Read,
+    }
+}
+
 fn incident_of(command: &Command) -> Option<IncidentId> {
     match command {
         Command::IncidentShow { incident }
@@ -143,10 +157,19 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::IncidentClose { incident }
         | Command::IncidentTimeline { incident }
         | Command::IncidentPages { incident }
+        | Command::IncidentTimes { incident, .. }
+        | Command::Problem(ProblemCommand::Link(_, incident))
+        | Command::Postmortem(
+            PostmortemCommand::Show(incident)
+            | PostmortemCommand::Edit { incident, .. }
+            | PostmortemCommand::Publish(incident),
+        )
         | Command::Snooze { incident, .. } => Some(*incident),
-        Command::Page { incident, .. } => *incident,
+        Command::Page { incident, .. } | Command::Problem(ProblemCommand::Open { incident, .. }) => *incident,
         Command::IncidentDeclare { .. }
         | Command::IncidentList
+        | Command::Problem(_)
+        | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
         | Command::OncallNext { .. }
         | Command::AlertList
@@ -186,6 +209,14 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::IncidentReopen { incident, text } => life::reopen(draft, incident, text.as_deref()),
         Command::IncidentClose { incident } => life::close(draft, incident),
         Command::Snooze { incident, duration } => life::snooze(draft, incident, duration),
+        Command::IncidentTimes { incident, stated: None } => {
+            Ok(Reply::done(incident::times::show(draft.any(incident)?)).about(incident))
+        }
+        Command::IncidentTimes { incident, stated: Some((milestone, at, reason)) } => {
+            incident::times::state(draft, incident, milestone, &at, &reason)
+        }
+        Command::Problem(command) => problem::run(draft, command),
+        Command::Postmortem(command) => postmortem::run(draft, command),
         Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
@@ -264,6 +295,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::HandBack => life::hand_back(draft, id),
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
+        Button::Problem => problem::life::open(draft, Some(id), None, None),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
     }
 }

@@ -165,6 +165,9 @@ pub struct PageContent {
     /// Who is paged next unless somebody acknowledges, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextPaged>,
+    /// The known error that it is an instance of, with what helps: `PRB-1: restart the consumer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_error: Option<CompactString>,
 }
 
 /// Who is paged next, and when.

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::alert::Alert;
-use super::id::{AlertId, IncidentId};
+use super::id::{AlertId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::input::{Answer, Input, Unavailable};
 use super::org::Org;
+use super::problem::Problem;
 use super::state::State;
 use super::time::Timestamp;
 
@@ -58,6 +59,15 @@ pub enum RecordQuery {
     },
     /// One alert.
     Alert(AlertId),
+    /// Problems, open and closed.
+    Problems {
+        /// Only numbers below this.
+        below: Option<u64>,
+        /// At most so many, up to 200.
+        limit: usize,
+    },
+    /// One problem.
+    Problem(ProblemId),
 }
 
 /// Records, newest first.
@@ -67,6 +77,8 @@ pub enum RecordList {
     Incidents(Vec<Incident>),
     /// Alerts.
     Alerts(Vec<Alert>),
+    /// Problems.
+    Problems(Vec<Problem>),
 }
 
 /// The engine, as a face sees it.

@@ -8,10 +8,12 @@ use compact_str::CompactString;
 use super::actor::{Actor, By};
 use super::delivery::{ChannelRef, Content, Destination, Priority};
 use super::event::{DeliveryOwed, Event};
-use super::id::{AlertId, DeliveryId, IncidentId};
+use super::id::{AlertId, DeliveryId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::incident::apply::Stamp;
+use super::input::Closed;
 use super::org::Org;
+use super::problem::Problem;
 use super::reject::{Reject, RejectCode};
 use super::state::State;
 use super::time::Timestamp;
@@ -26,7 +28,7 @@ pub struct Draft<'a> {
     pub now: Timestamp,
     /// Who caused it.
     pub by: &'a By,
-    closed: &'a [Incident],
+    closed: &'a [Closed],
     events: Vec<Event>,
     scratch: BTreeMap<IncidentId, Incident>,
     deliveries: u16,
@@ -35,7 +37,7 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Begins a decision. `closed` are the closed records that the input names.
-    pub fn new(state: &'a State, org: &'a Org, now: Timestamp, by: &'a By, closed: &'a [Incident]) -> Self {
+    pub fn new(state: &'a State, org: &'a Org, now: Timestamp, by: &'a By, closed: &'a [Closed]) -> Self {
         Self { state, org, now, by, closed, events: Vec::new(), scratch: BTreeMap::new(), deliveries: 0, opened: 0 }
     }
 
@@ -68,6 +70,9 @@ impl<'a> Draft<'a> {
                 self.apply(*incident, &event);
             }
             _ => {
+                if let Some(closed) = event.amends() {
+                    self.scratch.insert(closed.id, closed.clone());
+                }
                 if let Some(incident) = event.incident() {
                     self.apply(incident, &event);
                 }
@@ -128,7 +133,40 @@ impl<'a> Draft<'a> {
 
     /// The closed record that the input named.
     pub fn closed(&self, id: IncidentId) -> Option<&'a Incident> {
-        self.closed.iter().find(|incident| incident.id == id)
+        self.closed.iter().find_map(|closed| match closed {
+            Closed::Incident(incident) if incident.id == id => Some(&**incident),
+            _ => None,
+        })
+    }
+
+    /// An incident, open or closed, of which something is to be written. An input that was loaded with an old copy of a
+    /// closed record is refused: the change between would be lost.
+    pub fn amendable(&self, id: IncidentId) -> Result<&Incident, Reject> {
+        let incident = self.any(id)?;
+        if !self.state.incidents.contains_key(&id) && self.state.amended.newer_than(incident) {
+            return Err(Reject::new(RejectCode::Conflict, format!("{id} was changed just now by somebody else."))
+                .hint(format!("Look at it, then say it again: /incident show {id}")));
+        }
+        Ok(incident)
+    }
+
+    /// The record that an event has to carry to change an incident: that of a closed one, `None` for one in State.
+    pub fn carried(&self, id: IncidentId) -> Option<Box<Incident>> {
+        if self.state.incidents.contains_key(&id) {
+            return None;
+        }
+        self.any(id).ok().cloned().map(Box::new)
+    }
+
+    /// A problem, open or closed.
+    pub fn problem(&self, id: ProblemId) -> Option<&'a Problem> {
+        let closed = || {
+            self.closed.iter().find_map(|closed| match closed {
+                Closed::Problem(problem) if problem.id == id => Some(&**problem),
+                _ => None,
+            })
+        };
+        self.state.problems.get(&id).map(|problem| &**problem).or_else(closed)
     }
 
     fn unknown(&self, id: IncidentId) -> Reject {

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::alert::Labels;
 use super::delivery::{Content, Destination, Priority};
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, TeamId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ProblemId, ServiceId, TeamId};
+use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
 use super::input::Place;
 use super::org::{NotifyRule, Policy};
+use super::postmortem::{Drafted, Edited, Published};
+use super::problem::{ProblemChange, ProblemOpened};
 use super::signal::AlertSeverity;
 use super::time::Timestamp;
 
@@ -218,6 +221,45 @@ pub enum Event {
         incident: IncidentId,
         /// What.
         text: CompactString,
+    },
+    /// A time of it was stated or corrected.
+    #[serde(rename = "incident.time-stated")]
+    IncidentTimeStated(Box<TimeStated>),
+    /// A draft of its postmortem was written.
+    #[serde(rename = "postmortem.drafted")]
+    PostmortemDrafted(Box<Drafted>),
+    /// Somebody wrote its postmortem.
+    #[serde(rename = "postmortem.edited")]
+    PostmortemEdited(Box<Edited>),
+    /// Its postmortem is complete.
+    #[serde(rename = "postmortem.published")]
+    PostmortemPublished(Box<Published>),
+    /// Somebody was asked whether to make a problem of it.
+    #[serde(rename = "problem.proposed")]
+    ProblemProposed {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Why: `the 3rd of its kind in 30 days`.
+        reason: CompactString,
+    },
+    /// A problem was opened.
+    #[serde(rename = "problem.opened")]
+    ProblemOpened(Box<ProblemOpened>),
+    /// An incident belongs to a problem.
+    #[serde(rename = "problem.linked")]
+    ProblemLinked {
+        /// The problem.
+        problem: ProblemId,
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Somebody got on with a problem.
+    #[serde(rename = "problem.changed")]
+    ProblemChanged {
+        /// Which.
+        problem: ProblemId,
+        /// What is known now.
+        change: ProblemChange,
     },
 
     /// An escalation began (or began over); holds the resolved policy.
@@ -483,9 +525,15 @@ impl Event {
             | Self::TokenRevoked { .. }
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
+            | Self::ProblemOpened(_)
+            | Self::ProblemChanged { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,
+            Self::IncidentTimeStated(stated) => Some(stated.incident),
+            Self::PostmortemDrafted(drafted) => Some(drafted.incident),
+            Self::PostmortemEdited(edited) => Some(edited.incident),
+            Self::PostmortemPublished(published) => Some(published.incident),
             Self::AlertOpened(opened) => Some(opened.incident),
             Self::IncidentOpened(opened) => Some(opened.incident),
             Self::IncidentAcknowledged { incident, .. }
@@ -499,6 +547,8 @@ impl Event {
             | Self::IncidentNoted { incident, .. }
             | Self::IncidentUpdated { incident, .. }
             | Self::IncidentWarned { incident, .. }
+            | Self::ProblemProposed { incident, .. }
+            | Self::ProblemLinked { incident, .. }
             | Self::EscalationStarted { incident, .. }
             | Self::EscalationStepped { incident, .. }
             | Self::EscalationExhausted { incident }

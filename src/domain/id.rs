@@ -129,6 +129,11 @@ number!(
     AlertId,
     "ALR-"
 );
+number!(
+    /// A problem, `PRB-7`.
+    ProblemId,
+    "PRB-"
+);
 
 /// The text is not an id of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ use super::command::Call;
 use super::delivery::Outcome;
 use super::id::{DeliveryId, IncidentId, IntegrationId, PageId, PersonId};
 use super::incident::Incident;
+use super::problem::Problem;
 use super::signal::Signal;
 use super::time::Span;
 
@@ -40,7 +41,28 @@ pub struct Input {
     /// What it is.
     pub kind: InputKind,
     /// Closed records that it names, loaded by the runtime.
-    pub closed: Vec<Incident>,
+    pub closed: Vec<Closed>,
+}
+
+/// A closed record, loaded for an input that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// An incident.
+    Incident(Box<Incident>),
+    /// A problem.
+    Problem(Box<Problem>),
+}
+
+impl From<Incident> for Closed {
+    fn from(incident: Incident) -> Self {
+        Self::Incident(Box::new(incident))
+    }
+}
+
+impl From<Problem> for Closed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
 }
 
 /// What comes in.
@@ -75,6 +97,15 @@ pub enum InputKind {
         button: Button,
         /// On what.
         incident: IncidentId,
+    },
+    /// The whole text of a postmortem, in Markdown.
+    WritePostmortem {
+        /// Of which incident.
+        incident: IncidentId,
+        /// The text; not cleaned.
+        text: String,
+        /// The revision it was made from, if that matters to whoever wrote it.
+        base: Option<u32>,
     },
     /// A moment has come.
     Wake(Wakeup),
@@ -137,11 +168,14 @@ pub enum Button {
     Resolve,
     /// It was none.
     FalseAlarm,
+    /// Make a problem of it.
+    Problem,
 }
 
 impl Button {
     /// All buttons, for messages.
-    pub const ALL: [Self; 6] = [Self::Ack, Self::Cant, Self::HandBack, Self::Escalate, Self::Resolve, Self::FalseAlarm];
+    pub const ALL: [Self; 7] =
+        [Self::Ack, Self::Cant, Self::HandBack, Self::Escalate, Self::Resolve, Self::FalseAlarm, Self::Problem];
 
     /// The word, as in stories.
     pub fn as_str(self) -> &'static str {
@@ -152,6 +186,7 @@ impl Button {
             Self::Escalate => "escalate",
             Self::Resolve => "resolve",
             Self::FalseAlarm => "false-alarm",
+            Self::Problem => "problem",
         }
     }
 

@@ -17,6 +17,8 @@ pub mod limits;
 pub mod oncall;
 pub mod org;
 pub mod paging;
+pub mod postmortem;
+pub mod problem;
 pub mod reject;
 pub mod report;
 pub mod signal;

@@ -130,10 +130,19 @@ impl fmt::Debug for Keys {
 
 /// The token of `Authorization: Bearer TOKEN`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    authorization(headers, b"bearer ")
+}
+
+/// The key of `Authorization: GenieKey KEY`, as Opsgenie's senders show theirs.
+pub(crate) fn genie_key(headers: &HeaderMap) -> Option<&[u8]> {
+    authorization(headers, b"geniekey ")
+}
+
+fn authorization<'a>(headers: &'a HeaderMap, wanted: &[u8]) -> Option<&'a [u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(7)?;
+    let (scheme, token) = value.split_at_checked(wanted.len())?;
     let token = token.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
+    (scheme.eq_ignore_ascii_case(wanted) && !token.is_empty()).then_some(token)
 }
 
 /// Who speaks through the API.

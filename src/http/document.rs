@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayItems, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as Described, ResponseBuilder, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
@@ -28,6 +28,7 @@ use super::{routes, schema, shape};
     modifiers(&Shared),
     tags(
         (name = "signals", description = "What senders say."),
+        (name = "other-tools", description = "What senders of PagerDuty, Opsgenie and Prometheus say, at the paths and in the words of those."),
         (name = "words", description = "What people say, and what they are told."),
         (name = "records", description = "What is known; newest first."),
         (name = "tokens", description = "Personal tokens; for the administrator."),
@@ -57,7 +58,7 @@ pub(crate) async fn openapi() -> Response {
 }
 
 /// Schemas of which some keys may be left out; of all others every key is always there.
-const WITH_OPTIONS: [&str; 3] = ["Say", "TokenFor", "Told"];
+const WITH_OPTIONS: [&str; 4] = ["RequestRefused", "Say", "TokenFor", "Told"];
 
 /// What all operations share.
 struct Shared;
@@ -69,10 +70,12 @@ impl Modify for Shared {
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(told)).build())
         };
         let in_query = ApiKeyValue::with_description("key", "The same, for senders that cannot set a header.");
+        let genie = ApiKeyValue::with_description("authorization", "`GenieKey KEY`, with an integration's key.");
         for (name, scheme) in [
             ("person", bearer("A personal token, `obt_…`: `opsbell token add PERSON`.")),
             ("administrator", bearer("The administrator's token, `oba_…`: DATA/admin.token.")),
             ("integration", bearer("An integration's key: what its key_env or key_file names.")),
+            ("genie", SecurityScheme::ApiKey(ApiKey::Header(genie))),
             ("integration-query", SecurityScheme::ApiKey(ApiKey::Query(in_query))),
         ] {
             components.add_security_scheme(name, scheme);
@@ -97,16 +100,22 @@ impl Modify for Shared {
 }
 
 fn require_all(schema: &mut Schema) {
-    match schema {
-        Schema::Object(object) => object.required = object.properties.keys().cloned().collect(),
-        Schema::AllOf(all) => {
-            for part in &mut all.items {
-                if let RefOr::T(part) = part {
-                    require_all(part);
-                }
-            }
+    let inner: Vec<&mut RefOr<Schema>> = match schema {
+        Schema::Object(object) => {
+            object.required = object.properties.keys().cloned().collect();
+            object.properties.values_mut().collect()
         }
-        _ => {}
+        Schema::AllOf(all) => all.items.iter_mut().collect(),
+        Schema::Array(array) => match &mut array.items {
+            ArrayItems::RefOrSchema(items) => vec![items],
+            ArrayItems::False => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    for schema in inner {
+        if let RefOr::T(schema) = schema {
+            require_all(schema);
+        }
     }
 }
 
@@ -173,10 +182,16 @@ refusals! {
     Listing: 400 401 500 503;
     /// It reads one record.
     Reading: 400 401 404 500 503;
+    /// It asks as a person, without a body.
+    Listening: 400 401 403 422 500 503;
     /// It takes a person's words or a small object.
     Speaking: 400 401 403 404 408 413 415 422 500 503;
+    /// It takes a text in place of another.
+    Writing: 400 401 403 404 408 409 413 415 422 500 503;
     /// It is for the administrator and has no body.
     Ruling: 400 401 403 404 409 422 500 503;
+    /// It answers a sender of another tool in that tool's words, which say the rest.
+    Foreign: 500;
     /// It takes a sender's payload.
     Sending: 400 401 403 404 408 413 415 422 429 500 503;
 }

@@ -89,6 +89,16 @@ impl Failure {
         failure
     }
 
+    /// What is wrong, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// After how many seconds to try again, if that is known.
+    pub fn retry_after_secs(&self) -> Option<u32> {
+        self.retry_after_secs
+    }
+
     /// Whether the engine's queue was full.
     pub fn is_busy(&self) -> bool {
         self.code == "busy"
@@ -134,6 +144,12 @@ pub(crate) fn status_of(code: RejectCode) -> StatusCode {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<Unavailable> for Failure {
     fn from(why: Unavailable) -> Self {
         let (code, retry_after_secs) = match why {
@@ -171,10 +187,15 @@ struct Told<'a> {
     hint: Option<&'a str>,
 }
 
+/// Marks a response whose error is written as another tool writes its own, for that tool's senders.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Foreign;
+
 /// Writes a failure out, also one that axum made itself; leaves every other response as it is.
 pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let ours = response.extensions().get::<Foreign>().is_none();
+    if !ours || !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let failure = response.extensions_mut().remove::<Failure>().unwrap_or_else(|| {
@@ -211,9 +232,10 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 26] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
+    "/v1/ingest/grafana",
     "/v1/ingest/opsgenie",
     "/v1/ingest/pagerduty",
     "/v1/ingest/text",
@@ -229,9 +251,14 @@ const PATHS: [&str; 20] = [
     "/v1/oncall",
     "/v1/journal",
     "/v1/changes",
+    "/v1/problems",
+    "/v1/requests",
+    "/v1/complete",
+    "/v1/events",
     "/healthz",
     "/readyz",
     "/metrics",
+    "/openapi.json",
 ];
 
 /// A longer path, in bytes, is not compared with those there are.

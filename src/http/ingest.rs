@@ -16,8 +16,9 @@ use super::auth::{Key, Shown, bearer, unauthorized};
 use super::error::Failure;
 use super::{App, ReadError, ReadOutcome, ask, body, document, schema, shape};
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::intake::IGNORED;
 use crate::domain::id::RequestId;
-use crate::domain::input::{Input, InputKind};
+use crate::domain::input::{Answer, Input, InputKind};
 use crate::domain::reject::did_you_mean;
 use crate::domain::signal::{Signal, SignalKind};
 
@@ -79,7 +80,7 @@ pub(crate) async fn ingest(
 #[expect(dead_code, reason = "it only describes what `Asked::parse` reads")]
 pub(crate) struct DryRun {
     /// Show how it is read, and do nothing.
-    #[param(value_type = Option<Flag>)]
+    #[param(value_type = Option<Flag>, inline)]
     dry_run: Option<String>,
 }
 
@@ -111,20 +112,13 @@ fn unknown_source(app: &App, name: &str) -> Failure {
 async fn take(app: &App, source: &'static str, id: RequestId, request: Request) -> Result<Response, Failure> {
     let asked = Asked::parse(request.uri())?;
     let key = known(app, source, request.headers(), asked.key.as_deref())?;
-    let rate = app.http.limits.rate;
-    key.bucket.take((app.http.stopwatch)(), rate).map_err(|wait| {
-        let secs = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-        Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "this key has sent too many signals")
-            .hint(format!("at most {} a second, {} at once", rate.per_sec, rate.burst))
-            .retry_after(secs)
-            .close()
-    })?;
+    spend(app, &key)?;
     let idempotency = idempotency_key(request.headers())?;
 
     let held = body::read(app, request, app.http.limits.ingest_bytes).await?;
     let outcome = read(app, source, &key, held.bytes).await?;
     drop(held.place);
-    key.bucket.charge((app.http.stopwatch)(), rate, outcome.signals.len().saturating_sub(1));
+    key.bucket.charge((app.http.stopwatch)(), app.http.limits.rate, outcome.signals.len().saturating_sub(1));
 
     if asked.dry_run {
         let readings: Vec<_> = outcome.signals.iter().map(Signal::reading).collect();
@@ -133,8 +127,20 @@ async fn take(app: &App, source: &'static str, id: RequestId, request: Request) 
     submit(app, &key, id, idempotency, outcome).await
 }
 
+/// Counts one signal of this key, or refuses it as one too many.
+pub(crate) fn spend(app: &App, key: &Key) -> Result<(), Failure> {
+    let rate = app.http.limits.rate;
+    key.bucket.take((app.http.stopwatch)(), rate).map_err(|wait| {
+        let secs = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+        Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "this key has sent too many signals")
+            .hint(format!("at most {} a second, {} at once", rate.per_sec, rate.burst))
+            .retry_after(secs)
+            .close()
+    })
+}
+
 /// The integration whose key was shown.
-fn known(app: &App, source: &str, headers: &HeaderMap, in_query: Option<&str>) -> Result<Arc<Key>, Failure> {
+pub(crate) fn known(app: &App, source: &str, headers: &HeaderMap, in_query: Option<&str>) -> Result<Arc<Key>, Failure> {
     let shown = bearer(headers).or(in_query.map(str::as_bytes).filter(|key| !key.is_empty()));
     let Some(shown) = shown else {
         return Err(unauthorized("this path needs an integration's key")
@@ -205,7 +211,12 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<CompactStrin
     }
 }
 
-async fn read(app: &App, source: &'static str, key: &Arc<Key>, bytes: Bytes) -> Result<ReadOutcome, Failure> {
+pub(crate) async fn read(
+    app: &App,
+    source: &'static str,
+    key: &Arc<Key>,
+    bytes: Bytes,
+) -> Result<ReadOutcome, Failure> {
     let outcome = if bytes.len() < PARSE_APART_BYTES {
         (app.http.read)(source, &bytes, key.mapping.as_ref())
     } else {
@@ -230,6 +241,29 @@ fn unread(source: &str, error: ReadError) -> Failure {
     }
 }
 
+/// Gives the signals of one request to the engine, together; the answers in their order, when all are durable.
+pub(crate) async fn give(
+    app: &App,
+    key: &Key,
+    id: &RequestId,
+    idempotency: Option<&CompactString>,
+    signals: Vec<Signal>,
+) -> Result<Vec<Answer>, Failure> {
+    let integration = &key.integration;
+    let input = |(i, signal): (usize, Signal)| Input {
+        by: By {
+            actor: Actor::Integration(integration.clone()),
+            via: key.source.clone(),
+            request: Some(id.clone()),
+            granted: None,
+        },
+        idempotency: idempotency.map(|key| format_compact!("ingest:{integration}:{key}:{i}")),
+        kind: InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) },
+        closed: Vec::new(),
+    };
+    ask::submit(app, signals.into_iter().enumerate().map(input).collect()).await
+}
+
 async fn submit(
     app: &App,
     key: &Key,
@@ -239,29 +273,14 @@ async fn submit(
 ) -> Result<Response, Failure> {
     let ReadOutcome { signals, mut ignored, rejected } = outcome;
     let mut rejected: Vec<_> = rejected.into_iter().map(|(path, reason)| Rejected { path, reason }).collect();
-    let integration = &key.integration;
-    let mut inputs = Vec::with_capacity(signals.len());
-    for (i, signal) in signals.into_iter().enumerate() {
-        if signal.kind == SignalKind::Ignore {
-            ignored += 1;
-            continue;
-        }
-        inputs.push(Input {
-            by: By {
-                actor: Actor::Integration(integration.clone()),
-                via: key.source.clone(),
-                request: Some(id.clone()),
-                granted: None,
-            },
-            idempotency: idempotency.as_ref().map(|key| format_compact!("ingest:{integration}:{key}:{i}")),
-            kind: InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) },
-            closed: Vec::new(),
-        });
-    }
+    let before = signals.len();
+    let signals: Vec<Signal> = signals.into_iter().filter(|signal| signal.kind != SignalKind::Ignore).collect();
+    ignored += before - signals.len();
     let mut accepted = 0;
-    if !inputs.is_empty() {
-        for (i, answer) in ask::submit(app, inputs).await?.into_iter().enumerate() {
+    if !signals.is_empty() {
+        for (i, answer) in give(app, key, &id, idempotency.as_ref(), signals).await?.into_iter().enumerate() {
             match answer.reply {
+                Ok(reply) if reply.text.starts_with(IGNORED) => ignored += 1,
                 Ok(_) => accepted += 1,
                 Err(reject) => rejected.push(Rejected { path: format!("signals[{i}]"), reason: reject.to_string() }),
             }

@@ -12,6 +12,10 @@ pub struct Limits {
     pub api_bytes: usize,
     /// Bodies in memory at once; more wait.
     pub bodies: usize,
+    /// Streams of events at once; more are refused.
+    pub listeners: usize,
+    /// Between two signs of life in a stream of events.
+    pub heartbeat: Duration,
     /// A body has to arrive within this time.
     pub read_timeout: Duration,
     /// The engine has to answer within this time.
@@ -32,6 +36,10 @@ impl Default for Limits {
             api_bytes: 64 << 10,
             // With the size above, at most 128 MiB when all bodies are as large as allowed.
             bodies: 128,
+            // An eighth of the connections, so that listeners never take the place of senders.
+            listeners: 64,
+            // Proxies commonly cut a connection that is silent for 60 s or 30 s.
+            heartbeat: Duration::from_secs(15),
             read_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             health_timeout: Duration::from_secs(2),

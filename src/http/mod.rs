@@ -1,24 +1,33 @@
-//! HTTP: ingest, chat API, tokens, reads, health, metrics (DESIGN §7). It authenticates, bounds and translates; it
-//! decides nothing, reads no payload itself (that is `source/`) and reaches the engine only through `Desk`.
+//! HTTP: ingest, the addresses of other tools (PagerDuty, Opsgenie, Alertmanager), chat API, tokens, reads, health and
+//! metrics (DESIGN §7). It authenticates, bounds and translates; it decides nothing, reads no payload itself (that is
+//! `source/`) and reaches the engine only through `Desk`.
 
 mod ask;
 mod auth;
 mod body;
+mod complete;
 mod document;
 mod envelope;
 mod error;
+mod events;
+mod feed;
 mod fields;
 mod health;
 mod ingest;
 mod limit;
 mod metrics;
+mod opsgenie;
 mod paged;
+mod pagerduty;
+mod prometheus;
 mod read;
+mod records;
 mod say;
 mod schema;
 mod serve;
 mod shape;
 mod tokens;
+mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -32,6 +41,7 @@ use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
 pub use document::document;
+pub use feed::Feed;
 pub use limit::{Limits, Rate};
 pub use serve::serve;
 
@@ -101,6 +111,8 @@ pub struct Http {
     pub journal: JournalLines,
     /// Measures latencies and rates.
     pub stopwatch: Stopwatch,
+    /// What `/v1/events` tells; the runtime says what is durable.
+    pub feed: Arc<Feed>,
     /// Whether the process is still starting (`/readyz`).
     pub starting: Arc<AtomicBool>,
     /// Sizes, waits and rates.
@@ -114,6 +126,8 @@ pub(crate) struct App {
     pub ids: envelope::RequestIds,
     /// Bodies that may be in memory at once.
     pub bodies: Semaphore,
+    /// Streams of events at once: each keeps a connection.
+    pub listeners: Arc<Semaphore>,
     /// Questions of strangers that may stand in the engine's queue at once: looking up a token costs a look at State,
     /// and a flood of wrong tokens must not crowd out signals.
     pub strangers: Semaphore,
@@ -133,6 +147,7 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         metrics: metrics::Metrics::new(),
         ids: envelope::RequestIds::new()?,
         bodies: Semaphore::new(http.limits.bodies),
+        listeners: Arc::new(Semaphore::new(http.limits.listeners)),
         strangers: Semaphore::new(STRANGERS),
         checks: Semaphore::new(STRANGERS),
         http,
@@ -150,7 +165,16 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(ingest::ingest))
+        .routes(routes!(pagerduty::enqueue))
+        .routes(routes!(pagerduty::enqueue_change))
+        .routes(routes!(opsgenie::create))
+        .routes(routes!(opsgenie::close))
+        .routes(routes!(opsgenie::acknowledge))
+        .routes(routes!(opsgenie::note))
+        .routes(routes!(prometheus::alerts))
         .routes(routes!(say::say))
+        .routes(routes!(complete::complete))
+        .routes(routes!(events::events))
         .routes(routes!(tokens::add, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(read::incidents))
@@ -165,7 +189,9 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::journal))
         .routes(routes!(read::journal_head))
         .routes(routes!(read::changes))
-        .routes(routes!(read::problems))
+        .routes(routes!(records::problems))
+        .routes(routes!(records::problem))
+        .routes(routes!(records::postmortem, records::write_postmortem))
         .routes(routes!(read::requests))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

@@ -17,14 +17,14 @@ use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{AlertId, IncidentId, PageId};
 use crate::domain::incident::Incident;
 
-type Answer = Result<Response, Failure>;
+pub(crate) type Answer = Result<Response, Failure>;
 
-fn items(items: &[Value], next: Option<String>) -> Response {
+pub(crate) fn items(items: &[Value], next: Option<String>) -> Response {
     shape::json(StatusCode::OK, &json!({"items": items, "next": next}))
 }
 
 /// The cursor after a full part whose last number is `last`; numbers go down to 1.
-fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
+pub(crate) fn below(list: &str, full: bool, last: Option<u64>) -> Option<String> {
     last.filter(|last| full && *last > 1).map(|last| cursor(list, last))
 }
 
@@ -83,23 +83,23 @@ pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, h
             let found = found.first().ok_or_else(|| none(id))?;
             Ok(shape::json(StatusCode::OK, &shape::alert(found)))
         }
-        RecordList::Incidents(_) => Err(Failure::no_answer()),
+        _ => Err(Failure::no_answer()),
     }
 }
 
-async fn one_incident(app: &App, id: IncidentId) -> Result<Option<Incident>, Failure> {
+pub(crate) async fn one_incident(app: &App, id: IncidentId) -> Result<Option<Incident>, Failure> {
     match ask::list(app, RecordQuery::Incident(id)).await? {
         RecordList::Incidents(mut found) => Ok(found.pop()),
-        RecordList::Alerts(_) => Err(Failure::no_answer()),
+        _ => Err(Failure::no_answer()),
     }
 }
 
-fn no_id(text: &str, like: &str) -> Failure {
+pub(crate) fn no_id(text: &str, like: &str) -> Failure {
     let text: String = text.chars().take(60).collect();
     Failure::not_found(format!("`{text}` is not an id; ids here are like {like}"))
 }
 
-fn none(id: impl std::fmt::Display) -> Failure {
+pub(crate) fn none(id: impl std::fmt::Display) -> Failure {
     Failure::not_found(format!("there is no {id}"))
 }
 
@@ -253,15 +253,6 @@ pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap
     responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
 )]
 pub(crate) async fn changes(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    none_yet(&app, &uri, &headers).await
-}
-
-/// Problems; none are made by this release.
-#[utoipa::path(
-    get, path = "/v1/problems", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
-)]
-pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     none_yet(&app, &uri, &headers).await
 }
 

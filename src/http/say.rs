@@ -14,10 +14,12 @@ use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::fields::Fields;
 use super::ingest::idempotency_key;
-use super::{App, ask, body, document, ingest, schema, shape};
+use super::{App, ask, body, document, ingest, schema, shape, told};
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
+use crate::domain::delivery::ChannelRef;
 use crate::domain::id::{PersonId, RequestId};
-use crate::domain::input::{Input, InputKind, Place};
+use crate::domain::input::{Input, InputKind, Place, Reply};
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
 /// The longest name of a channel, in characters; chat platforms end at 100 too.
@@ -56,19 +58,23 @@ pub(crate) async fn say(
     let via = if caller == Caller::Administrator { "api-administrator" } else { "api" };
     let person = speaker(&app, caller, named).await?;
 
-    let answer = ask::submit_one(
-        &app,
-        Input {
-            idempotency: idempotency.map(|key| format_compact!("say:{person}:{key}")),
+    let channel = ChannelRef::parse(channel.trim_start_matches('#'));
+    let chat = channel.chat.clone().unwrap_or_else(|| "api".into());
+    let place = Place { chat, channel: channel.name.clone(), ..Place::default() };
+    let idempotency = idempotency.map(|key| format_compact!("say:{person}:{key}"));
+    let alerts = hear(&app, &place, &person, &id, &text).await?;
+    let (seq, reply) = if alerts.is_empty() {
+        let input = Input {
+            idempotency,
             by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None },
-            kind: InputKind::Text {
-                place: Place { chat: "api".into(), channel: channel.into(), ..Place::default() },
-                text,
-            },
+            kind: InputKind::Text { place, text: text.clone() },
             closed: Vec::new(),
-        },
-    )
-    .await?;
+        };
+        let answer = ask::submit_one(&app, input).await?;
+        (answer.seq, answer.reply)
+    } else {
+        take(&app, alerts, idempotency).await?
+    };
     let render = |text: &str| (app.http.render)(text, Some(&person));
     // Refused, whether just now or (as a kept answer) before.
     let refuse = |reject: Reject| {
@@ -76,18 +82,50 @@ pub(crate) async fn say(
         app.metrics.answered(false);
         Failure::refused(StatusCode::UNPROCESSABLE_ENTITY, Reject { code: reject.code, message, hint })
     };
-    let reply = answer.reply.map_err(refuse)?;
+    let reply = reply.map_err(refuse)?;
     if !reply.ok {
         return Err(refuse(Reject::new(RejectCode::NotAllowed, reply.text)));
     }
     app.metrics.answered(true);
+    // What only the asker should see is told to nobody else, and neither are the words that led to it.
+    if !reply.private && !channel.name.is_empty() {
+        let (reply, records) = (reply.text.clone(), reply.records.clone());
+        app.http.feed.said(told::Said { channel, person: person.clone(), text, reply, records });
+    }
     let text = render(&reply.text);
-    let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq: answer.seq };
+    let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq };
     Ok(shape::json(StatusCode::OK, &said))
 }
 
+/// The alerts that a `[[text-alert]]` reads in the words; none is the usual case.
+async fn hear(app: &App, place: &Place, person: &PersonId, id: &RequestId, text: &str) -> Result<Vec<Input>, Failure> {
+    if text.trim_start().starts_with('/') {
+        return Ok(Vec::new());
+    }
+    let org = ask::peek(app, &app.strangers, app.http.limits.answer_timeout, |view| Arc::clone(view.org)).await?;
+    let heard = text::Heard { place, authors: &[person.as_str()], request: Some(id), text };
+    let mut alerts = text::hear(&org, &heard);
+    // The place may name a channel of another chat; that it was said here stays known.
+    alerts.iter_mut().for_each(|input| input.by.via = format_compact!("api:{person}"));
+    Ok(alerts)
+}
+
+/// Takes the alerts together; the number of the last commit, and one reply for all.
+async fn take(
+    app: &App,
+    mut alerts: Vec<Input>,
+    idempotency: Option<CompactString>,
+) -> Result<(u64, Result<Reply, Reject>), Failure> {
+    for (i, input) in alerts.iter_mut().enumerate() {
+        input.idempotency = idempotency.as_ref().map(|key| format_compact!("{key}:{i}"));
+    }
+    let answers = ask::submit(app, alerts).await?;
+    let seq = answers.iter().map(|answer| answer.seq).max().unwrap_or_default();
+    Ok((seq, text::told(answers.into_iter().map(|answer| answer.reply).collect())))
+}
+
 /// The name of a channel: it is kept in the journal for ever, and shown to others.
-fn channel(name: String) -> Result<String, Failure> {
+pub(crate) fn channel(name: String) -> Result<String, Failure> {
     if name.chars().count() > CHANNEL_MAX {
         return Err(Failure::value("channel", format!("`channel` is longer than {CHANNEL_MAX} characters")));
     }
@@ -98,7 +136,7 @@ fn channel(name: String) -> Result<String, Failure> {
 }
 
 /// Who says it: the token's person, or whom the administrator names.
-async fn speaker(app: &App, caller: Caller, named: Option<String>) -> Result<PersonId, Failure> {
+pub(crate) async fn speaker(app: &App, caller: Caller, named: Option<String>) -> Result<PersonId, Failure> {
     match (caller, named) {
         (Caller::Person(person), None) => Ok(person),
         (Caller::Person(person), Some(named)) if person.as_str() == named => Ok(person),

@@ -85,6 +85,22 @@ pub(crate) fn incident(incident: &Incident) -> Value {
             "text": entry.text,
         })).collect::<Vec<_>>(),
         "timeline_left_out": incident.timeline_folded,
+        "problem": incident.problem(),
+        "times": incident.review.iter().flat_map(|review| &review.times).map(|stated| json!({
+            "milestone": stated.milestone,
+            "at": stated.at,
+            "was": stated.was,
+            "reason": stated.reason,
+            "by": stated.by.to_string(),
+            "stated_at": stated.stated_at,
+        })).collect::<Vec<_>>(),
+        "postmortem": incident.postmortem().map(|known| json!({
+            "state": known.state,
+            "revision": known.revision,
+            "changed_at": known.changed_at,
+            "authors": known.authors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "published_at": known.published_at,
+        })),
     });
     if let (Value::Object(whole), Value::Object(more)) = (&mut whole, more) {
         whole.extend(more);

@@ -30,8 +30,9 @@ use store::{Fault, Store};
 pub use trouble::{NotTaken, Trouble};
 
 use crate::domain::alert::Alert;
-use crate::domain::id::{AlertId, IncidentId};
+use crate::domain::id::{AlertId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
+use crate::domain::problem::Problem;
 use crate::domain::state::OpenRecords;
 
 /// Calls that wait; a snapshot offered beyond them is `Full`.
@@ -208,6 +209,16 @@ impl Records {
     /// A resolved alert. Sees all that was queued before.
     pub fn get_alert(&self, id: AlertId) -> Result<Option<Alert>, Trouble> {
         self.ask("load an alert", move |store| store.alert(id))
+    }
+
+    /// A closed problem. Sees all that was queued before.
+    pub fn get_problem(&self, id: ProblemId) -> Result<Option<Problem>, Trouble> {
+        self.ask("load a problem", move |store| store.problem(id))
+    }
+
+    /// Closed problems with numbers below `below`, newest first, at most `limit` (and 1,000).
+    pub fn list_problems(&self, below: Option<u64>, limit: usize) -> Result<Vec<Problem>, Trouble> {
+        self.ask("list problems", move |store| store.problems(below, limit.min(LIST_MAX)))
     }
 
     /// Closed incidents with numbers below `below`, newest first, at most `limit` (and 1,000).

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, DeliveryId, IncidentId};
+use crate::domain::id::{AlertId, DeliveryId, IncidentId, ProblemId};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,14 @@ pub enum Slot {
     OpenAlert(AlertId),
     /// A resolved alert.
     ClosedAlert(AlertId),
+    /// A problem that State keeps.
+    OpenProblem(ProblemId),
+    /// A closed problem.
+    ClosedProblem(ProblemId),
+    /// Of which kind an incident was.
+    Recent(IncidentId),
+    /// A postmortem that waits to be published.
+    Waiting(IncidentId),
     /// A notice that is still owed.
     Notice(DeliveryId),
     /// A kept answer.
@@ -29,6 +37,10 @@ pub(super) const OPEN_INCIDENTS: &[u8] = b"o/i/";
 pub(super) const CLOSED_INCIDENTS: &[u8] = b"c/i/";
 pub(super) const OPEN_ALERTS: &[u8] = b"o/a/";
 pub(super) const CLOSED_ALERTS: &[u8] = b"c/a/";
+pub(super) const OPEN_PROBLEMS: &[u8] = b"o/p/";
+pub(super) const CLOSED_PROBLEMS: &[u8] = b"c/p/";
+pub(super) const RECENT: &[u8] = b"o/k/";
+pub(super) const WAITING: &[u8] = b"o/w/";
 pub(super) const NOTICES: &[u8] = b"n/";
 pub(super) const ANSWERS: &[u8] = b"r/";
 pub(super) const TOKENS: &[u8] = b"t/";
@@ -57,6 +69,10 @@ impl Slot {
             Self::ClosedIncident(id) => Place::Folio(CLOSED_INCIDENTS, id.0),
             Self::OpenAlert(id) => Place::Folio(OPEN_ALERTS, id.0),
             Self::ClosedAlert(id) => Place::Folio(CLOSED_ALERTS, id.0),
+            Self::OpenProblem(id) => Place::Folio(OPEN_PROBLEMS, id.0),
+            Self::ClosedProblem(id) => Place::Folio(CLOSED_PROBLEMS, id.0),
+            Self::Recent(id) => Place::Folio(RECENT, id.0),
+            Self::Waiting(id) => Place::Folio(WAITING, id.0),
             Self::Notice(id) => Place::Key([NOTICES, id.to_string().as_bytes()].concat()),
             Self::Answer(key) => Place::Key([ANSWERS, key.as_bytes()].concat()),
             Self::Token(name) => Place::Key([TOKENS, name.as_bytes()].concat()),

@@ -6,7 +6,7 @@ use super::slot::Slot;
 use crate::domain::state::{Dirty, RecordKey, State};
 
 /// The form of keys and values written by this release; another one is rebuilt from the journal.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// How far the records reach. Part of every batch, so it is never ahead of or behind what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,12 @@ pub struct Counts {
     pub answers: usize,
     /// Tokens in force.
     pub tokens: usize,
+    /// Problems that are not closed.
+    pub problems: usize,
+    /// Incidents whose kind is remembered.
+    pub recent: usize,
+    /// Postmortems that wait.
+    pub waiting: usize,
 }
 
 /// One atomic step of the records.
@@ -68,6 +74,12 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Alert(id) => place(Slot::OpenAlert(*id), json(&mut scratch, state.alerts.get(id))?),
             RecordKey::Notice(id) => place(Slot::Notice(id.clone()), json(&mut scratch, state.notices.get(id))?),
             RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(&mut scratch, state.answers.get(key))?),
+            RecordKey::Problem(id) if dirty.closed_problems.contains_key(id) => {}
+            RecordKey::Problem(id) => place(Slot::OpenProblem(*id), json(&mut scratch, state.problems.get(id))?),
+            RecordKey::Recent(id) => place(Slot::Recent(*id), json(&mut scratch, state.recent.get(id))?),
+            RecordKey::Waiting(id) => {
+                place(Slot::Waiting(*id), json(&mut scratch, state.waiting_postmortems.get(id))?);
+            }
             RecordKey::Token(name) => place(Slot::Token(name.clone()), json(&mut scratch, state.tokens.get(name))?),
         }
     }
@@ -80,12 +92,19 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         place(Slot::OpenAlert(*id), None);
         place(Slot::ClosedAlert(*id), json(&mut scratch, Some(alert))?);
     }
+    for (id, problem) in &dirty.closed_problems {
+        place(Slot::OpenProblem(*id), None);
+        place(Slot::ClosedProblem(*id), json(&mut scratch, Some(problem))?);
+    }
     let open = Counts {
         incidents: state.incidents.len(),
         alerts: state.alerts.len(),
         notices: state.notices.len(),
         answers: state.answers.len(),
         tokens: state.tokens.len(),
+        problems: state.problems.len(),
+        recent: state.recent.len(),
+        waiting: state.waiting_postmortems.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

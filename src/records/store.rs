@@ -15,9 +15,11 @@ use super::snapshot::{Applied, Counts, SCHEMA, Snapshot};
 use super::trouble::Trouble;
 use crate::domain::alert::Alert;
 use crate::domain::delivery::Delivery;
-use crate::domain::id::{AlertId, IncidentId};
+use crate::domain::id::{AlertId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
+use crate::domain::postmortem::Waiting;
+use crate::domain::problem::{Problem, Recent};
 use crate::domain::state::{Meta, OpenRecords};
 
 /// sled's page cache in bytes. Its default is 1 GiB.
@@ -126,8 +128,11 @@ impl Store {
         }
         let (mut newest_incident, mut newest_alert) = (self.newest_incident, self.newest_alert);
         for ((prefix, key), folio) in folios.changed.into_iter().filter(|(_, folio)| folio.changed()) {
-            let newest = if incidents(prefix) { &mut newest_incident } else { &mut newest_alert };
-            *newest = (*newest).max(folio.last());
+            match counted(prefix) {
+                Some(Counted::Incidents) => newest_incident = newest_incident.max(folio.last()),
+                Some(Counted::Alerts) => newest_alert = newest_alert.max(folio.last()),
+                None => {}
+            }
             match folio.write() {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
@@ -141,9 +146,13 @@ impl Store {
 
     /// The folio that record `n` stands in or will stand in; `None` when there is none yet.
     fn folio(&self, prefix: &'static [u8], key: &[u8], n: u64) -> Outcome<Option<Folio>> {
-        let newest = if incidents(prefix) { self.newest_incident } else { self.newest_alert };
+        let newest = match counted(prefix) {
+            Some(Counted::Incidents) => Some(self.newest_incident),
+            Some(Counted::Alerts) => Some(self.newest_alert),
+            None => None,
+        };
         // A folio behind the newest record was never written: no need to look for it.
-        if n > newest && !folio::together(n, newest) {
+        if newest.is_some_and(|newest| n > newest && !folio::together(n, newest)) {
             return Ok(None);
         }
         let Some(value) = self.db.get(key)? else { return Ok(None) };
@@ -196,6 +205,11 @@ impl Store {
         records.alerts.reserve(applied.open.alerts.min(1 << 20));
         let id = |alert: &Alert| alert.id.0;
         self.each_numbered(slot::OPEN_ALERTS, beat, id, |alert| records.alerts.push(alert))?;
+        self.each_numbered(slot::OPEN_PROBLEMS, beat, problem_id, |problem| records.problems.push(problem))?;
+        let id = |recent: &Recent| recent.incident.0;
+        self.each_numbered(slot::RECENT, beat, id, |recent| records.recent.push(recent))?;
+        let id = |waiting: &Waiting| waiting.incident.0;
+        self.each_numbered(slot::WAITING, beat, id, |waiting| records.waiting.push(waiting))?;
         self.each(slot::NOTICES, beat, |key, value| {
             records.notices.push(parse::<Delivery>(key, value)?);
             Ok(())
@@ -214,6 +228,9 @@ impl Store {
             notices: records.notices.len(),
             answers: records.answers.len(),
             tokens: records.tokens.len(),
+            problems: records.problems.len(),
+            recent: records.recent.len(),
+            waiting: records.waiting.len(),
         };
         if found != applied.open {
             return Err(Fault::Broken(format!("{found:?} found where {:?} were written", applied.open)));
@@ -250,6 +267,14 @@ impl Store {
 
     pub(super) fn incident(&self, id: IncidentId) -> Outcome<Option<Incident>> {
         self.one(slot::CLOSED_INCIDENTS, id.0, |incident: &Incident| incident.id.0)
+    }
+
+    pub(super) fn problem(&self, id: ProblemId) -> Outcome<Option<Problem>> {
+        self.one(slot::CLOSED_PROBLEMS, id.0, problem_id)
+    }
+
+    pub(super) fn problems(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<Problem>> {
+        self.newest_first(slot::CLOSED_PROBLEMS, below, limit, problem_id)
     }
 
     pub(super) fn alert(&self, id: AlertId) -> Outcome<Option<Alert>> {
@@ -299,6 +324,10 @@ impl Store {
     }
 }
 
+fn problem_id(problem: &Problem) -> u64 {
+    problem.id.0
+}
+
 fn unreadable(key: impl AsRef<[u8]>) -> impl FnOnce(serde_json::Error) -> Fault {
     // Only where it went wrong, never what stands there: a value may hold what a log must not.
     move |error| {
@@ -326,8 +355,20 @@ fn numbered<T: DeserializeOwned>(prefix: &[u8], n: u64, record: &[u8], id: impl 
     }
 }
 
-fn incidents(prefix: &[u8]) -> bool {
-    [slot::OPEN_INCIDENTS, slot::CLOSED_INCIDENTS].contains(&prefix)
+/// What is numbered so often that the newest number is remembered.
+enum Counted {
+    Incidents,
+    Alerts,
+}
+
+/// By which newest number a kind of record goes, if by one. What is remembered of an incident's kind is written with the
+/// incident or after it.
+fn counted(prefix: &[u8]) -> Option<Counted> {
+    match prefix {
+        slot::OPEN_INCIDENTS | slot::CLOSED_INCIDENTS | slot::RECENT => Some(Counted::Incidents),
+        slot::OPEN_ALERTS | slot::CLOSED_ALERTS => Some(Counted::Alerts),
+        _ => None,
+    }
 }
 
 /// The folios that a snapshot touches.

@@ -3,13 +3,14 @@
 use chrono_tz::Tz;
 
 use super::run::{Miss, one_line};
-use super::story::{Expect, Field};
+use super::story::{Expect, Field, ProblemField};
 use super::times::{clock, rendered};
 use super::world::{What, World};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Method};
-use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::id::{IncidentId, PersonId, ProblemId};
 use crate::domain::incident::{Incident, IncidentState, Severity};
 use crate::domain::org::{Org, Target};
+use crate::domain::problem::{Problem, ProblemState};
 use crate::domain::reject::did_you_mean;
 use crate::domain::time::Timestamp;
 
@@ -67,6 +68,7 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
         Expect::Incident { incident, state, severity, fields } => {
             check_incident(world, *incident, *state, *severity, fields)
         }
+        Expect::Problem { problem, state, fields } => check_problem(world, *problem, *state, fields),
         Expect::Later(what) => {
             Err(Miss::new(format!("a {what}"), format!("no answer: {what}s are not in this release")))
         }
@@ -192,6 +194,43 @@ fn says(incident: &Incident, field: Field) -> String {
     }
 }
 
+fn check_problem(
+    world: &World,
+    id: ProblemId,
+    state: ProblemState,
+    fields: &[(ProblemField, String)],
+) -> Result<(), Miss> {
+    let told = |fields: Vec<(ProblemField, String)>| -> String {
+        fields.iter().map(|(field, value)| format!(" {}={}", field.as_str(), quoted(value))).collect()
+    };
+    let wanted = format!("problem {id} {state}{}", told(fields.to_vec()));
+    let Some(problem) = world.problem(id) else {
+        let got = match world.state().meta.problems {
+            0 => "no problem at all".to_owned(),
+            last => format!("problems up to PRB-{last}"),
+        };
+        return Err(Miss::new(wanted, got));
+    };
+    let is: Vec<_> = fields.iter().map(|(field, _)| (*field, problem_says(problem, *field))).collect();
+    if problem.state == state && is == fields {
+        return Ok(());
+    }
+    Err(Miss::new(wanted, format!("{}{}", problem.state, told(is))))
+}
+
+/// What a problem says in a field; `none` where it says nothing.
+fn problem_says(problem: &Problem, field: ProblemField) -> String {
+    let or_none = |text: &Option<_>| text.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    match field {
+        ProblemField::Title => problem.title.to_string(),
+        ProblemField::Service => problem.service.to_string(),
+        ProblemField::Team => problem.team.to_string(),
+        ProblemField::Incidents => (problem.incidents.len() + problem.incidents_folded as usize).to_string(),
+        ProblemField::RootCause => or_none(&problem.root_cause),
+        ProblemField::Workaround => or_none(&problem.workaround),
+    }
+}
+
 fn quoted(value: &str) -> String {
     if value.contains(char::is_whitespace) || value.is_empty() { format!("\"{value}\"") } else { value.to_owned() }
 }
@@ -271,7 +310,8 @@ fn words(content: &Content) -> String {
     match content {
         Content::Page(page) => {
             let mark = if page.unrouted { "[unrouted] " } else { "" };
-            format!("{} {}: {mark}{}\n{}", page.severity, page.service, page.title, page.reason)
+            let known = page.known_error.as_ref().map(|known| format!("\nKnown error {known}")).unwrap_or_default();
+            format!("{} {}: {mark}{}\n{}{known}", page.severity, page.service, page.title, page.reason)
         }
         Content::Post { text } | Content::Notice { text } => text.clone(),
     }

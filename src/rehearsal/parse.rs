@@ -5,11 +5,12 @@ use chrono::{Datelike, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::line::{Words, without_comment};
-use super::story::{AlertLine, Expect, Fault, Field, Line, Statement, Story, SyntaxError};
+use super::story::{AlertLine, Expect, Fault, Field, Line, ProblemField, Statement, Story, SyntaxError};
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::Button;
+use crate::domain::problem::ProblemState;
 use crate::domain::reject::did_you_mean;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::{LATEST, Span, Timestamp, resolve};
@@ -275,7 +276,7 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
     match what.as_str() {
         "incident" => expect_incident(words),
         "change" => later(words, "change"),
-        "problem" => later(words, "problem"),
+        "problem" => expect_problem(words),
         "request" => later(words, "request"),
         "page" => {
             const USAGE: &str = "expect page PERSON via METHOD";
@@ -336,6 +337,29 @@ fn expect_incident(words: &mut Words<'_>) -> Result<Expect, String> {
         }
     }
     Ok(Expect::Incident { incident, state, severity, fields })
+}
+
+fn expect_problem(words: &mut Words<'_>) -> Result<Expect, String> {
+    const USAGE: &str = "expect problem ID STATE [field=VALUE …]";
+    let word = need(words, USAGE)?;
+    let problem =
+        word.parse().map_err(|_| format!("`{}` is not a problem; write it like PRB-1; usage: {USAGE}", cut(&word)))?;
+    let word = need(words, USAGE)?;
+    let state = ProblemState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| unknown("state", &word, &ProblemState::ALL.map(ProblemState::as_str)))?;
+    let mut fields = Vec::new();
+    while let Some(word) = words.next()? {
+        let Some((name, value)) = word.split_once('=') else {
+            return Err(format!("`{}` cannot stand here; usage: {USAGE}", cut(&word)));
+        };
+        match ProblemField::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, field)) => fields.push((*field, value.to_owned())),
+            None => return Err(unknown("field", name, &ProblemField::ALL.map(|(known, _)| known))),
+        }
+    }
+    Ok(Expect::Problem { problem, state, fields })
 }
 
 /// Understood as far as a later release will need it.

@@ -104,7 +104,9 @@ fn told(happening: &Happening, zone: Tz) -> String {
                 Content::Page(page) => {
                     let next = page.next.as_ref();
                     let next = next.map(|next| format!("; next {} <t:{}:t>", next.who, next.at.unix_secs()));
-                    format!("page {}{repeat}: {}{}", shown(to), page.reason, next.unwrap_or_default())
+                    let known = page.known_error.as_ref().map(|known| format!("; known error {known}"));
+                    let (next, known) = (next.unwrap_or_default(), known.unwrap_or_default());
+                    format!("page {}{repeat}: {}{next}{known}", shown(to), page.reason)
                 }
                 Content::Post { text } => format!("post {}{repeat}: {text}", shown(to)),
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),

@@ -7,9 +7,10 @@ use std::fmt;
 use chrono_tz::Tz;
 
 use crate::domain::delivery::Method;
-use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::id::{IncidentId, PersonId, ProblemId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::Button;
+use crate::domain::problem::ProblemState;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::{Span, Timestamp};
 
@@ -130,7 +131,16 @@ pub enum Expect {
         /// Further fields and what they should say.
         fields: Vec<(Field, String)>,
     },
-    /// `expect change|problem|request …`: understood, but not in this release.
+    /// `expect problem ID STATE [field=VALUE …]`.
+    Problem {
+        /// Which.
+        problem: ProblemId,
+        /// Where it should stand.
+        state: ProblemState,
+        /// Further fields and what they should say.
+        fields: Vec<(ProblemField, String)>,
+    },
+    /// `expect change|request …`: understood, but not in this release.
     Later(&'static str),
     /// `expect page PERSON via METHOD`.
     Page {
@@ -162,6 +172,40 @@ pub enum Expect {
         /// The text.
         text: String,
     },
+}
+
+/// What else a story can ask of a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemField {
+    /// Its title, whole.
+    Title,
+    /// Its service.
+    Service,
+    /// Its team.
+    Team,
+    /// How many incidents it has.
+    Incidents,
+    /// Why it happens.
+    RootCause,
+    /// What helps.
+    Workaround,
+}
+
+impl ProblemField {
+    /// All fields with their words.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("title", Self::Title),
+        ("service", Self::Service),
+        ("team", Self::Team),
+        ("incidents", Self::Incidents),
+        ("root-cause", Self::RootCause),
+        ("workaround", Self::Workaround),
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, field)| *field == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// What else a story can ask of an incident.

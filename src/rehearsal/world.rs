@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::story::Fault;
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PersonId};
+use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Button, Input, InputKind, Place, Reply};
+use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply};
 use crate::domain::org::{Integration, Org};
+use crate::domain::problem::{Problem, ProblemChange};
 use crate::domain::reject::Reject;
 use crate::domain::signal::Signal;
 use crate::domain::state::State;
@@ -31,6 +33,7 @@ pub struct World {
     now: Timestamp,
     journal: Vec<Kept>,
     closed: BTreeMap<IncidentId, Incident>,
+    closed_problems: BTreeMap<ProblemId, Problem>,
     faults: BTreeSet<Fault>,
     /// Sent, and never answered: what hangs while `hold` is on.
     hanging: bool,
@@ -105,6 +108,7 @@ impl World {
             now,
             journal: Vec::new(),
             closed: BTreeMap::new(),
+            closed_problems: BTreeMap::new(),
             faults: BTreeSet::new(),
             hanging: false,
             log: Vec::new(),
@@ -136,6 +140,11 @@ impl World {
     /// An incident, open or closed.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
         self.state().incidents.get(&id).map(|incident| &**incident).or_else(|| self.closed.get(&id))
+    }
+
+    /// A problem, open or closed.
+    pub fn problem(&self, id: ProblemId) -> Option<&Problem> {
+        self.state().problems.get(&id).map(|problem| &**problem).or_else(|| self.closed_problems.get(&id))
     }
 
     /// Goes forward to an instant: every moment on the way is taken at its own time, those due at the end as well.
@@ -170,7 +179,19 @@ impl World {
     /// A person says something, perhaps in a channel.
     pub fn say(&mut self, person: &PersonId, channel: Option<&str>, text: &str) -> Result<Reply, Reject> {
         let place = place(channel);
-        self.by_person(person, InputKind::Text { place, text: text.to_owned() })
+        let heard = text::Heard { place: &place, authors: &[person.as_str()], request: None, text };
+        let alerts = text::hear(self.core.org(), &heard);
+        if alerts.is_empty() {
+            return self.by_person(person, InputKind::Text { place, text: text.to_owned() });
+        }
+        let replies = alerts.into_iter().map(|input| {
+            let reply = self.take(input);
+            self.deliver();
+            reply
+        });
+        let reply = text::told(replies.collect());
+        self.happened(What::Replied { person: person.clone(), reply: reply.clone() });
+        reply
     }
 
     /// A person presses a button.
@@ -181,7 +202,8 @@ impl World {
     fn by_person(&mut self, person: &PersonId, kind: InputKind) -> Result<Reply, Reject> {
         let by = By::new(Actor::Person(person.clone()), STORY);
         // A story has few records, so all closed ones are at hand; production loads those that are named.
-        let closed = self.closed.values().cloned().collect();
+        let problems = self.closed_problems.values().cloned().map(Closed::from);
+        let closed = self.closed.values().cloned().map(Closed::from).chain(problems).collect();
         let reply = self.take(Input { by, idempotency: None, kind, closed });
         self.deliver();
         reply
@@ -273,7 +295,9 @@ impl World {
                 self.happened(What::Noted(text));
             }
         }
-        self.closed.extend(self.core.state_mut().take_dirty().closed_incidents);
+        let dirty = self.core.state_mut().take_dirty();
+        self.closed.extend(dirty.closed_incidents);
+        self.closed_problems.extend(dirty.closed_problems);
     }
 
     /// Sends whatever may start, and takes its receipts, until nothing may start any more.
@@ -367,6 +391,23 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::IncidentReopened { incident, .. } => format!("{incident} reopened by {by}"),
         Event::IncidentClosed { incident } => format!("{incident} closed by {by}"),
         Event::IncidentSeveritySet { incident, severity, .. } => format!("{incident} is {severity} now"),
+        Event::IncidentTimeStated(stated) => format!("{}: {} stated by {by}", stated.incident, stated.milestone),
+        Event::PostmortemDrafted(drafted) => match &drafted.failure {
+            Some(why) => format!("{}: postmortem drafted from {}: {why}", drafted.incident, drafted.template),
+            None => format!("{}: postmortem drafted from {}", drafted.incident, drafted.template),
+        },
+        Event::PostmortemEdited(edited) => format!("{}: postmortem edited by {by}", edited.incident),
+        Event::PostmortemPublished(published) => format!("{}: postmortem published by {by}", published.incident),
+        Event::ProblemProposed { incident, reason } => format!("{incident} proposed as a problem: {reason}"),
+        Event::ProblemOpened(opened) => format!("{} opened by {by}: {}", opened.problem, opened.title),
+        Event::ProblemLinked { problem, incident } => format!("{incident} linked to {problem}"),
+        Event::ProblemChanged { problem, change } => match change {
+            ProblemChange::RootCause(text) => format!("{problem}: root cause: {text}"),
+            ProblemChange::Workaround(text) => format!("{problem}: workaround: {text}"),
+            ProblemChange::KnownError => format!("{problem} is a known error"),
+            ProblemChange::Resolved(_) => format!("{problem} resolved by {by}"),
+            ProblemChange::Closed => format!("{problem} closed by {by}"),
+        },
         Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)

@@ -17,7 +17,7 @@ use super::engine::{self, Parts};
 use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
-use super::writer::Writer;
+use super::writer::{Writer, Written};
 use super::{recover, watch};
 use crate::catalog::{Config, Tls, missing_secrets, not_built};
 use crate::chat::discord::Discord;
@@ -30,7 +30,7 @@ use crate::domain::oncall;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
 use crate::domain::time::Timestamp;
-use crate::http::{self, Http, Keys, Limits, ReadError, ReadOutcome};
+use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome};
 use crate::journal::{self, Disk, RealDisk};
 use crate::notify::{Notifiers, Timeouts, email, webhook};
 use crate::source;
@@ -74,6 +74,7 @@ pub struct Wiring {
     own: Notifiers,
     /// Discord, where the configuration of the start names it.
     discord: Option<Arc<Discord>>,
+    feed: Arc<Feed>,
     admin: String,
     demo: bool,
 }
@@ -222,6 +223,7 @@ impl House {
             data,
             own,
             discord: discord.clone(),
+            feed: Arc::new(Feed::new(opened.found.last_seq)),
             admin: admin.clone(),
             demo: options.demo,
         });
@@ -234,8 +236,13 @@ impl House {
         let records_dir = wiring.data.dir().join("records");
         let named = (opened.found.install.clone(), reader.clone());
         let shelf = Shelf::new(records_dir, named, opened.records.clone(), durable.0, engine.clone())?;
-        let tell = engine.clone();
-        let writer = Writer::start(opened.journal, move |written| tell.tell(Tell::Written(written)))?;
+        let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
+        let writer = Writer::start(opened.journal, move |written| {
+            let durable = if let Written::Durable { seq, .. } = &written { Some(*seq) } else { None };
+            // The engine hears of it first: it is asked for what listeners are told.
+            tell.tell(Tell::Written(written));
+            durable.into_iter().for_each(|seq| feed.durable(seq));
+        })?;
         let lanes = TokioLanes {
             tokio: tokio.handle().clone(),
             notifiers: Arc::clone(&wiring.notifiers),
@@ -315,6 +322,7 @@ impl House {
     pub fn stop(mut self) {
         let over = Arc::new(AtomicBool::new(false));
         force_the_end(Arc::clone(&over));
+        self.wiring.feed.close();
         if let Some(stop) = self.stop_http.take() {
             let _ = stop.send(());
         }
@@ -379,6 +387,7 @@ fn face(wiring: &Arc<Wiring>, admin: &str) -> Http {
         oncall: Arc::new(|org: &Org, now: Timestamp| oncall::show::json(org, now)),
         journal: Arc::new(move |after, limit| lines(&engine, &journal_dir, after, limit)),
         stopwatch: Arc::new(stopwatch()),
+        feed: Arc::clone(&wiring.feed),
         starting: Arc::new(AtomicBool::new(false)),
         limits: Limits::default(),
     }

@@ -13,9 +13,10 @@ use crate::domain::alert::Alert;
 use crate::domain::command::spec::{Lexicon, OptionKind};
 use crate::domain::command::{Call, grammar};
 use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
-use crate::domain::id::{AlertId, IncidentId};
+use crate::domain::id::{AlertId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Input, InputKind, Unavailable};
+use crate::domain::input::{Closed, Input, InputKind, Unavailable};
+use crate::domain::problem::Problem;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 use crate::journal::JournalReader;
@@ -42,6 +43,7 @@ struct Gathered {
     snapshot: Snapshot,
     incidents: BTreeMap<IncidentId, Incident>,
     alerts: BTreeMap<AlertId, Alert>,
+    problems: BTreeMap<ProblemId, Problem>,
 }
 
 enum Store {
@@ -119,7 +121,8 @@ impl Shelf {
         match snapshot(state, &dirty, "") {
             Ok(snapshot) => {
                 let (incidents, alerts) = (dirty.closed_incidents, dirty.closed_alerts);
-                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts });
+                let problems = dirty.closed_problems;
+                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts, problems });
             }
             Err(error) => self.fail(seq, &format!("a record cannot be written: {error}")),
         }
@@ -264,17 +267,14 @@ impl Shelf {
     }
 
     /// Puts closed records that are still in memory into the inputs that name them; gives those to be loaded.
-    pub fn missing(&self, inputs: &mut [Input], state: &State, lexicon: &Lexicon) -> Option<Vec<IncidentId>> {
+    pub fn missing(&self, inputs: &mut [Input], state: &State, lexicon: &Lexicon) -> Option<Vec<Named>> {
         let mut wanted = Vec::new();
         for input in inputs {
-            for id in named(&input.kind, lexicon) {
-                if state.incidents.contains_key(&id) || id.0 == 0 || id.0 > state.meta.incidents {
-                    continue;
-                }
-                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
-                match state.closed_since(id).or(gathered) {
-                    Some(closed) => input.closed.push(closed.clone()),
-                    None => wanted.push(id),
+            for name in named(&input.kind, lexicon) {
+                match self.at_hand(name, state) {
+                    AtHand::Closed(closed) => input.closed.push(closed),
+                    AtHand::Stored => wanted.push(name),
+                    AtHand::NotClosed => {}
                 }
             }
         }
@@ -284,18 +284,43 @@ impl Shelf {
         (!wanted.is_empty()).then_some(wanted)
     }
 
+    fn at_hand(&self, name: Named, state: &State) -> AtHand {
+        let gathered = self.gathered.as_ref();
+        let found = match name {
+            Named::Incident(id) => {
+                if state.incidents.contains_key(&id) || id.0 == 0 || id.0 > state.meta.incidents {
+                    return AtHand::NotClosed;
+                }
+                let gathered = gathered.and_then(|gathered| gathered.incidents.get(&id));
+                state.closed_since(id).or(gathered).cloned().map(Closed::from)
+            }
+            Named::Problem(id) => {
+                if state.problems.contains_key(&id) || id.0 == 0 || id.0 > state.meta.problems {
+                    return AtHand::NotClosed;
+                }
+                let gathered = gathered.and_then(|gathered| gathered.problems.get(&id));
+                state.closed_problem_since(id).or(gathered).cloned().map(Closed::from)
+            }
+        };
+        found.map_or(AtHand::Stored, AtHand::Closed)
+    }
+
     /// Loads closed records for inputs and gives them back to the engine.
-    pub fn load(&self, wanted: Vec<IncidentId>, mut inputs: Vec<Input>, done: Answered) {
+    pub fn load(&self, wanted: Vec<Named>, mut inputs: Vec<Input>, done: Answered) {
         let Store::Open(records) = &self.store else { return done(Err(self.unavailable())) };
         let (records, engine) = (records.clone(), self.engine.clone());
         look_up(&self.lookups, done, move |done| {
             for id in wanted {
-                match records.get_incident(id) {
+                let found = match id {
+                    Named::Incident(id) => records.get_incident(id).map(|found| found.map(Closed::from)),
+                    Named::Problem(id) => records.get_problem(id).map(|found| found.map(Closed::from)),
+                };
+                match found {
                     Ok(None) => {}
-                    Ok(Some(incident)) => {
+                    Ok(Some(closed)) => {
                         // Whichever input names it finds it; the others do not look.
                         for input in &mut inputs {
-                            input.closed.push(incident.clone());
+                            input.closed.push(closed.clone());
                         }
                     }
                     Err(trouble) => return done(Err(Unavailable::Records(trouble.to_string()))),
@@ -333,6 +358,35 @@ impl Shelf {
                 Box::new(move |done| {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
+                })
+            }
+            RecordQuery::Problem(id) => {
+                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.problems.get(&id));
+                let open = state.problems.get(&id).map(|open| &**open);
+                let known = open.or(state.closed_problem_since(id)).or(gathered).cloned();
+                Box::new(move |done| {
+                    let found = known.map_or_else(|| records.get_problem(id), |known| Ok(Some(known)));
+                    done(found.map(|found| RecordList::Problems(found.into_iter().collect())).map_err(unreadable));
+                })
+            }
+            RecordQuery::Problems { below, limit } => {
+                let range = ..ProblemId(below.unwrap_or(u64::MAX));
+                let mut known: BTreeMap<ProblemId, Problem> = BTreeMap::new();
+                if let Some(gathered) = &self.gathered {
+                    known.extend(gathered.problems.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
+                }
+                known.extend(
+                    state.closed_problems_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
+                );
+                known.extend(state.problems.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
+                Box::new(move |done| {
+                    let listed = records.list_problems(below, limit).map(|closed| {
+                        for problem in closed {
+                            known.entry(problem.id).or_insert(problem);
+                        }
+                        RecordList::Problems(known.into_values().rev().take(limit).collect())
+                    });
+                    done(listed.map_err(unreadable));
                 })
             }
             RecordQuery::Incidents { below, limit } => {
@@ -422,20 +476,43 @@ impl FnOnceErr for Listed {
     }
 }
 
-/// The incidents that an input names. A text that is no command names none; it is refused when it is decided.
-fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<IncidentId> {
-    let of = |call: &Call| -> Vec<IncidentId> {
+/// A record that an input names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Named {
+    /// An incident.
+    Incident(IncidentId),
+    /// A problem.
+    Problem(ProblemId),
+}
+
+/// Where a named record is.
+enum AtHand {
+    /// In State, or nowhere.
+    NotClosed,
+    /// Closed, and still in memory.
+    Closed(Closed),
+    /// In the store.
+    Stored,
+}
+
+/// The records that an input names. A text that is no command names none; it is refused when it is decided.
+fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<Named> {
+    let of = |call: &Call| -> Vec<Named> {
         let spec = lexicon.commands.iter().find(|spec| spec.name == call.command);
-        let incident = |name: &str| {
-            spec.is_some_and(|spec| spec.options.iter().any(|o| o.name == name && o.kind == OptionKind::Incident))
-        };
-        let values = call.options.iter().filter(|(name, _)| incident(name));
-        values.filter_map(|(_, value)| value.trim().parse().ok()).take(NAMED_MAX).collect()
+        let kind = |name: &str| spec.and_then(|spec| spec.options.iter().find(|o| o.name == name)).map(|o| o.kind);
+        let values = call.options.iter().filter_map(|(name, value)| match kind(name)? {
+            OptionKind::Incident => value.trim().parse().ok().map(Named::Incident),
+            OptionKind::Problem => value.trim().parse().ok().map(Named::Problem),
+            _ => None,
+        });
+        values.take(NAMED_MAX).collect()
     };
     match kind {
         InputKind::Text { text, .. } => grammar::parse(text, lexicon).map(|call| of(&call)).unwrap_or_default(),
         InputKind::Call { call, .. } => of(call),
-        InputKind::Press { incident, .. } => vec![*incident],
+        InputKind::Press { incident, .. } | InputKind::WritePostmortem { incident, .. } => {
+            vec![Named::Incident(*incident)]
+        }
         _ => Vec::new(),
     }
 }

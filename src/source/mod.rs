@@ -7,6 +7,7 @@
 mod alertmanager;
 mod body;
 mod generic;
+mod grafana;
 mod opsgenie;
 mod pagerduty;
 mod text;
@@ -37,6 +38,7 @@ pub const SOURCES: &[Source] = &[
         read: alertmanager::read,
     },
     Source { name: "generic", about: "any JSON, read by the JSONPath mapping of the integration", read: generic::read },
+    Source { name: "grafana", about: "Grafana's webhooks, unified and legacy", read: grafana::read },
     Source {
         name: "pagerduty",
         about: "PagerDuty's Events API v2, its change events, and its webhooks of version 3",

@@ -108,5 +108,11 @@ fn webhook(action: &str, alert: &Value) -> Result<Signal, Unreadable> {
     };
     let name = text(alert.get("message"), limits::NAME_CHARS).or(id).unwrap_or_else(|| NAMELESS.to_owned());
     let status = limits::line(action, limits::WORD_CHARS).unwrap_or_else(|| NAMELESS.to_owned());
-    Ok(signal(kind, alert, &status, name, key))
+    let mut signal = signal(kind, alert, &status, name, key);
+    if kind == SignalKind::StatusUpdate {
+        // Only a note says something new; the description is that of the alert.
+        let note = alert.get("note").filter(|_| action == "AddNote");
+        signal.summary = note.and_then(Value::as_str).and_then(|text| limits::lines(text, limits::SUMMARY_CHARS));
+    }
+    Ok(signal)
 }

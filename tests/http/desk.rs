@@ -11,16 +11,17 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::body::Frame;
+use opsbell::domain::alert::text::TextRule;
 use opsbell::domain::desk::{Answered, Desk, Listed, Look, RecordList, RecordQuery, View};
 use opsbell::domain::id::{IntegrationId, PersonId, ServiceId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Answer, Input, Reply, Unavailable};
-use opsbell::domain::org::{Integration, Org, Person, Role, Service};
+use opsbell::domain::org::{Integration, Mapping, Org, Person, Role, Service};
 use opsbell::domain::reject::Reject;
 use opsbell::domain::signal::{Signal, SignalKind};
 use opsbell::domain::state::{State, Token};
 use opsbell::domain::time::Timestamp;
-use opsbell::http::{Http, Keys, Limits, ReadError, ReadOutcome, Secret, router};
+use opsbell::http::{Feed, Http, Keys, Limits, ReadError, ReadOutcome, Secret, router};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -100,6 +101,13 @@ impl Desk for FakeDesk {
                 let found = state.alerts.values().rev().filter(|alert| under(below, alert.id.0));
                 RecordList::Alerts(found.take(limit).map(|boxed| (**boxed).clone()).collect())
             }
+            RecordQuery::Problems { below, limit } => {
+                let found = state.problems.values().rev().filter(|problem| under(below, problem.id.0));
+                RecordList::Problems(found.take(limit).map(|boxed| (**boxed).clone()).collect())
+            }
+            RecordQuery::Problem(id) => {
+                RecordList::Problems(state.problems.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
+            }
             RecordQuery::Alert(id) => RecordList::Alerts(state.alert(id).cloned().into_iter().collect()),
         }));
     }
@@ -136,6 +144,13 @@ fn integration(id: &str, source: &str) -> (IntegrationId, Integration) {
     (id.into(), integration)
 }
 
+/// A `[[text-alert]]` with all built-in sets.
+fn text_alert(id: &str) -> (IntegrationId, Integration) {
+    let mapping = Mapping { text: Some(TextRule::builtin()), ..Mapping::default() };
+    let (named, plain) = integration(id, "text");
+    (named, Integration { mapping: Some(mapping), ..plain })
+}
+
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
     (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook })
@@ -145,7 +160,14 @@ pub fn org() -> Org {
     Org {
         people: [person("bas"), person("cleo")].into(),
         services: [service("checkin"), service("ledger"), service("payments-api")].into(),
-        integrations: [integration("prometheus", "alertmanager"), integration("scripts", "generic")].into(),
+        integrations: [
+            integration("old-pager", "pagerduty"),
+            integration("prometheus", "alertmanager"),
+            integration("scripts", "generic"),
+            integration("wards", "opsgenie"),
+            text_alert("room"),
+        ]
+        .into(),
         ..Org::default()
     }
 }
@@ -154,6 +176,9 @@ pub struct House {
     pub desk: Arc<FakeDesk>,
     pub keys: Arc<Keys>,
     pub router: Router,
+    pub feed: Arc<Feed>,
+    /// Commits of the journal; without any there are twenty of no content.
+    pub lines: Arc<Mutex<Vec<String>>>,
     pub starting: Arc<AtomicBool>,
     /// Milliseconds of the stopwatch.
     pub clock: Arc<AtomicU64>,
@@ -193,6 +218,18 @@ fn read(body: &[u8]) -> Result<ReadOutcome, ReadError> {
     Ok(outcome)
 }
 
+/// The real parser of a source, for the tests of paths that look into the body themselves.
+fn real(name: &str, body: &[u8]) -> Result<ReadOutcome, ReadError> {
+    match (opsbell::source::find(name).unwrap().read)(body, &Mapping::default()) {
+        Ok(reading) => Ok(ReadOutcome {
+            signals: reading.signals,
+            ignored: reading.ignored,
+            rejected: reading.rejected.into_iter().map(|rejected| (rejected.path, rejected.reason)).collect(),
+        }),
+        Err(error) => Err(ReadError { path: error.path, message: error.message, hint: Some(error.hint) }),
+    }
+}
+
 pub fn house() -> House {
     house_with(Limits::default())
 }
@@ -205,31 +242,47 @@ pub fn house_with(limits: Limits) -> House {
     state.tokens = [("tok-1".into(), token), ("tok-2".into(), gone)].into();
     let desk = Arc::new(FakeDesk { state: Mutex::new(state), org: Arc::new(org()), ..FakeDesk::default() });
     let keys = Arc::new(Keys::new());
-    let secrets = [("prometheus", "key-of-prometheus"), ("scripts", "key-of-scripts")];
+    let secrets = [
+        ("old-pager", "key-of-old-pager"),
+        ("prometheus", "key-of-prometheus"),
+        ("scripts", "key-of-scripts"),
+        ("wards", "key-of-wards"),
+    ];
     keys.replace(&desk.org, secrets.map(|(id, secret)| (id.into(), secret.into())));
     let (starting, clock) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let time = clock.clone();
+    let (time, feed) = (clock.clone(), Arc::new(Feed::new(0)));
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let written = Arc::clone(&lines);
     let http = Http {
         desk: desk.clone(),
         keys: keys.clone(),
         admin: Secret::of(b"admin-secret"),
         sources: vec!["alertmanager", "generic", "sns"],
-        read: Arc::new(|_, body, _| read(body)),
+        read: Arc::new(|name, body, _| {
+            let prometheus = body.starts_with(br#"{"alerts":"#);
+            if prometheus || matches!(name, "pagerduty" | "opsgenie") { real(name, body) } else { read(body) }
+        }),
         render: Arc::new(|text, person| {
             text.replace("<t:0:R>", &format!("now for {}", person.map_or("", |p| p.as_str())))
         }),
         oncall: Arc::new(|_, now| serde_json::json!([{"schedule": "payments-primary", "person": "bas", "at": now}])),
-        journal: Arc::new(|after, limit| {
+        journal: Arc::new(move |after, limit| {
+            let written = written.lock().unwrap();
+            if !written.is_empty() {
+                let lines = (1..).zip(written.iter().cloned());
+                return Ok(lines.skip(usize::try_from(after).unwrap()).take(limit).collect());
+            }
             if after == 13 {
                 return Err("the journal's segment is gone".to_owned());
             }
             Ok((after + 1..=20).take(limit).map(|seq| (seq, format!("{{\"seq\":{seq}}}\n"))).collect())
         }),
         stopwatch: Arc::new(move || Duration::from_millis(time.load(Ordering::Relaxed))),
+        feed: feed.clone(),
         starting: starting.clone(),
         limits,
     };
-    House { desk, keys, router: router(http).unwrap(), starting, clock }
+    House { desk, keys, router: router(http).unwrap(), feed, lines, starting, clock }
 }
 
 pub struct Seen {

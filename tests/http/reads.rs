@@ -59,7 +59,7 @@ fn alert(n: u64) -> Alert {
     serde_json::from_value(value).unwrap()
 }
 
-fn full_house() -> House {
+pub fn full_house() -> House {
     let house = house();
     {
         let mut state = house.desk.state.lock().unwrap();

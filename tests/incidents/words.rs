@@ -152,6 +152,8 @@ fn what_happened() {
     23:06:00 sue: was refused /resolve, which needs the permission to respond
     23:09:00 integration:prom: ALR-1 recovered, none still firing
     23:09:00 integration:prom: resolved as recovered
+    23:09:00 integration:prom: postmortem drafted from the built-in template
+    23:09:00 integration:prom: proposed as a problem: it was sev1
     "#);
 }
 
@@ -209,7 +211,7 @@ fn said_twice() {
     assert_snapshot!(night.say("ben", "/ack INC-1"), @"INC-1 is already acknowledged by ann 2 minutes ago. Nothing changed.");
     assert_snapshot!(night.say("ann", "/resolve INC-1"), @r#"
     INC-1 resolved as fixed. It closes in 2 hours.
-    Read what happened: /incident timeline INC-1
+    Its postmortem: /postmortem show INC-1
     "#);
     night.wait(2);
     assert_snapshot!(night.say("ben", "/resolve INC-1"), @"INC-1 was already resolved as fixed 2 minutes ago. Nothing changed.");

@@ -181,6 +181,9 @@ impl Live {
                 RecordKey::Notice(id) => state.notices.get(id).map(json),
                 RecordKey::Answer(id) => state.answers.get(id).map(json),
                 RecordKey::Token(id) => state.tokens.get(id).map(json),
+                RecordKey::Problem(id) => state.problems.get(id).map(json),
+                RecordKey::Recent(id) => state.recent.get(id).map(json),
+                RecordKey::Waiting(id) => state.waiting_postmortems.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -200,6 +203,9 @@ impl Live {
         wanted.extend(state.notices.iter().map(|(id, record)| (RecordKey::Notice(id.clone()), json(record))));
         wanted.extend(state.answers.iter().map(|(id, record)| (RecordKey::Answer(id.clone()), json(record))));
         wanted.extend(state.tokens.iter().map(|(id, record)| (RecordKey::Token(id.clone()), json(record))));
+        wanted.extend(state.problems.iter().map(|(id, record)| (RecordKey::Problem(*id), json(record))));
+        wanted.extend(state.recent.iter().map(|(id, record)| (RecordKey::Recent(*id), json(record))));
+        wanted.extend(state.waiting_postmortems.iter().map(|(id, record)| (RecordKey::Waiting(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");
@@ -235,12 +241,15 @@ fn json<T: serde::Serialize>(record: T) -> Value {
 
 /// Everything State keeps, as bytes.
 pub fn bytes(records: &OpenRecords) -> Vec<u8> {
-    let OpenRecords { meta, alerts, incidents, notices, answers, tokens } = records;
-    serde_json::to_vec(&(meta, alerts, incidents, notices, answers, tokens)).expect("plain data")
+    let OpenRecords { meta, alerts, incidents, notices, answers, tokens, problems, recent, waiting } = records;
+    let whole = (meta, alerts, incidents, notices, answers, tokens, problems, recent, waiting);
+    serde_json::to_vec(&whole).expect("plain data")
 }
 
 /// State from those bytes.
 pub fn from_bytes(bytes: &[u8]) -> State {
-    let (meta, alerts, incidents, notices, answers, tokens) = serde_json::from_slice(bytes).expect("its own words");
-    State::assemble(OpenRecords { meta, alerts, incidents, notices, answers, tokens })
+    let (meta, alerts, incidents, notices, answers, tokens, problems, recent, waiting) =
+        serde_json::from_slice(bytes).expect("its own words");
+    let records = OpenRecords { meta, alerts, incidents, notices, answers, tokens, problems, recent, waiting };
+    State::assemble(records)
 }

@@ -105,7 +105,7 @@ pub fn one() -> impl Strategy<Value = Op> {
                 integration, kind, service, key, severity, environment, summary, label,
             }
         ),
-        10 => (0usize..9, 0usize..40, 0u64..7, key())
+        10 => (0usize..9, 0..WORDS.len(), 0u64..7, key())
             .prop_map(|(who, words, incident, key)| Op::Say { who, words, incident, key }),
         3 => (0usize..9, button, 0u64..7, key())
             .prop_map(|(who, button, incident, key)| Op::Press { who, button, incident, key }),
@@ -126,7 +126,7 @@ pub fn one() -> impl Strategy<Value = Op> {
 }
 
 /// What people say; `#` stands for an incident. Some of it is wrong.
-pub const WORDS: [&str; 40] = [
+pub const WORDS: &[&str] = &[
     "/ack INC-#",
     "/ack",
     "/resolve INC-#",
@@ -167,6 +167,26 @@ pub const WORDS: [&str; 40] = [
     "/alert list",
     "/alert show ALR-#",
     "/inzident declare \"",
+    "/incident times impact-start at:00:10 reason:\"seen in the logs\" INC-#",
+    "/incident times resolved at:00:05 reason:\"it was earlier\" INC-#",
+    "/incident times INC-#",
+    "/postmortem edit INC-#",
+    "/postmortem edit INC-# root-cause a race",
+    "/postmortem edit INC-# text:\"# All of it\"",
+    "/postmortem publish INC-#",
+    "/postmortem publish INC-#",
+    "/postmortem show INC-#",
+    "/problem open INC-#",
+    "/problem open INC-#",
+    "/problem open \"it comes back\"",
+    "/problem link PRB-# INC-#",
+    "/problem root-cause PRB-# a race",
+    "/problem workaround PRB-# restart it",
+    "/problem known-error PRB-#",
+    "/problem resolve PRB-#",
+    "/problem close PRB-#",
+    "/problem show PRB-#",
+    "/problem list",
 ];
 
 /// Who speaks: of both organisations, a stakeholder of each, a stranger, the administrator's token.

@@ -97,7 +97,7 @@ pub fn with_closed(mut input: Input, state: &State, closed: &BTreeMap<IncidentId
     };
     for id in named {
         if !state.incidents.contains_key(&id) {
-            input.closed.extend(closed.get(&id).cloned());
+            input.closed.extend(closed.get(&id).cloned().map(Into::into));
         }
     }
     input

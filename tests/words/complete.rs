@@ -25,7 +25,7 @@ fn offered(text: &str) -> Vec<String> {
 fn commands_and_subcommands() {
     assert_eq!(offered("/s"), ["/snooze", "/status"]);
     assert_eq!(offered("/INC"), ["/incident"]);
-    assert_eq!(offered("").len(), 10);
+    assert_eq!(offered("").len(), 12);
     assert_eq!(offered("inc"), [""; 0]);
     assert_eq!(offered("/incident re"), ["/incident resolve", "/incident reopen"]);
     assert_eq!(offered("/oncall "), ["/oncall who", "/oncall next"]);
@@ -82,7 +82,10 @@ fn options_and_values() {
 #[test]
 fn only_what_the_person_may_do() {
     let reader = |permission| permission == Permission::Read;
-    assert_eq!(offered_to("/", &reader), ["/incident", "/oncall", "/alert", "/status", "/whoami", "/help"]);
+    assert_eq!(
+        offered_to("/", &reader),
+        ["/incident", "/oncall", "/alert", "/problem", "/postmortem", "/status", "/whoami", "/help"]
+    );
     assert_eq!(offered_to("/incident d", &reader), [""; 0]);
     assert_eq!(offered_to("/ack ", &reader), [""; 0]);
     assert_eq!(offered_to("/incident declare service:", &reader), [""; 0]);

@@ -73,10 +73,15 @@ fn every_command_has_an_example_that_reads_as_itself() {
 fn the_promised_words_are_there() {
     let lexicon = builtin();
     let names: Vec<&str> = lexicon.commands.iter().map(|spec| spec.name.as_str()).collect();
-    let subs = "declare list show ack note update severity role escalate mitigate resolve reopen close timeline pages";
+    let subs =
+        "declare list show ack note update severity role escalate mitigate resolve reopen close timeline pages times";
     let mut promised: Vec<String> = subs.split(' ').map(|sub| format!("incident {sub}")).collect();
-    let rest = ["page", "ack", "resolve", "snooze", "oncall who", "oncall next", "alert list", "alert show", "status"];
-    promised.extend(rest.into_iter().chain(["whoami", "help"]).map(str::to_owned));
+    let rest = ["page", "ack", "resolve", "snooze", "oncall who", "oncall next", "alert list", "alert show"];
+    promised.extend(rest.map(str::to_owned));
+    let subs = "list open show link root-cause workaround known-error resolve close";
+    promised.extend(subs.split(' ').map(|sub| format!("problem {sub}")));
+    promised.extend("list show edit publish".split(' ').map(|sub| format!("postmortem {sub}")));
+    promised.extend(["status", "whoami", "help"].map(str::to_owned));
     assert_eq!(names, promised);
 }
 
@@ -165,7 +170,7 @@ bad.toml:1: `Bad Name` cannot be a name; a-z, 0-9, - and _, at most 32 character
 bad.toml:2: the summary of the command is not one line of 1 to 100 characters; shorten it
 bad.toml:3: `descriptoin` is not known here; it is called `summary` here
 bad.toml:4: `aliases` is not known here; it is called `synonyms` here
-bad.toml:5: `incident.acknowledge` is nothing that can be run; known: incident.declare, incident.list, incident.show, incident.ack, incident.note, incident.update, incident.severity, incident.role, incident.escalate, incident.mitigate, incident.resolve, incident.reopen, incident.close, incident.timeline, incident.pages, page, snooze, oncall.who, oncall.next, alert.list, alert.show, status, whoami, help
+bad.toml:5: `incident.acknowledge` is nothing that can be run; known: incident.declare, incident.list, incident.show, incident.ack, incident.note, incident.update, incident.severity, incident.role, incident.escalate, incident.mitigate, incident.resolve, incident.reopen, incident.close, incident.timeline, incident.pages, incident.times, problem.open, problem.list, problem.show, problem.link, problem.root-cause, problem.workaround, problem.known-error, problem.resolve, problem.close, postmortem.show, postmortem.list, postmortem.edit, postmortem.publish, page, snooze, oncall.who, oncall.next, alert.list, alert.show, status, whoami, help
 bad.toml:6: `responder` is no permission; did you mean `respond`?
 bad.toml:7: `private` is not true or false; write private = true
 bad.toml:11: `incidnt` is no type; did you mean `incident`?

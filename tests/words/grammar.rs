@@ -193,7 +193,7 @@ did you mean `/incident list`? For example: /incident list
 
 > /incident everything
 `/incident` has no `everything`
-it has: declare, list, show, ack, note, update, severity, role, escalate, mitigate, resolve, reopen, close, timeline, pages
+it has: declare, list, show, ack, note, update, severity, role, escalate, mitigate, resolve, reopen, close, timeline, pages, times
 
 > /incident
 `/incident declare` needs `title`: What is wrong, in a few words

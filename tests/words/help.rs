@@ -16,72 +16,97 @@ fn readers(permission: Permission) -> bool {
 #[test]
 fn all_of_it() {
     insta::assert_snapshot!(help(None, &builtin(), &anything).expect("help"), @r#"
-/incident declare   Declare an incident and page whoever is on call for it
-/incident list      Show the open incidents
-/incident show      Show one incident: state, people, what happened last
-/incident ack       Take an incident: you lead it, and nobody else is paged
-/incident note      Write a line into the timeline, for those who work on it
-/incident update    Tell everybody how an incident stands
-/incident severity  Set how bad an incident is
-/incident role      Give a role in an incident to somebody, or take it
-/incident escalate  Page the next step of the escalation now
-/incident mitigate  Say that the impact is over, while work goes on
-/incident resolve   Say that an incident is over, and how it ended
-/incident reopen    Open a resolved or closed incident again
-/incident close     Say that the record of a resolved incident is complete
-/incident timeline  Show all that happened in an incident
-/incident pages     Show who was paged for an incident: when, how and why
+    /incident declare     Declare an incident and page whoever is on call for it
+    /incident list        Show the open incidents
+    /incident show        Show one incident: state, people, what happened last
+    /incident ack         Take an incident: you lead it, and nobody else is paged
+    /incident note        Write a line into the timeline, for those who work on it
+    /incident update      Tell everybody how an incident stands
+    /incident severity    Set how bad an incident is
+    /incident role        Give a role in an incident to somebody, or take it
+    /incident escalate    Page the next step of the escalation now
+    /incident mitigate    Say that the impact is over, while work goes on
+    /incident resolve     Say that an incident is over, and how it ended
+    /incident reopen      Open a resolved or closed incident again
+    /incident close       Say that the record of a resolved incident is complete
+    /incident timeline    Show all that happened in an incident
+    /incident pages       Show who was paged for an incident: when, how and why
+    /incident times       Show its times; or state or correct one, with the reason
 
-/oncall who         Show who is on call now
-/oncall next        Show who is on call next, and from when
+    /oncall who           Show who is on call now
+    /oncall next          Show who is on call next, and from when
 
-/alert list         Show the alerts that fire
-/alert show         Show one alert
+    /alert list           Show the alerts that fire
+    /alert show           Show one alert
 
-/page               Page a person, a team or whoever is on call for a service
-/ack                Take an incident: you lead it, and nobody else is paged
-/resolve            Say that an incident is over, and how it ended
-/snooze             Hold back an incident's pages for a while
-/status             Show how everything stands: open incidents, alerts, Opsbell itself
-/whoami             Show who you are to Opsbell, and what you may do
-/help               Show what you can say
+    /problem list         Show the open problems
+    /problem open         Make a problem of an incident, with those of its kind; or open one by a title
+    /problem show         Show one problem: what is known, its incidents, what happened
+    /problem link         Link an incident to a problem
+    /problem root-cause   Say why it happens
+    /problem workaround   Say what helps until it is mended; a known error's stands in pages
+    /problem known-error  It is understood, and not mended yet: its workaround stands in pages
+    /problem resolve      It is mended
+    /problem close        It stays away: its record is complete
 
-`/help incident declare` tells more about one of them, with examples.
-"#);
+    /postmortem list      Show the postmortems that wait to be published
+    /postmortem show      Show the postmortem of an incident
+    /postmortem edit      Write a section of it, or all of it; begins one where there is none
+    /postmortem publish   It is complete: tell everybody
+
+    /page                 Page a person, a team or whoever is on call for a service
+    /ack                  Take an incident: you lead it, and nobody else is paged
+    /resolve              Say that an incident is over, and how it ended
+    /snooze               Hold back an incident's pages for a while
+    /status               Show how everything stands: open incidents, alerts, Opsbell itself
+    /whoami               Show who you are to Opsbell, and what you may do
+    /help                 Show what you can say
+
+    `/help incident declare` tells more about one of them, with examples.
+    "#);
 }
 
 #[test]
 fn a_reader_sees_what_a_reader_may_do() {
     insta::assert_snapshot!(help(None, &builtin(), &readers).expect("help"), @r#"
-/incident list      Show the open incidents
-/incident show      Show one incident: state, people, what happened last
-/incident timeline  Show all that happened in an incident
-/incident pages     Show who was paged for an incident: when, how and why
+    /incident list      Show the open incidents
+    /incident show      Show one incident: state, people, what happened last
+    /incident timeline  Show all that happened in an incident
+    /incident pages     Show who was paged for an incident: when, how and why
+    /incident times     Show its times; or state or correct one, with the reason
 
-/oncall who         Show who is on call now
-/oncall next        Show who is on call next, and from when
+    /oncall who         Show who is on call now
+    /oncall next        Show who is on call next, and from when
 
-/alert list         Show the alerts that fire
-/alert show         Show one alert
+    /alert list         Show the alerts that fire
+    /alert show         Show one alert
 
-/status             Show how everything stands: open incidents, alerts, Opsbell itself
-/whoami             Show who you are to Opsbell, and what you may do
-/help               Show what you can say
+    /problem list       Show the open problems
+    /problem show       Show one problem: what is known, its incidents, what happened
 
-`/help incident list` tells more about one of them, with examples.
-"#);
+    /postmortem list    Show the postmortems that wait to be published
+    /postmortem show    Show the postmortem of an incident
+
+    /status             Show how everything stands: open incidents, alerts, Opsbell itself
+    /whoami             Show who you are to Opsbell, and what you may do
+    /help               Show what you can say
+
+    `/help incident list` tells more about one of them, with examples.
+    "#);
     insta::assert_snapshot!(help(Some("incident"), &builtin(), &readers).expect("help"), @r#"
-/incident list
-    Show the open incidents
-/incident show [incident:INC-n]
-    Show one incident: state, people, what happened last
-/incident timeline [incident:INC-n]
-    Show all that happened in an incident
-/incident pages [incident:INC-n]
-    Show who was paged for an incident: when, how and why
+    /incident list
+        Show the open incidents
+    /incident show [incident:INC-n]
+        Show one incident: state, people, what happened last
+    /incident timeline [incident:INC-n]
+        Show all that happened in an incident
+    /incident pages [incident:INC-n]
+        Show who was paged for an incident: when, how and why
+    /incident times [milestone:impact-start|detected|acknowledged|mitigated|resolved] [at:TEXT] [reason:TEXT] [incident:INC-n]
+        Show its times; or state or correct one, with the reason
 
-`/help incident list` tells more about one of them, with examples.
-"#);
+    `/help incident list` tells more about one of them, with examples.
+    "#);
     let nothing = help(None, &builtin(), &|_| false).expect("help");
     assert_eq!(nothing, "There is nothing that you may do here. An administrator can give you a role.");
 }

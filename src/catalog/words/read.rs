@@ -29,8 +29,8 @@ const COMMON: &[&str] = &["name", "summary", "synonyms"];
 const LEAF: &[&str] = &["run", "permission", "private", "examples", "option"];
 const OPTION: &[&str] = &["name", "summary", "type", "required", "choices", "rest"];
 const KINDS: &[&str] = &[
-    "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "severity", "duration",
-    "choice", "number",
+    "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "problem", "severity",
+    "duration", "choice", "number",
 ];
 const PERMISSIONS: &[&str] = &["read", "declare", "respond", "administer"];
 

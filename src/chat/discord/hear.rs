@@ -66,7 +66,6 @@ impl Hears for Ears {
             if let Some(application) = &ready.application {
                 known.application = Some(application.id.clone());
             }
-            known.forget_channels();
         });
         self.0.refresh_channels();
         let discord = Arc::clone(&self.0);
@@ -88,7 +87,6 @@ impl Hears for Ears {
                 Err(error) => tracing::debug!(%error, "a message cannot be read"),
             },
             "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" | "GUILD_CREATE" | "GUILD_DELETE" => {
-                self.0.with_known(super::place::Known::forget_channels);
                 self.0.refresh_channels();
             }
             _ => {}
@@ -120,7 +118,7 @@ impl Discord {
     }
 
     /// Alerts that other bots and webhooks post as text. What people write is talk, and our own words never loop.
-    fn read_alert(&self, message: &Message) {
+    pub(super) fn read_alert(&self, message: &Message) {
         let own = self.with_known(|known| {
             known.me.as_ref() == Some(&message.author.id)
                 || message.application_id.is_some() && known.application == message.application_id
@@ -129,6 +127,9 @@ impl Discord {
             return;
         }
         let Some(channel) = &message.channel_id else { return };
+        if self.with_known(|known| known.waits(message)) {
+            return;
+        }
         let name = self.channel_name(channel);
         let place = Place {
             chat: super::CAPABILITIES.chat.into(),

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 use super::Discord;
 use super::limit::Urgency;
 use super::rest::{Call, CallError};
-use super::wire::{Channel, Guild};
+use super::wire::{Channel, Guild, Message};
 
 /// Direct messages that are remembered.
 const DIRECT_MAX: usize = 10_000;
+
+/// Messages that wait for the names of channels.
+const WAITING_MAX: usize = 1_000;
 
 /// What is known of ids.
 #[derive(Default)]
@@ -24,11 +27,22 @@ pub struct Known {
     pub me: Option<String>,
     /// Channels of the guild by name.
     channels: Option<BTreeMap<String, String>>,
+    /// Messages that wait until the names of channels are known; others come behind them.
+    waiting: Vec<Message>,
     /// Direct messages by account.
     direct: BTreeMap<String, String>,
 }
 
 impl Known {
+    /// Whether a message has to wait for the names of channels; then it is kept.
+    pub fn waits(&mut self, message: &Message) -> bool {
+        let waits = self.channels.is_none() && self.waiting.len() < WAITING_MAX;
+        if waits {
+            self.waiting.push(message.clone());
+        }
+        waits
+    }
+
     /// Channels may have been made, renamed or deleted.
     pub fn forget_channels(&mut self) {
         self.channels = None;
@@ -64,8 +78,8 @@ impl Discord {
         if name.len() >= 15 && name.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(name.to_owned());
         }
-        if let Some(known) = self.with_known(|known| known.channels.as_ref().map(|all| all.get(name).cloned())) {
-            return known.ok_or_else(|| no_channel(name));
+        if let Some(id) = self.with_known(|known| known.channels.as_ref()?.get(name).cloned()) {
+            return Ok(id);
         }
         let all = self.channels(patience).await?;
         let found = all.get(name).cloned();
@@ -90,9 +104,19 @@ impl Discord {
     pub(super) fn refresh_channels(self: &Arc<Self>) {
         let discord = Arc::clone(self);
         tokio::spawn(async move {
-            match discord.channels(Duration::from_secs(30)).await {
-                Ok(all) => discord.with_known(|known| known.channels = Some(all)),
-                Err(error) => tracing::warn!(%error, "Discord's channels could not be listed"),
+            let listed = discord.channels(Duration::from_secs(30)).await;
+            let waiting = discord.with_known(|known| {
+                match listed {
+                    Ok(all) => known.channels = Some(all),
+                    Err(error) => {
+                        tracing::warn!(%error, "Discord's channels could not be listed; they go by their ids");
+                        known.channels.get_or_insert_default();
+                    }
+                }
+                std::mem::take(&mut known.waiting)
+            });
+            for message in waiting {
+                discord.read_alert(&message);
             }
         });
     }

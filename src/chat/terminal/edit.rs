@@ -13,15 +13,13 @@ use reedline::{
     Reedline, ReedlineEvent, ReedlineMenu, Signal, Span, StyledText, Suggestion, default_emacs_keybindings,
 };
 
-use super::session::{Desked, Typed};
+use super::partner::Partner;
+use super::session::Typed;
 use super::{Terminal, render};
 use crate::chat::Ended;
-use crate::domain::actor::Actor;
-use crate::domain::authorise::authorise;
-use crate::domain::command::complete::{self, Around, Completion};
-use crate::domain::command::help::usage;
+use crate::domain::command::complete::Completion;
+use crate::domain::command::offer::{takes, with_own};
 use crate::domain::command::spec::{CommandSpec, Lexicon};
-use crate::domain::desk::View;
 use crate::domain::id::PersonId;
 
 /// Lines of earlier sessions that are kept.
@@ -30,16 +28,12 @@ const HISTORY_LINES: usize = 1_000;
 const PRINTER_LINES: usize = 256;
 /// How often the editor looks for messages; also how late one may appear.
 const POLL: Duration = Duration::from_millis(50);
-/// A completion that takes longer is none.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// Incidents and alerts that are looked at for completion.
-const RECORDS: usize = 200;
 
 const MENU: &str = "words";
 
 /// What the parts of the editor share.
 struct Shared {
-    desk: Desked,
+    partner: Arc<dyn Partner>,
     own: Vec<CommandSpec>,
     who: RwLock<PersonId>,
     /// The words as they were when the line began, for hints at every key.
@@ -53,9 +47,9 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub fn new(terminal: &Terminal, desk: &Desked, history: Option<PathBuf>) -> io::Result<Self> {
+    pub fn new(terminal: &Terminal, partner: &Arc<dyn Partner>, history: Option<PathBuf>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            desk: desk.clone(),
+            partner: Arc::clone(partner),
             own: terminal.own.commands().to_vec(),
             who: RwLock::new(terminal.who()),
             lexicon: RwLock::default(),
@@ -93,10 +87,10 @@ impl Editor {
     }
 
     /// Reads one line; messages appear above it meanwhile.
-    pub fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+    pub fn next(&mut self, terminal: &Terminal) -> io::Result<Typed> {
         let who = terminal.who();
-        if let Ok(org) = desk.look(PATIENCE, |view| Arc::clone(view.org)) {
-            let lexicon = with_own(&org.lexicon, &self.shared.own);
+        if let Some(lexicon) = self.shared.partner.lexicon() {
+            let lexicon = with_own(&lexicon, &self.shared.own);
             *self.shared.lexicon.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lexicon);
         }
         *self.shared.who.write().unwrap_or_else(PoisonError::into_inner) = who.clone();
@@ -114,24 +108,15 @@ impl Editor {
     }
 }
 
-fn with_own(lexicon: &Lexicon, own: &[CommandSpec]) -> Lexicon {
-    let mut lexicon = lexicon.clone();
-    lexicon.commands.extend_from_slice(own);
-    lexicon
-}
-
 /// Completion over the State of the moment.
 struct Words(Arc<Shared>);
 
 impl Completer for Words {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let text = line.get(..pos).unwrap_or(line).to_owned();
-        let shared = Arc::clone(&self.0);
-        let who = shared.who.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let around = self.0.desk.look(PATIENCE, move |view| Offered::of(view, &who));
-        let Ok(offered) = around else { return CompletionResult::fresh(Vec::new()) };
-        let found: Vec<Suggestion> =
-            offered.complete(&text, &self.0.own).into_iter().map(|found| suggestion(found, text.len())).collect();
+        let text = line.get(..pos).unwrap_or(line);
+        let who = self.0.who.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = self.0.partner.complete(&who, text, &self.0.own);
+        let found: Vec<Suggestion> = found.into_iter().map(|found| suggestion(found, text.len())).collect();
         CompletionResult::fresh(found)
     }
 }
@@ -143,44 +128,6 @@ fn suggestion(found: Completion, end: usize) -> Suggestion {
         description: (!found.description.is_empty()).then(|| render::inert(&found.description)),
         span: Span::new(found.replace_from.min(end), end),
         ..Suggestion::default()
-    }
-}
-
-/// What can be offered at one moment.
-pub(super) struct Offered {
-    org: Arc<crate::domain::org::Org>,
-    who: PersonId,
-    incidents: Vec<(crate::domain::id::IncidentId, String)>,
-    alerts: Vec<(crate::domain::id::AlertId, String)>,
-}
-
-impl Offered {
-    /// What a person can mean; their own incidents first.
-    pub fn of(view: &View<'_>, who: &PersonId) -> Self {
-        let state = view.state;
-        let title = |id| state.incidents.get(&id).map(|incident| (id, incident.title.to_string()));
-        let mut incidents: Vec<_> = state.meant_by(Some(who)).into_iter().filter_map(title).collect();
-        for incident in state.open_incidents().take(RECORDS) {
-            if !incidents.iter().any(|(id, _)| *id == incident.id) {
-                incidents.push((incident.id, incident.title.to_string()));
-            }
-        }
-        let alerts =
-            state.alerts.values().rev().take(RECORDS).map(|alert| (alert.id, alert.name.to_string())).collect();
-        Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts }
-    }
-
-    /// What could stand at the end of `text`.
-    pub fn complete(&self, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
-        let lexicon = with_own(&self.org.lexicon, own);
-        let actor = Actor::Person(self.who.clone());
-        let around = Around {
-            org: &self.org,
-            incidents: &self.incidents,
-            alerts: &self.alerts,
-            may: &|permission| authorise(&self.org, &actor, permission, None).is_ok(),
-        };
-        complete::complete(text, &lexicon, &around)
     }
 }
 
@@ -215,14 +162,6 @@ impl Hinter for Hints {
     fn next_hint_token(&self) -> String {
         self.past.next_hint_token()
     }
-}
-
-/// The rest of a command's usage, when its words stand there and nothing else yet.
-fn takes(line: &str, lexicon: &Lexicon) -> Option<String> {
-    let words = line.strip_prefix('/')?;
-    let name = words.strip_suffix(' ')?;
-    let spec = lexicon.commands.iter().find(|spec| spec.name == name)?;
-    Some(usage(spec).strip_prefix(&format!("/{name}"))?.trim_start().to_owned())
 }
 
 /// What is typed, in the terminal's own colour.

@@ -4,6 +4,7 @@
 //! `screen` writes, `session` reads lines and answers them, `edit` is the line editor with completion and history.
 
 mod edit;
+mod partner;
 pub mod render;
 mod screen;
 mod session;
@@ -24,8 +25,10 @@ use crate::domain::org::Org;
 use crate::domain::reject::Reject;
 use crate::domain::time::Span;
 
+pub use partner::{Partner, Told};
 pub use render::Paint;
-use screen::{NotTaken, Screen};
+pub use screen::NotTaken;
+use screen::Screen;
 pub use session::Desked;
 
 /// What a terminal can do.
@@ -145,6 +148,26 @@ impl Terminal {
         self.screen.answer(render::inert(text))
     }
 
+    /// Shows a message of somebody else's, when the screen is free for it. What is in it from outside has to be inert.
+    ///
+    /// # Errors
+    /// It is not shown: too many wait, or the output is closed.
+    pub fn show(&self, text: String) -> Result<(), NotTaken> {
+        self.screen.put(text, Box::new(|_| ()))
+    }
+
+    /// Takes what is typed to somebody who answers, until the conversation ends. Blocks.
+    ///
+    /// # Errors
+    /// The terminal cannot be read any more.
+    pub fn converse_with(&self, partner: Arc<dyn Partner>) -> io::Result<Ended> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match lines {
+            Some(lines) => session::converse(self, &partner, lines),
+            None => Ok(Ended::EndOfInput),
+        }
+    }
+
     /// Lets messages through before the answer to what was said: for words that wait for messages.
     pub fn let_through(&self) {
         self.screen.free();
@@ -168,11 +191,7 @@ impl Chat for Terminal {
     }
 
     fn converse(&self, desk: Arc<dyn Desk>) -> io::Result<Ended> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match lines {
-            Some(lines) => session::converse(self, &Desked(desk), lines),
-            None => Ok(Ended::EndOfInput),
-        }
+        self.converse_with(Arc::new(Desked(desk)))
     }
 }
 

@@ -3,12 +3,11 @@
 
 use chrono_tz::Tz;
 
+use super::partner::Told;
 use crate::domain::delivery::{Content, Destination, Grant, Method};
 use crate::domain::incident::Severity;
-use crate::domain::input::Reply;
 use crate::domain::paging::look;
 use crate::domain::reject::Reject;
-use crate::domain::time::Timestamp;
 
 /// The longest line of a reply, in bytes; what is longer is cut.
 const LINE_MAX: usize = 4_000;
@@ -105,10 +104,10 @@ fn addressed(grant: &Grant) -> String {
     look::line(&name, 100).into_owned()
 }
 
-/// An answer, its times told in the reader's zone; `now` is the engine's.
-pub fn reply(reply: &Reply, zone: Tz, now: Timestamp, paint: Paint) -> String {
-    let text = inert(&look::times(&reply.text, zone, now));
-    if reply.ok { text } else { paint.wrong(&text) }
+/// An answer.
+pub fn told(told: &Told, paint: Paint) -> String {
+    let text = inert(&told.text);
+    if told.ok { text } else { paint.wrong(&text) }
 }
 
 /// A refusal: what is wrong, and below it the next step.

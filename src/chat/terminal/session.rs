@@ -1,5 +1,5 @@
-//! A conversation: lines in, answers out, one after the other. Words without a slash are not sent anywhere; they are
-//! answered with what was probably meant.
+//! A conversation: lines in, answers out, one after the other. Words without a slash are alerts where a `[[text-alert]]`
+//! says so; else they are not sent anywhere, and answered with what was probably meant.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -9,18 +9,27 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::edit::Editor;
+use super::partner::{Partner, Told};
 use super::{Lines, Terminal, render};
 use crate::chat::Ended;
 use crate::domain::actor::{Actor, By};
+use crate::domain::alert::text;
+use crate::domain::command::complete::Completion;
 use crate::domain::command::grammar;
+use crate::domain::command::offer::Offered;
+use crate::domain::command::spec::{CommandSpec, Lexicon};
 use crate::domain::desk::{Desk, View};
-use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
-use crate::domain::org::Org;
+use crate::domain::id::PersonId;
+use crate::domain::input::{Answer, Input, InputKind, Place, Reply, Unavailable};
+use crate::domain::paging::look;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
 
 /// After this time a person is told that the engine does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked at a key is answered within this time, or is no help.
+const KEY_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Of a line that is longer, only the beginning is read; the words' own limit is far below.
 const LINE_MAX: usize = 64 * 1024;
@@ -49,23 +58,31 @@ impl Desked {
         told.recv_timeout(patience).unwrap_or(Err(Unavailable::Busy))
     }
 
-    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    /// Gives inputs that belong together and waits for their answers; `None`: none came in time.
     ///
     /// # Errors
     /// Nothing happened.
-    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+    pub fn ask_all(&self, inputs: Vec<Input>) -> Result<Option<Vec<Answer>>, Unavailable> {
         let (tell, told) = crossbeam_channel::bounded(1);
         self.0.submit(
-            vec![input],
+            inputs,
             Box::new(move |answers| {
                 let _ = tell.send(answers);
             }),
         );
         match told.recv_timeout(PATIENCE) {
-            Ok(answers) => answers.map(|mut answers| answers.pop()),
+            Ok(answers) => answers.map(Some),
             Err(crossbeam_channel::RecvTimeoutError::Timeout) => Ok(None),
             Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Err(Unavailable::ShuttingDown),
         }
+    }
+
+    /// Gives one input and waits for its answer; `None`: none came in time, and it may still take effect.
+    ///
+    /// # Errors
+    /// Nothing happened.
+    pub fn ask(&self, input: Input) -> Result<Option<Answer>, Unavailable> {
+        Ok(self.ask_all(vec![input])?.and_then(|mut answers| answers.pop()))
     }
 }
 
@@ -80,22 +97,22 @@ pub(super) enum Typed {
 }
 
 /// Reads and answers until it is over; messages appear after that, too.
-pub(super) fn converse(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
-    let ended = talk(terminal, desk, lines);
+pub(super) fn converse(terminal: &Terminal, partner: &Arc<dyn Partner>, lines: Lines) -> io::Result<Ended> {
+    let ended = talk(terminal, partner, lines);
     terminal.screen.free();
     ended
 }
 
-fn talk(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
+fn talk(terminal: &Terminal, partner: &Arc<dyn Partner>, lines: Lines) -> io::Result<Ended> {
     let mut source = match lines {
         Lines::Plain(lines) => Source::Plain(lines),
-        Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, desk, history)?)),
+        Lines::Editor { history } => Source::Editor(Box::new(Editor::new(terminal, partner, history)?)),
     };
     loop {
         if terminal.stop.load(Ordering::Relaxed) {
             return Ok(Ended::Stopped);
         }
-        let line = match source.next(terminal, desk)? {
+        let line = match source.next(terminal)? {
             Typed::Line(line) => line,
             Typed::Nothing => continue,
             Typed::End(ended) => return Ok(ended),
@@ -108,7 +125,7 @@ fn talk(terminal: &Terminal, desk: &Desked, lines: Lines) -> io::Result<Ended> {
         if matches!(line, "/quit" | "/exit") {
             return Ok(Ended::Quit);
         }
-        let answer = answer(terminal, desk, line);
+        let answer = answer(terminal, &**partner, line);
         let told = terminal.screen.answer(answer);
         terminal.screen.free();
         told?;
@@ -122,9 +139,9 @@ enum Source {
 }
 
 impl Source {
-    fn next(&mut self, terminal: &Terminal, desk: &Desked) -> io::Result<Typed> {
+    fn next(&mut self, terminal: &Terminal) -> io::Result<Typed> {
         match self {
-            Self::Editor(editor) => editor.next(terminal, desk),
+            Self::Editor(editor) => editor.next(terminal),
             Self::Plain(lines) => {
                 let Some(line) = read_line(lines)? else { return Ok(Typed::End(Ended::EndOfInput)) };
                 if !line.trim().is_empty() {
@@ -166,7 +183,7 @@ fn read_line(lines: &mut dyn BufRead) -> io::Result<Option<String>> {
 }
 
 /// What a line is answered with; messages wait meanwhile, unless the house's own words let them through.
-fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
+fn answer(terminal: &Terminal, partner: &dyn Partner, line: &str) -> String {
     terminal.screen.hold();
     if let Some(said) = terminal.own.said(terminal, line) {
         return match said {
@@ -174,32 +191,69 @@ fn answer(terminal: &Terminal, desk: &Desked, line: &str) -> String {
             Err(reject) => render::refusal(&reject, terminal.paint),
         };
     }
-    if !line.starts_with('/') {
-        return render::refusal(&no_command(terminal, desk, line), terminal.paint);
-    }
-    let by = By::new(Actor::Person(terminal.who()), super::CAPABILITIES.chat);
-    let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
-    let kind = InputKind::Text { place, text: line.to_owned() };
-    let answer = desk.ask(Input { by, idempotency: None, kind, closed: Vec::new() });
-    match answer {
-        Ok(Some(Answer { reply: Ok(reply), .. })) => {
-            let (zone, now) = reader(terminal, desk);
-            render::reply(&reply, zone, now, terminal.paint)
-        }
-        Ok(Some(Answer { reply: Err(reject), .. })) => render::refusal(&reject, terminal.paint),
-        Ok(None) => {
-            let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
-            render::refusal(&reject.hint("look how things are: /status"), terminal.paint)
-        }
-        Err(why) => render::refusal(&Reject::new(RejectCode::Conflict, why.to_string()), terminal.paint),
+    let hint = if line.starts_with('/') { None } else { terminal.own.hint(line) };
+    let told = match hint {
+        Some(hint) => Err(Reject::new(RejectCode::UnknownWord, "that is no command").hint(hint)),
+        None => partner.answer(&terminal.who(), line),
+    };
+    match told {
+        Ok(told) => render::told(&told, terminal.paint),
+        Err(reject) => render::refusal(&reject, terminal.paint),
     }
 }
 
-/// A hint for words without a slash.
-fn no_command(terminal: &Terminal, desk: &Desked, line: &str) -> Reject {
-    if let Some(hint) = terminal.own.hint(line) {
-        return Reject::new(RejectCode::UnknownWord, "that is no command").hint(hint);
+impl Partner for Desked {
+    fn answer(&self, who: &PersonId, line: &str) -> Result<Told, Reject> {
+        let place = Place { chat: super::CAPABILITIES.chat.into(), ..Place::default() };
+        let answer = if line.starts_with('/') {
+            let by = By::new(Actor::Person(who.clone()), super::CAPABILITIES.chat);
+            let kind = InputKind::Text { place, text: line.to_owned() };
+            self.ask(Input { by, idempotency: None, kind, closed: Vec::new() })
+                .map(|answer| answer.map(|answer| answer.reply))
+        } else {
+            alerts(self, who, &place, line).ok_or_else(|| no_command(self, line))?
+        };
+        match answer {
+            Ok(Some(reply)) => {
+                let reply = reply?;
+                let (zone, now) = reader(self, who);
+                Ok(Told { ok: reply.ok, text: look::times(&reply.text, zone, now) })
+            }
+            Ok(None) => {
+                let reject = Reject::new(RejectCode::Conflict, "no answer yet; it may still take effect");
+                Err(reject.hint("look how things are: /status"))
+            }
+            Err(why) => Err(Reject::new(RejectCode::Conflict, why.to_string())),
+        }
     }
+
+    fn complete(&self, who: &PersonId, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
+        let who = who.clone();
+        let offered = self.look(KEY_PATIENCE, move |view| Offered::of(view, &who));
+        offered.map(|offered| offered.complete(text, own)).unwrap_or_default()
+    }
+
+    fn lexicon(&self) -> Option<Lexicon> {
+        self.look(KEY_PATIENCE, |view| Arc::clone(view.org)).ok().map(|org| org.lexicon.clone())
+    }
+}
+
+/// What came of several inputs, or of one: `None` inside if no answer came in time.
+type Heard = Result<Option<Result<Reply, Reject>>, Unavailable>;
+
+/// What a line is answered with that a `[[text-alert]]` reads as alerts.
+fn alerts(desk: &Desked, who: &PersonId, place: &Place, line: &str) -> Option<Heard> {
+    let org = desk.look(PATIENCE, |view| Arc::clone(view.org)).ok()?;
+    let inputs = text::hear(&org, &text::Heard { place, authors: &[who.as_str()], request: None, text: line });
+    if inputs.is_empty() {
+        return None;
+    }
+    let told = |answers: Vec<Answer>| text::told(answers.into_iter().map(|answer| answer.reply).collect());
+    Some(desk.ask_all(inputs).map(|answers| answers.map(told)))
+}
+
+/// A hint for words without a slash.
+fn no_command(desk: &Desked, line: &str) -> Reject {
     let org = desk.look(PATIENCE, |view| Arc::clone(view.org));
     let lexicon = org.map(|org| org.lexicon.clone()).unwrap_or_default();
     let plain = Reject::new(RejectCode::UnknownWord, "commands start with /").hint("`/help` lists what you can say");
@@ -207,12 +261,8 @@ fn no_command(terminal: &Terminal, desk: &Desked, line: &str) -> Reject {
 }
 
 /// The reader's zone, and the engine's now.
-fn reader(terminal: &Terminal, desk: &Desked) -> (Tz, Timestamp) {
-    let who = terminal.who();
-    let seen = desk.look(PATIENCE, move |view| (zone(view.org, &who), view.now));
+fn reader(desk: &Desked, who: &PersonId) -> (Tz, Timestamp) {
+    let who = who.clone();
+    let seen = desk.look(PATIENCE, move |view| (view.org.zone(Some(&who)), view.now));
     seen.unwrap_or((Tz::UTC, Timestamp::default()))
-}
-
-fn zone(org: &Org, who: &crate::domain::id::PersonId) -> Tz {
-    org.zone(Some(who))
 }

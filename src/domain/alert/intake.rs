@@ -11,6 +11,7 @@ use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
 use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
+use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::signal::{Signal, SignalKind};
 
@@ -70,7 +71,11 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
     let joined = draft.state.grouped(&group).map(|incident| incident.id);
     let incident = match joined {
         Some(incident) => incident,
-        None => open_incident(draft, signal, &route, wanted, group),
+        None => {
+            let opened = open_incident(draft, signal, &route, wanted, group);
+            recurrence::opened(draft, opened);
+            opened
+        }
     };
     let alert = draft.next_alert();
     draft.emit(Event::AlertOpened(Box::new(AlertOpened {
@@ -94,7 +99,10 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
             tell_joined(draft, incident, signal);
             back_from_mitigated(draft, incident, &signal.name);
         }
-        None => life::begin(draft, incident, format_compact!("opened by {alert}")),
+        None => {
+            life::begin(draft, incident, format_compact!("opened by {alert}"));
+            recurrence::begun(draft, incident);
+        }
     }
     Reply::done(format!("{alert} in {incident}")).about(incident).about(alert)
 }

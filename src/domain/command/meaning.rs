@@ -4,8 +4,11 @@
 use super::Call;
 use super::grammar::{option, phrases, usage_hint};
 use super::spec::{CommandSpec, OptionKind, Permission};
-use super::typed::{Command, Meant};
-use super::value::{Given, alert, duration, incident, oncall_of, person, resolution, role, service, severity, target};
+use super::typed::{Command, Meant, PostmortemCommand, ProblemCommand};
+use super::value::{
+    Given, alert, duration, incident, milestone, oncall_of, person, problem, resolution, role, service, severity,
+    target,
+};
 use super::word::{clean, shown};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
@@ -48,6 +51,9 @@ impl Takes {
 }
 
 const INCIDENT: Takes = may("incident", OptionKind::Incident);
+/// An incident that is over cannot be meant by the place.
+const NAMED: Takes = needs("incident", OptionKind::Incident);
+const PROBLEM: Takes = needs("problem", OptionKind::Problem);
 const TEXT: Takes = needs("text", OptionKind::Text);
 const MAYBE_TEXT: Takes = may("text", OptionKind::Text);
 const OF: Takes = may("of", OptionKind::Oncall);
@@ -174,6 +180,135 @@ pub const MEANINGS: &[Meaning] = &[
         permission: Permission::Read,
         takes: &[INCIDENT],
         build: |given| Ok(Command::IncidentPages { incident: given.incident()? }),
+    },
+    Meaning {
+        run: "incident.times",
+        // Stating one needs more, which is asked when it is done.
+        permission: Permission::Read,
+        takes: &[
+            may("milestone", OptionKind::Choice).of(&[
+                "impact-start",
+                "detected",
+                "acknowledged",
+                "mitigated",
+                "resolved",
+            ]),
+            may("at", OptionKind::Text),
+            may("reason", OptionKind::Text),
+            INCIDENT,
+        ],
+        build: |given| {
+            let stated = match given.read("milestone", milestone)? {
+                Some(milestone) => Some((milestone, given.needed("at")?, given.needed("reason")?)),
+                // A time alone says nothing.
+                None if given.text("at")?.is_some() => {
+                    Some((given.needed_read("milestone", milestone)?, String::new(), String::new()))
+                }
+                None => None,
+            };
+            Ok(Command::IncidentTimes { incident: given.incident()?, stated })
+        },
+    },
+    Meaning {
+        run: "problem.open",
+        permission: Permission::Respond,
+        takes: &[INCIDENT, may("title", OptionKind::Text), may("service", OptionKind::Service)],
+        build: |given| {
+            Ok(Command::Problem(ProblemCommand::Open {
+                incident: given.read("incident", incident)?,
+                title: given.text("title")?,
+                service: given.read("service", service)?,
+            }))
+        },
+    },
+    Meaning {
+        run: "problem.list",
+        permission: Permission::Read,
+        takes: &[],
+        build: |_| Ok(Command::Problem(ProblemCommand::List)),
+    },
+    Meaning {
+        run: "problem.show",
+        permission: Permission::Read,
+        takes: &[PROBLEM],
+        build: |given| Ok(Command::Problem(ProblemCommand::Show(given.needed_read("problem", problem)?))),
+    },
+    Meaning {
+        run: "problem.link",
+        permission: Permission::Respond,
+        takes: &[PROBLEM, INCIDENT],
+        build: |given| {
+            Ok(Command::Problem(ProblemCommand::Link(given.needed_read("problem", problem)?, given.incident()?)))
+        },
+    },
+    Meaning {
+        run: "problem.root-cause",
+        permission: Permission::Respond,
+        takes: &[PROBLEM, TEXT],
+        build: |given| {
+            let (id, text) = (given.needed_read("problem", problem)?, given.needed("text")?);
+            Ok(Command::Problem(ProblemCommand::RootCause(id, text)))
+        },
+    },
+    Meaning {
+        run: "problem.workaround",
+        permission: Permission::Respond,
+        takes: &[PROBLEM, TEXT],
+        build: |given| {
+            let (id, text) = (given.needed_read("problem", problem)?, given.needed("text")?);
+            Ok(Command::Problem(ProblemCommand::Workaround(id, text)))
+        },
+    },
+    Meaning {
+        run: "problem.known-error",
+        permission: Permission::Respond,
+        takes: &[PROBLEM],
+        build: |given| Ok(Command::Problem(ProblemCommand::KnownError(given.needed_read("problem", problem)?))),
+    },
+    Meaning {
+        run: "problem.resolve",
+        permission: Permission::Respond,
+        takes: &[PROBLEM, MAYBE_TEXT],
+        build: |given| {
+            let (id, text) = (given.needed_read("problem", problem)?, given.text("text")?);
+            Ok(Command::Problem(ProblemCommand::Resolve(id, text)))
+        },
+    },
+    Meaning {
+        run: "problem.close",
+        permission: Permission::Respond,
+        takes: &[PROBLEM],
+        build: |given| Ok(Command::Problem(ProblemCommand::Close(given.needed_read("problem", problem)?))),
+    },
+    Meaning {
+        run: "postmortem.show",
+        permission: Permission::Read,
+        takes: &[NAMED],
+        build: |given| Ok(Command::Postmortem(PostmortemCommand::Show(given.needed_read("incident", incident)?))),
+    },
+    Meaning {
+        run: "postmortem.list",
+        permission: Permission::Read,
+        takes: &[],
+        build: |_| Ok(Command::Postmortem(PostmortemCommand::List)),
+    },
+    Meaning {
+        run: "postmortem.edit",
+        permission: Permission::Respond,
+        takes: &[NAMED, may("section", OptionKind::Text), MAYBE_TEXT],
+        build: |given| {
+            Ok(Command::Postmortem(PostmortemCommand::Edit {
+                incident: given.needed_read("incident", incident)?,
+                section: given.text("section")?,
+                text: given.text("text")?,
+            }))
+        },
+    },
+    Meaning {
+        run: "postmortem.publish",
+        permission: Permission::Respond,
+        takes: &[NAMED],
+        build: |given| Ok(Command::Postmortem(PostmortemCommand::Publish(given.needed_read("incident", incident)?))),
     },
     Meaning {
         run: "page",

@@ -12,7 +12,7 @@ mod value;
 mod word;
 
 pub use meaning::typed;
-pub use typed::{Command, Meant, OncallOf, PageTarget};
+pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};

@@ -94,6 +94,8 @@ pub enum OptionKind {
     Incident,
     /// An alert.
     Alert,
+    /// A problem.
+    Problem,
     /// `sev1` to `sev4`.
     Severity,
     /// `30m`, `1h30m`.

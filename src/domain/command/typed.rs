@@ -1,7 +1,8 @@
 //! The typed command: what a person asks for once every option stands for something the organisation knows.
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
-use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, TeamId};
+use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
+use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
 use crate::domain::time::Span;
 
@@ -100,6 +101,17 @@ pub enum Command {
         /// Which.
         incident: IncidentId,
     },
+    /// Show its times; or state or correct one.
+    IncidentTimes {
+        /// Which.
+        incident: IncidentId,
+        /// The time that is stated: which, when (as said), and why; `None`: show them.
+        stated: Option<(Milestone, String, String)>,
+    },
+    /// Something about problems.
+    Problem(ProblemCommand),
+    /// Something about a postmortem.
+    Postmortem(PostmortemCommand),
     /// Page somebody.
     Page {
         /// Whom.
@@ -142,6 +154,56 @@ pub enum Command {
         /// About which command; `None`: about all.
         about: Option<String>,
     },
+}
+
+/// What is asked about problems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemCommand {
+    /// Open one, for an incident or by a title.
+    Open {
+        /// For which incident.
+        incident: Option<IncidentId>,
+        /// What it is about.
+        title: Option<String>,
+        /// The service.
+        service: Option<ServiceId>,
+    },
+    /// Show the open ones.
+    List,
+    /// Show one.
+    Show(ProblemId),
+    /// Link an incident to one.
+    Link(ProblemId, IncidentId),
+    /// Say why it happens.
+    RootCause(ProblemId, String),
+    /// Say what helps.
+    Workaround(ProblemId, String),
+    /// It is understood.
+    KnownError(ProblemId),
+    /// It is mended; how, if said.
+    Resolve(ProblemId, Option<String>),
+    /// Its record is complete.
+    Close(ProblemId),
+}
+
+/// What is asked about postmortems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostmortemCommand {
+    /// Show that of an incident.
+    Show(IncidentId),
+    /// Show those that wait to be published.
+    List,
+    /// Write a section, or all of it.
+    Edit {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Which section.
+        section: Option<String>,
+        /// What stands there from now on.
+        text: Option<String>,
+    },
+    /// It is complete.
+    Publish(IncidentId),
 }
 
 /// Whom `/page` pages.

@@ -6,7 +6,8 @@ use super::grammar::{TARGET_NAMES, choices, option, usage_hint};
 use super::spec::{CommandSpec, OptionKind, OptionSpec};
 use super::typed::{Meant, OncallOf, PageTarget};
 use super::word::{clean, shown};
-use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, TeamId};
+use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
+use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
@@ -96,6 +97,15 @@ pub(super) fn incident(_: &Given<'_>, option: &OptionSpec, value: &str) -> Resul
 
 pub(super) fn alert(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<AlertId, Reject> {
     value.parse().map_err(|_| bad(option, value, "an alert", "write it like ALR-7; `/alert list` shows them"))
+}
+
+pub(super) fn problem(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<ProblemId, Reject> {
+    value.parse().map_err(|_| bad(option, value, "a problem", "write it like PRB-7; `/problem list` shows them"))
+}
+
+pub(super) fn milestone(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Milestone, Reject> {
+    let found = Milestone::ALL.into_iter().find(|milestone| milestone.as_str().eq_ignore_ascii_case(value));
+    one_of(option, value, "a time of an incident", found)
 }
 
 pub(super) fn duration(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Span, Reject> {

@@ -62,17 +62,18 @@ impl Incident {
             deliveries: Vec::new(),
             timeline: Vec::new(),
             timeline_folded: 0,
+            review: None,
         };
         incident.say(stamp, format_compact!("opened as {}", opened.severity));
         incident
     }
 
-    fn say(&mut self, stamp: &Stamp<'_>, text: CompactString) {
+    pub(super) fn say(&mut self, stamp: &Stamp<'_>, text: CompactString) {
         self.tell(stamp.at, &stamp.by.actor, text);
     }
 
     /// A person did something here.
-    fn took_part(&mut self, stamp: &Stamp<'_>) {
+    pub(super) fn took_part(&mut self, stamp: &Stamp<'_>) {
         if let Actor::Person(person) = &stamp.by.actor
             && !self.roles.responders.contains(person)
         {
@@ -176,6 +177,12 @@ impl Incident {
                 self.say(stamp, format_compact!("update: {text}"));
             }
             Event::IncidentWarned { text, .. } => self.say(stamp, format_compact!("warning: {text}")),
+            Event::IncidentTimeStated(_)
+            | Event::PostmortemDrafted(_)
+            | Event::PostmortemEdited(_)
+            | Event::PostmortemPublished(_)
+            | Event::ProblemProposed { .. }
+            | Event::ProblemLinked { .. } => self.apply_review(stamp, event),
             Event::AttemptRefused { command, permission, .. } => {
                 self.say(stamp, format_compact!("was refused /{command}, which needs the permission to {permission}"));
             }

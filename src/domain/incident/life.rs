@@ -21,6 +21,8 @@ use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
 use crate::domain::input::{Place, Reply};
 use crate::domain::org::Policy;
 use crate::domain::paging::{PageState, escalate, page};
+use crate::domain::postmortem;
+use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::{Span, Timestamp};
 
@@ -305,6 +307,8 @@ pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Opt
     escalate::stop(draft, id, PageState::Cancelled, &why);
     let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
     draft.post(id, format!("{id}: {told}{said}"));
+    postmortem::life::resolved(draft, id);
+    recurrence::resolved(draft, id);
 }
 
 /// `/resolve`, and its button.
@@ -324,7 +328,9 @@ pub fn resolve_by_person(
     resolve(draft, id, how, text);
     let closes = draft.incident(id).and_then(|incident| incident.closes);
     let closes = closes.map(|at| format!(" It closes <t:{}:R>.", at.unix_secs())).unwrap_or_default();
-    Ok(Reply::done(format!("{id} resolved as {how}.{closes}\nRead what happened: /incident timeline {id}")).about(id))
+    let drafted = draft.incident(id).is_some_and(|incident| incident.postmortem().is_some());
+    let next = if drafted { "Its postmortem: /postmortem show" } else { "Read what happened: /incident timeline" };
+    Ok(Reply::done(format!("{id} resolved as {how}.{closes}\n{next} {id}")).about(id))
 }
 
 /// `/incident reopen`.

@@ -4,6 +4,9 @@
 pub mod apply;
 pub mod life;
 pub mod record;
+pub mod review;
 pub mod show;
+pub mod times;
 
 pub use record::{Entry, Holder, Incident, IncidentState, Resolution, RoleName, Roles, Severity};
+pub use review::Review;

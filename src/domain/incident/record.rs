@@ -6,6 +6,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::review::Review;
 use crate::domain::actor::Actor;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
@@ -330,6 +331,9 @@ pub struct Incident {
     /// Timeline entries left out beyond the cap.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub timeline_folded: u32,
+    /// What is written about it beside its life; `None` as long as there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Box<Review>>,
 }
 
 fn is_zero(n: &u32) -> bool {

@@ -13,6 +13,7 @@ use super::alert::text::TextRule;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
+use super::postmortem::template::Templates;
 use super::report::cron::Cron;
 use super::signal::AlertSeverity;
 use super::time::Span;
@@ -44,6 +45,8 @@ pub struct Org {
     pub defaults: Defaults,
     /// The words people can say.
     pub lexicon: Lexicon,
+    /// The templates of postmortems.
+    pub postmortems: Templates,
     /// Hosts that links may point to; a link elsewhere is shown as inert text.
     pub link_hosts: Vec<String>,
     /// Whether a chat is connected. Not declared: the runtime says so. Without one nothing is posted in channels.
@@ -65,6 +68,7 @@ impl Default for Org {
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
+            postmortems: Templates::default(),
             link_hosts: Vec::new(),
             chat_connected: true,
         }

@@ -12,6 +12,8 @@ use crate::domain::id::{IncidentId, PageId, PersonId};
 use crate::domain::incident::Incident;
 use crate::domain::oncall;
 use crate::domain::org::{Org, Policy, Step, Target};
+use crate::domain::problem::recurrence::known_error;
+use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
 /// The policy that an incident was opened with by `/page`, else the one that its team runs; the fallback, or an empty one, where configuration no longer knows it.
@@ -250,7 +252,7 @@ fn end_pages(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &s
 }
 
 /// What a page about an incident says.
-pub fn content(incident: &Incident, reason: &str, next: Option<NextPaged>) -> Content {
+pub fn content(state: &State, incident: &Incident, reason: &str, next: Option<NextPaged>) -> Content {
     Content::Page(PageContent {
         title: incident.title.clone(),
         severity: incident.severity,
@@ -258,6 +260,7 @@ pub fn content(incident: &Incident, reason: &str, next: Option<NextPaged>) -> Co
         unrouted: incident.unrouted,
         reason: reason.into(),
         next,
+        known_error: known_error(state, incident).map(|(problem, helps)| format_compact!("{problem}: {helps}")),
     })
 }
 

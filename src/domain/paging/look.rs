@@ -15,6 +15,8 @@ use crate::domain::time::Timestamp;
 pub const SUBJECT_MAX: usize = 120;
 /// The longest title, reason or list of names within a line, in characters.
 const PART_MAX: usize = 300;
+/// The longest workaround, in characters: it is what helps, so it may be long.
+const KNOWN_ERROR_MAX: usize = 800;
 /// The longest name of a service within a line, in characters.
 const SERVICE_MAX: usize = 60;
 /// The longest text of a post or a notice, in characters.
@@ -81,8 +83,11 @@ fn page_look(grant: &Grant, page: &PageContent, zone: Tz) -> Look {
     }
     first_line.push_str(&about);
 
-    let mut lines = Vec::with_capacity(5);
+    let mut lines = Vec::with_capacity(6);
     lines.push(format!("Why: {}", line(&page.reason, PART_MAX)));
+    if let Some(known) = &page.known_error {
+        lines.push(format!("Known error {}", line(known, KNOWN_ERROR_MAX)));
+    }
     if let Some(incident) = grant.incident {
         lines.push(format!("/ack {incident}, or can't: /incident escalate {incident}"));
     }

@@ -68,6 +68,7 @@ impl State {
             }
             Event::IncidentOpened(opened) => {
                 self.meta.incidents = self.meta.incidents.max(opened.incident.0);
+                self.remember(stamp, opened);
                 self.insert(Incident::opened(stamp, opened));
                 self.dirty.touched.insert(RecordKey::Incident(opened.incident));
             }
@@ -100,6 +101,15 @@ impl State {
                     self.dirty.closed_incidents.insert(*incident, record);
                     self.dirty.touched.insert(RecordKey::Incident(*incident));
                 }
+            }
+            Event::IncidentTimeStated(_)
+            | Event::PostmortemDrafted(_)
+            | Event::PostmortemEdited(_)
+            | Event::PostmortemPublished(_) => self.apply_written(stamp, event),
+            Event::ProblemOpened(_) | Event::ProblemChanged { .. } => self.apply_problem(stamp, event),
+            Event::ProblemLinked { incident, .. } => {
+                self.apply_problem(stamp, event);
+                self.change(*incident, |incident| incident.apply(stamp, event));
             }
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;

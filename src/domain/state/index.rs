@@ -20,7 +20,7 @@ impl State {
     }
 
     /// Changes an incident. Nothing happens where it is not in State.
-    pub(super) fn change(&mut self, id: IncidentId, change: impl FnOnce(&mut Incident)) {
+    pub(in crate::domain) fn change(&mut self, id: IncidentId, change: impl FnOnce(&mut Incident)) {
         if let Some(incident) = self.lift(id) {
             change(incident);
         }
@@ -100,6 +100,14 @@ impl State {
         }
         for notice in self.notices.keys() {
             self.index.owed.insert(notice.clone(), None);
+        }
+        for recent in self.recent.values() {
+            self.index.kinds.insert((recent.fingerprint.clone(), recent.incident));
+        }
+        for problem in self.problems.values().filter(|problem| problem.state.open()) {
+            if let Some(fingerprint) = &problem.fingerprint {
+                self.index.problem_of.insert(fingerprint.clone(), problem.id);
+            }
         }
         for (key, answer) in &self.answers {
             self.index.answers_by_age.insert((answer.at, key.clone()));

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId};
+use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use super::incident::Incident;
 use super::input::{Reply, Wakeup};
 use super::org::Policy;
+use super::postmortem::{Amended, Waiting};
+use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
 use super::time::Timestamp;
 
@@ -34,6 +36,14 @@ pub struct State {
     pub answers: BTreeMap<CompactString, KeptAnswer>,
     /// Personal tokens in force, by their public name.
     pub tokens: BTreeMap<CompactString, Token>,
+    /// Problems that are not closed.
+    pub problems: BTreeMap<ProblemId, Box<Problem>>,
+    /// Of which kind the incidents of the last thirty days were; bounded.
+    pub recent: BTreeMap<IncidentId, Recent>,
+    /// Postmortems that wait to be published; their texts are with their incidents.
+    pub waiting_postmortems: BTreeMap<IncidentId, Waiting>,
+    /// Closed records that were changed just now.
+    pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
     pub(in crate::domain) index: Index,
     /// The incident that is changed just now; nothing between commits.
@@ -57,6 +67,9 @@ pub struct Meta {
     pub alerts: u64,
     /// The configuration in force.
     pub config: CompactString,
+    /// The last problem's number.
+    #[serde(default)]
+    pub problems: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
@@ -93,6 +106,10 @@ pub struct Index {
     pub(in crate::domain) alerts_of: BTreeSet<(IncidentId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
+    /// Recent incidents by their kind.
+    pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
+    /// The unresolved problem of a kind.
+    pub(in crate::domain) problem_of: BTreeMap<Fingerprint, ProblemId>,
     /// Kept answers by age.
     pub(in crate::domain) answers_by_age: BTreeSet<(Timestamp, CompactString)>,
     /// Equal policies are held once, however many incidents escalate by them.
@@ -142,6 +159,12 @@ pub enum RecordKey {
     Answer(CompactString),
     /// A token.
     Token(CompactString),
+    /// A problem.
+    Problem(ProblemId),
+    /// Of which kind an incident was.
+    Recent(IncidentId),
+    /// A postmortem that waits.
+    Waiting(IncidentId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -153,6 +176,8 @@ pub struct Dirty {
     pub closed_incidents: BTreeMap<IncidentId, Incident>,
     /// Alerts resolved since, likewise.
     pub closed_alerts: BTreeMap<AlertId, Alert>,
+    /// Problems closed since, likewise.
+    pub closed_problems: BTreeMap<ProblemId, Problem>,
 }
 
 impl PartialEq for Dirty {
@@ -179,6 +204,12 @@ pub struct OpenRecords {
     pub answers: Vec<(CompactString, KeptAnswer)>,
     /// Tokens by public name.
     pub tokens: Vec<(CompactString, Token)>,
+    /// Problems that are not closed.
+    pub problems: Vec<Problem>,
+    /// Of which kind recent incidents were.
+    pub recent: Vec<Recent>,
+    /// Postmortems that wait.
+    pub waiting: Vec<Waiting>,
 }
 
 impl State {
@@ -281,6 +312,16 @@ impl State {
         self.dirty.closed_alerts.get(&id)
     }
 
+    /// A problem that was closed since `take_dirty`.
+    pub fn closed_problem_since(&self, id: ProblemId) -> Option<&Problem> {
+        self.dirty.closed_problems.get(&id)
+    }
+
+    /// All problems that were closed since `take_dirty`.
+    pub fn closed_problems_since(&self) -> &BTreeMap<ProblemId, Problem> {
+        &self.dirty.closed_problems
+    }
+
     /// All incidents that were closed since `take_dirty`.
     pub fn closed_incidents_since(&self) -> &BTreeMap<IncidentId, Incident> {
         &self.dirty.closed_incidents
@@ -305,6 +346,10 @@ impl State {
             notices: records.notices.into_iter().map(|notice| (notice.id.clone(), notice)).collect(),
             answers: records.answers.into_iter().collect(),
             tokens: records.tokens.into_iter().collect(),
+            problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
+            recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
+            waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
+            amended: Amended::default(),
             index: Index::default(),
             lifted: None,
             dirty: Dirty::default(),
@@ -326,6 +371,9 @@ impl State {
             notices: self.notices.values().cloned().collect(),
             answers: self.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: self.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
+            problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
+            recent: self.recent.values().cloned().collect(),
+            waiting: self.waiting_postmortems.values().cloned().collect(),
         }
     }
 }

@@ -5,7 +5,9 @@ use chrono_tz::Europe::Amsterdam;
 use super::*;
 use crate::domain::delivery::{ChannelRef, NextPaged, PageContent, Priority};
 use crate::domain::id::{DeliveryId, IncidentId};
+use crate::domain::input::Reply;
 use crate::domain::reject::RejectCode;
+use crate::domain::time::Timestamp;
 
 const PLAIN: Paint = Paint { colour: false };
 
@@ -39,11 +41,17 @@ fn lag() -> Content {
         unrouted: false,
         reason: "on call for payments-primary, step 1 of payments".into(),
         next: Some(NextPaged { who: "cleo".into(), at: at("2026-12-25T03:05:00+01:00") }),
+        known_error: None,
     })
 }
 
 fn shown(to: Destination, content: Content) -> String {
     grant(&granted(to, content), Amsterdam, PLAIN)
+}
+
+/// An answer as the terminal's own partner tells it.
+fn reply(reply: &Reply, zone: Tz, now: Timestamp, paint: Paint) -> String {
+    told(&Told { ok: reply.ok, text: look::times(&reply.text, zone, now) }, paint)
 }
 
 #[test]

@@ -246,16 +246,22 @@ impl Found {
             limits::key(&parts.join("/")).unwrap_or_else(|| limits::hash(parts))
         });
         let name = name.or_else(|| service.clone()).unwrap_or_else(|| "unnamed alert".to_owned());
+        // A host or the rest of a title says more than the name alone; a hash does not.
+        let more = || Some(key.clone()).filter(|key| *key != name && key.contains(&name));
+        let summary = self.summary.as_ref().and_then(|text| limits::lines(text, limits::SUMMARY_CHARS)).or_else(more);
         let word = |text: &String| limits::line(text, limits::WORD_CHARS);
         let severity_word = self.severity.as_ref().or_else(|| self.labels.get("severity")).and_then(word);
         let status = self.status.as_ref().and_then(word).unwrap_or_else(|| NO_STATUS.to_owned());
+        let kind = kind(&status, mapping);
+        // As a note, it has to say what happened.
+        let summary = if kind == SignalKind::StatusUpdate { Some(format!("{status}: {key}")) } else { summary };
         Signal {
-            kind: kind(&status, mapping),
+            kind,
             severity: severity_word.as_deref().and_then(|word| severity(word, mapping)),
             severity_word,
             status,
             key,
-            summary: self.summary.as_ref().and_then(|text| limits::lines(text, limits::SUMMARY_CHARS)),
+            summary,
             environment: first(&ENVIRONMENT_LABELS).and_then(word),
             link: self.link.as_deref().and_then(limits::link),
             started_at: None,

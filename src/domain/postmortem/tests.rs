@@ -1,0 +1,1 @@
+//! Templates, drafts and edits.
