@@ -94,10 +94,10 @@ impl Stage {
 
     /// The same on a Discord that was prepared.
     pub fn on(discord: Discord, more: &str, hook: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("it works");
         let config = CONFIG.replace("{api}", &discord.api_base()).replace("{hook}", hook) + more;
-        fs::create_dir(dir.path().join("config")).unwrap();
-        fs::write(dir.path().join("config/opsbell.toml"), config).unwrap();
+        fs::create_dir(dir.path().join("config")).expect("it works");
+        fs::write(dir.path().join("config/opsbell.toml"), config).expect("it works");
         let server = serve(&dir);
         let mut stage = Self { discord, server, dir };
         stage.server.address();
@@ -116,7 +116,7 @@ impl Stage {
     /// The process is killed.
     pub fn killed(self) -> Down {
         let Self { discord, server, dir } = self;
-        server.kill().unwrap();
+        server.kill().expect("it works");
         Down { discord, dir }
     }
 
@@ -141,7 +141,8 @@ impl Stage {
                 "annotations": {"summary": title}, "generatorURL": "http://p.example"
             }]
         });
-        let answer = self.server.sender().post("/v1/ingest/alertmanager", &[], body.to_string().as_bytes()).unwrap();
+        let answer =
+            self.server.sender().post("/v1/ingest/alertmanager", &[], body.to_string().as_bytes()).expect("it works");
         assert_eq!(answer.status, 202, "{}", answer.text());
     }
 
@@ -188,7 +189,7 @@ fn serve(dir: &TempDir) -> Server {
 
 /// A text without what changes from run to run: times, ids of deliveries, numbers of channels.
 pub fn steady(text: &str) -> String {
-    let times = regex::Regex::new(r"<t:\d+:").unwrap();
-    let ids = regex::Regex::new(r"\b[a-z0-9]{4,8}-[0-9a-z]+\.\d+\b").unwrap();
+    let times = regex::Regex::new(r"<t:\d+:").expect("it works");
+    let ids = regex::Regex::new(r"\b[a-z0-9]{4,8}-[0-9a-z]+\.\d+\b").expect("it works");
     ids.replace_all(&times.replace_all(text, "<t:…:"), "DELIVERY").into_owned()
 }

@@ -1,7 +1,7 @@
 //! The fake's REST side: what is asked is checked, limited, done, and written down.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::super::lock;
 use super::{APPLICATION, BOT, Callback, Channel, Fault, GUILD, Request, Seen, Shared, Shown, World, spec};
@@ -232,7 +233,7 @@ fn appear(world: &mut World, channel: u64, body: &Value, only: Option<u64>) -> S
     let allowed = &body["allowed_mentions"];
     let listed = |id: u64| allowed["users"].as_array().is_some_and(|users| users.contains(&json!(id.to_string())));
     let parsed = allowed["parse"].as_array().is_some_and(|all| all.contains(&json!("users")));
-    let mentioned = regex::Regex::new(r"<@!?([0-9]+)>").unwrap();
+    let mentioned = regex::Regex::new(r"<@!?([0-9]+)>").expect("a pattern");
     let notified = mentioned.captures_iter(&content).filter_map(|found| found[1].parse().ok());
     let notified = notified.filter(|id| listed(*id) || parsed).collect();
     let shown = Shown { id, channel, content, body: body.clone(), notified, only };

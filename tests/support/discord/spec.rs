@@ -10,8 +10,8 @@ use twilight_model::channel::message::{Component, Embed};
 fn spec() -> Option<&'static Value> {
     static SPEC: OnceLock<Option<Value>> = OnceLock::new();
     SPEC.get_or_init(|| {
-        let path = std::env::var("OPSBELL_DISCORD_SPEC");
-        let path = path.unwrap_or_else(|_| "/work/shared/discord/openapi.json".to_owned());
+        let path = opsbell::catalog::process_env("OPSBELL_DISCORD_SPEC");
+        let path = path.unwrap_or_else(|| "/work/shared/discord/openapi.json".to_owned());
         let read = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if read.is_none() {
             eprintln!("{path} is not there: bodies are not checked against Discord's own description");
