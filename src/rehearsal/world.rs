@@ -305,7 +305,7 @@ impl World {
         while let Some(grant) = self.core.grant(self.now) {
             let outcome = self.pretend(&grant);
             self.happened(match &outcome {
-                Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
+                Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
                     What::NotSent { to: grant.to.clone(), reason: reason.clone() }
                 }
                 Outcome::Accepted => What::Sent {

@@ -81,6 +81,10 @@ struct Bucket {
     remaining: u32,
     reset_at: u64,
     under_way: u32,
+    /// How long a window is.
+    window: u64,
+    /// Until when its windows are promised to those who were sent away.
+    promised: u64,
 }
 
 /// What is known of Discord's limits.
@@ -166,6 +170,17 @@ impl Book {
         May::Go
     }
 
+    /// Whoever does not wait for its turn is given one: when to come again, behind those who were sent away before.
+    pub fn promise(&mut self, now: u64, route: &Route, wait: u64) -> u64 {
+        let key = self.key(route);
+        let Some(bucket) = self.buckets.get_mut(&key).filter(|bucket| bucket.known && bucket.reset_at > now) else {
+            return wait;
+        };
+        let turn = bucket.promised.max(now + wait);
+        bucket.promised = turn + bucket.window.max(1) / u64::from(bucket.limit.max(1));
+        (turn - now).min(WAIT_MAX_MS)
+    }
+
     /// An answer has come.
     pub fn heard(&mut self, now: u64, route: &Route, told: &Told) {
         let before = self.key(route);
@@ -187,6 +202,7 @@ impl Book {
             // Those under way may or may not be counted in it.
             let left = remaining.saturating_sub(bucket.under_way);
             let reset_at = now + reset.min(WAIT_MAX_MS);
+            bucket.window = bucket.window.max(reset.min(WAIT_MAX_MS));
             // An older answer that comes late must not give back what newer ones took.
             let same_window = bucket.reset_at > now && reset_at < bucket.reset_at + 250;
             bucket.remaining = if same_window { bucket.remaining.min(left) } else { left };
@@ -264,6 +280,16 @@ mod tests {
             assert_eq!(book.ask(200, &route("2"), Urgency::Page), May::Go);
         }
         assert!(matches!(book.ask(200, &route("2"), Urgency::Page), May::AfterAnother | May::In(_)));
+    }
+
+    #[test]
+    fn who_is_sent_away_comes_back_one_after_the_other() {
+        let mut book = Book::default();
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
+        book.heard(0, &route("1"), &told(0, 5_000));
+        let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), 5_000)).collect();
+        assert_eq!(turns, [5_000, 6_000, 7_000, 8_000, 9_000, 10_000, 11_000], "five in five seconds");
+        assert_eq!(book.promise(0, &route("2"), 70), 70, "elsewhere nobody waits");
     }
 
     #[test]

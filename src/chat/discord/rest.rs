@@ -190,7 +190,9 @@ impl Rest {
                 May::In(ms) => {
                     let wait = Duration::from_millis(ms);
                     if wait > left {
-                        return Err(CallError::Busy { after: wait });
+                        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+                        let after = book.promise(self.now(), &call.route, ms);
+                        return Err(CallError::Busy { after: Duration::from_millis(after) });
                     }
                     tokio::time::sleep(wait).await;
                 }

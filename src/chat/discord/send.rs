@@ -15,8 +15,8 @@ use crate::domain::org::Org;
 use crate::domain::time::Span;
 
 /// How long a page waits for its turn before it gives its place to others, and for all else.
-const PAGE_PATIENCE: Duration = Duration::from_secs(5);
-const OTHER_PATIENCE: Duration = Duration::from_secs(10);
+const PAGE_PATIENCE: Duration = Duration::from_secs(1);
+const OTHER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// "Cannot send messages to this user".
 const DIRECT_CLOSED: u64 = 50_007;
@@ -145,7 +145,7 @@ fn outcome(sent: Result<(), NoPlace>) -> Outcome {
     match error {
         CallError::Busy { after } => {
             let after = Span(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
-            Outcome::Retryable { reason, after: Some(after), unknown: false }
+            Outcome::Later { reason, after }
         }
         CallError::NoAnswer { unknown, .. } => Outcome::Retryable { reason, after: None, unknown },
         CallError::Failing { .. } => Outcome::Retryable { reason, after: None, unknown: true },
