@@ -31,14 +31,22 @@ const READ: &[&str] = &[
     "postmortem show",
     "problem list",
     "problem show",
+    "service impact",
+    "service show",
+    "service status",
     "status",
 ];
-const DECLARE: &[&str] = &["incident declare", "page"];
+/// About oneself: for everybody who is a person of the organisation.
+const OWN: &[&str] = &["contact list", "contact test"];
+const DECLARE: &[&str] = &["incident declare", "incident invite", "page"];
 const RESPOND: &[&str] = &[
     "ack",
     "incident ack",
+    "incident ack-all",
     "incident close",
     "incident escalate",
+    "incident link",
+    "incident merge",
     "incident mitigate",
     "incident note",
     "incident reopen",
@@ -64,9 +72,9 @@ const RESPOND: &[&str] = &[
 fn everybody() -> Vec<(By, &'static [&'static str])> {
     let person = |name: &str| By::new(Actor::Person(name.into()), "api");
     vec![
-        (person("sue"), &["read", "declare"]),
-        (person("ann"), &["read", "declare", "respond"]),
-        (person("op"), &["read", "declare", "respond", "administer"]),
+        (person("sue"), &["own", "read", "declare"]),
+        (person("ann"), &["own", "read", "declare", "respond"]),
+        (person("op"), &["own", "read", "declare", "respond", "administer"]),
         (person("nobody"), &[]),
         (person(""), &[]),
         (person("Ann"), &[]),
@@ -96,7 +104,9 @@ fn core() -> Core {
 }
 
 fn call(spec: &CommandSpec) -> Call {
-    let options = spec.options.iter().map(|option| {
+    // Severity is said in one of two ways.
+    let said = spec.options.iter().filter(|option| !matches!(option.name.as_str(), "impact" | "urgency"));
+    let options = said.map(|option| {
         let value = match option.kind {
             OptionKind::Text if spec.name == "help" => "status",
             OptionKind::Text => "some words",
@@ -140,7 +150,7 @@ fn said_how(answer: &Answer) {
 
 fn left_only_a_trace(before: &State, after: &State, commit: Option<Commit>, permission: &str, what: &str) {
     let Some(commit) = commit else {
-        assert_eq!(permission, "read", "{what}: an attempt at something protected is written down");
+        assert!(matches!(permission, "read" | "own"), "{what}: an attempt at something protected is written down");
         assert_eq!(before, after);
         return;
     };
@@ -165,7 +175,8 @@ fn left_only_a_trace(before: &State, after: &State, commit: Option<Commit>, perm
 fn every_command_is_in_the_table() {
     let org = small();
     let named: BTreeSet<&str> = org.lexicon.commands.iter().map(|spec| spec.name.as_str()).collect();
-    let table: BTreeSet<&str> = READ.iter().chain(DECLARE).chain(RESPOND).chain(&["whoami"]).copied().collect();
+    let table: BTreeSet<&str> =
+        READ.iter().chain(DECLARE).chain(RESPOND).chain(OWN).chain(&["whoami"]).copied().collect();
     assert_eq!(named, table, "a new command needs a line in this test");
 }
 
@@ -176,6 +187,7 @@ fn commands_are_allowed_by_the_table() {
             let name = spec.name.as_str();
             let permission = match name {
                 "whoami" => "read",
+                name if OWN.contains(&name) => "own",
                 name if READ.contains(&name) => "read",
                 name if DECLARE.contains(&name) => "declare",
                 _ => "respond",

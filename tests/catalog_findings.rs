@@ -438,7 +438,10 @@ fn secrets_and_phone_numbers_are_refused_and_not_shown() {
         let loaded = load(&changed(from, line));
         let shown = render(&loaded.findings, Form::Plain);
         assert!(loaded.findings[0].message.contains("phone numbers never stand"), "{shown}");
-        assert!(shown.contains("/contact add") && !shown.contains("12345678\""), "{shown}");
+        assert!(
+            shown.contains("write email = ") && !shown.contains("/contact add") && !shown.contains("12345678\""),
+            "{shown}"
+        );
     }
 }
 

@@ -11,5 +11,7 @@ mod life;
 mod night;
 #[path = "incidents/paging.rs"]
 mod paging;
+#[path = "incidents/together.rs"]
+mod together;
 #[path = "incidents/words.rs"]
 mod words;

@@ -532,3 +532,26 @@ async fn an_address_that_cannot_be_written_to_is_not_shown() {
     }
     assert_eq!(server.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_heartbeat_arrives_and_its_failures_name_no_address() {
+    use opsbell::notify::heartbeat::Heartbeats;
+    let (beats, watchdog) = (Heartbeats::new().expect("a client"), Receiver::start());
+    let url = format!("{}?secret=s3cret", watchdog.url());
+    assert_eq!(beats.beat(&url).await, Ok(()));
+    let arrived = watchdog.ledger().all();
+    assert!(arrived.len() == 1 && arrived[0].request_line.starts_with("GET /"), "{arrived:?}");
+    watchdog.next(Behaviour::status(404));
+    assert_eq!(beats.beat(&url).await, Err("the watchdog answered HTTP 404".to_owned()));
+    watchdog.next(Behaviour::Status(302, vec![("location", url.clone())]));
+    assert_eq!(beats.beat(&url).await, Err("the watchdog answered HTTP 302".to_owned()));
+    assert_eq!(watchdog.ledger().len(), 3, "a redirect is not followed");
+    watchdog.next(Behaviour::Drop);
+    let nowhere = format!("http://{}/s3cret", support::nobody());
+    for (url, why) in
+        [(url.as_str(), "cannot be reached"), (nowhere.as_str(), "cannot be reached"), ("s3cret", "is not a URL")]
+    {
+        let refused = beats.beat(url).await.expect_err("it fails");
+        assert!(refused.contains(why) && !refused.contains("s3cret"), "{refused}");
+    }
+}

@@ -97,10 +97,12 @@ impl World {
         while let Some(grant) = self.core.grant(Timestamp(self.now)) {
             let by_chat = !matches!(&grant.to, Destination::Person { method: Method::Email, .. });
             let out = by_chat && self.now < self.start + OUTAGE;
-            if by_chat && grant.attempt == 1 && !self.paged.iter().any(|(id, _)| *id == grant.id.to_string()) {
-                if let Some(page) = grant.page {
-                    self.paged.push((page.to_string(), grant.owed_at.0));
-                }
+            if by_chat
+                && grant.attempt == 1
+                && let Some(page) = grant.page
+                && !self.paged.iter().any(|(known, _)| *known == page.to_string())
+            {
+                self.paged.push((page.to_string(), grant.owed_at.0));
             }
             let (takes, outcome) = match (out, self.mood) {
                 (false, _) => (200, Outcome::Accepted),
@@ -123,7 +125,7 @@ impl World {
             let Some(next) = [landing, wake].into_iter().flatten().min().filter(|next| *next <= to) else { break };
             self.now = self.now.max(next);
             if landing.is_some_and(|at| at <= self.now) {
-                let n = self.flights.iter().position(|(at, ..)| *at <= self.now).unwrap();
+                let n = self.flights.iter().position(|(at, ..)| *at <= self.now).expect("one has landed");
                 let (_, grant, outcome) = self.flights.swap_remove(n);
                 self.core.ended(&grant.id);
                 let kind = InputKind::Receipt { delivery: grant.id.clone(), outcome: outcome.clone() };

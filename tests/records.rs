@@ -60,6 +60,14 @@ fn incident(n: u64, title: &str) -> Incident {
         deliveries: Vec::new(),
         timeline: vec![Entry { at: Timestamp(1_800_000_000_000), by, text: "opened".into() }],
         timeline_folded: 0,
+        links: Vec::new(),
+        also_groups: Vec::new(),
+        merged_into: None,
+        private: false,
+        invited: Vec::new(),
+        update_due: None,
+        reminded: 0,
+        assessed: None,
         review: None,
     }
 }

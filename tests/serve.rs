@@ -3,6 +3,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "serve/backup.rs"]
+mod backup;
 #[path = "serve/disk.rs"]
 mod disk;
 #[path = "serve/durable.rs"]

@@ -137,6 +137,7 @@ fn a_conversation() {
     Next: /ack INC-1 or /incident update INC-1 "…"
     bas> /ack
     INC-1 acknowledged: nobody else is paged. It counts until 11:00.
+    sev2 needs a commander: /incident role INC-1 commander NAME (you, without a name)
     Next: /incident update INC-1 "…", then /resolve INC-1
     bas> ack
     ✗ commands start with /

@@ -136,11 +136,12 @@ const LISTS: [(&str, &str, Reader); 9] = [
     ("summary", "[[summary]]", senders::summary),
 ];
 /// The tables of settings; `[defaults]` first, because others fall back on its zone.
-const SETTINGS: [(&str, &str, Reader); 5] = [
+const SETTINGS: [(&str, &str, Reader); 6] = [
     ("defaults", "[defaults]", settings::defaults),
     ("server", "[server]", settings::server),
     ("operators", "[operators]", settings::operators),
     ("mail", "[mail]", settings::mail),
+    ("severity", "[severity]", settings::severities),
     ("chat", "[chat]", settings::chats),
 ];
 

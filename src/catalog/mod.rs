@@ -2,6 +2,7 @@
 //! It decides nothing.
 
 pub mod finding;
+pub mod import;
 pub mod reload;
 pub mod secret;
 pub mod words;
@@ -37,7 +38,7 @@ pub use secret::{Secret, Secrets, process_env};
 use crate::domain::id::ScheduleId;
 use crate::domain::oncall::{next_shift, shift_at};
 use crate::domain::org::{Org, Role};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// The sources that are built; an integration names one of them.
 pub const SOURCES: [&str; 6] = ["alertmanager", "generic", "grafana", "opsgenie", "pagerduty", "text"];
@@ -116,10 +117,18 @@ pub fn missing_secrets(config: &Config) -> Vec<Finding> {
 }
 
 /// `[server]`
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// Where to listen, unless the command line says otherwise.
     pub listen: Option<SocketAddr>,
+    /// How often the watchdog of `[operators]` hears that all is well.
+    pub heartbeat_every: Span,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: None, heartbeat_every: Span::mins(1) }
+    }
 }
 
 /// `[chat.discord]` and its like.

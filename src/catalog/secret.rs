@@ -38,6 +38,8 @@ pub struct Secrets {
     pub signing: BTreeMap<WebhookId, Secret>,
     /// The password of the mail server.
     pub mail_password: Option<Secret>,
+    /// Where Opsbell's own heartbeat goes: whoever has the address can silence the watchdog.
+    pub heartbeat: Option<Secret>,
     /// The token of a chat platform, by its name (`discord`).
     pub chat: BTreeMap<String, Secret>,
 }

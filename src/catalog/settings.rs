@@ -1,5 +1,6 @@
 //! The tables of settings, which stand in `opsbell.toml` only: server, operators, defaults, mail and chats.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use compact_str::CompactString;
@@ -11,7 +12,10 @@ use super::secret::Secret;
 use super::value::{self, Wrong};
 use super::{Chat, Mail, Tls, tables};
 use crate::domain::delivery::CHATS;
+use crate::domain::incident::Severity;
+use crate::domain::incident::assess::{Level, Matrix};
 use crate::domain::org::Operators;
+use crate::domain::time::Span;
 
 /// The environment variable with Discord's token, where the configuration names no other.
 const DISCORD_TOKEN: &str = "OPSBELL_DISCORD_TOKEN";
@@ -48,7 +52,18 @@ pub fn operators(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let people = draft.refer_all(Kind::Person, "people", &mut table).unwrap_or_default();
     let webhooks = draft.refer_all(Kind::Webhook, "webhooks", &mut table).unwrap_or_default();
     let channel = draft.channel(&mut table);
+    let (named, heartbeat) = draft.secret(("heartbeat_url_env", "heartbeat_url_file"), &mut table);
+    if let Some(every) = table.parse("heartbeat_every", value::wait) {
+        draft.server.heartbeat_every = every;
+        if !named {
+            let finding = Finding::error(&table.spot_of("heartbeat_every"), "a heartbeat without an address");
+            table.add(
+                finding.hint("write heartbeat_url_env = \"NAME_OF_A_VARIABLE\" or heartbeat_url_file = \"/path\""),
+            );
+        }
+    }
     table.done();
+    draft.secrets.heartbeat = heartbeat;
     draft.org.operators = Operators {
         people: people.into_iter().map(Into::into).collect(),
         webhooks: webhooks.into_iter().map(Into::into).collect(),
@@ -66,8 +81,10 @@ pub fn defaults(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let (high, low) = tables::notify(draft, None, &mut table);
     let close_after = table.parse("close_after", value::wait);
     let zone = table.parse("zone", value::zone);
+    let update_every = update_every(&mut table);
     table.done();
     let defaults = &mut draft.org.defaults;
+    defaults.update_every = update_every;
     defaults.service = service.unwrap_or_default().into();
     defaults.fallback = fallback.map(Into::into);
     defaults.severity = severity.unwrap_or(defaults.severity);
@@ -81,6 +98,54 @@ pub fn defaults(draft: &mut Draft<'_>, mut table: Table<'_>) {
         Some(low) => defaults.notify_low = low,
         None => draft.unsaid.push("low"),
     }
+}
+
+/// `update_every = { sev1 = "30m" }`
+fn update_every(table: &mut Table<'_>) -> BTreeMap<Severity, Span> {
+    let Some(mut inner) = table.table("update_every", "update_every") else { return BTreeMap::new() };
+    let mut found = BTreeMap::new();
+    for (key, severity) in SEVERITIES {
+        let wait = inner.parse(key, |text| match value::wait(text)? {
+            wait if wait < SHORTEST_REMINDER => Err(Wrong::new(format!("`{}` is too often", value::cut(text)))
+                .hint(format!("at least {SHORTEST_REMINDER}: whoever mends it must not be busy answering"))),
+            wait => Ok(wait),
+        });
+        found.extend(wait.map(|wait| (severity, wait)));
+    }
+    inner.done();
+    found
+}
+
+const SEVERITIES: [(&str, Severity); 4] =
+    [("sev1", Severity::Sev1), ("sev2", Severity::Sev2), ("sev3", Severity::Sev3), ("sev4", Severity::Sev4)];
+
+/// An update cannot be asked for more often than this.
+const SHORTEST_REMINDER: Span = Span::mins(5);
+
+/// `[severity]`: by impact, then urgency.
+pub fn severities(draft: &mut Draft<'_>, mut table: Table<'_>) {
+    draft.settings.insert("severity", table.spot());
+    let usual = Matrix::default();
+    let mut rows = usual.0;
+    for (row, impact) in rows.iter_mut().zip(Level::ALL) {
+        let Some(mut inner) = table.table(impact.as_str(), "an impact of [severity]") else { continue };
+        for (cell, urgency) in row.iter_mut().zip(Level::ALL) {
+            let severity = inner.parse(urgency.as_str(), |word| value::choice(word, "severity", &SEVERITIES));
+            *cell = severity.unwrap_or(*cell);
+        }
+        inner.done();
+    }
+    table.done();
+    // What hurts more is never of less severity.
+    let falls = |worse: Severity, milder: Severity| worse > milder;
+    let across = rows.iter().any(|row| row.windows(2).any(|pair| falls(pair[0], pair[1])));
+    let down = rows.windows(2).any(|pair| pair[0].iter().zip(&pair[1]).any(|(a, b)| falls(*a, *b)));
+    if across || down {
+        let finding = Finding::warning(&draft.settings["severity"], "a higher impact or urgency has a milder severity")
+            .hint("sev1 is worst; is a row turned round?");
+        draft.sink.add(finding);
+    }
+    draft.org.defaults.matrix = Matrix(rows);
 }
 
 /// `[mail]`

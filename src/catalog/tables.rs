@@ -70,7 +70,7 @@ fn refuse_phones(table: &mut Table<'_>) {
         .collect();
     for key in found {
         let finding = Finding::error(&table.spot_of(key), "phone numbers never stand in the configuration")
-            .hint("leave it out; a person adds it by /contact add");
+            .hint("leave it out: text messages and calls are not built yet. For now write email = \"…\", or webhook = \"NAME\" with a [[webhook]]");
         table.add(finding);
         table.settle(key);
     }

@@ -21,6 +21,7 @@
 //! required = true
 //! choices = []                           # for `choice`
 //! rest = false                           # a text that takes the rest of the line without quotes
+//! synonyms = { p1 = "sev1" }             # other words, in text, for what a severity or a choice may be
 //! ```
 //!
 //! With subcommands, `run`, `permission`, `private`, `examples` and the options stand in each `[[sub]]` and
@@ -49,6 +50,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("snooze.toml", include_str!("../../commands/snooze.toml")),
     ("oncall.toml", include_str!("../../commands/oncall.toml")),
     ("alert.toml", include_str!("../../commands/alert.toml")),
+    ("service.toml", include_str!("../../commands/service.toml")),
+    ("contact.toml", include_str!("../../commands/contact.toml")),
     ("problem.toml", include_str!("../../commands/problem.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),

@@ -53,10 +53,10 @@ fn claim(data: &Path) -> Result<(), End> {
 pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let interactive = terminal::interactive();
     // A log line in the middle of the screen would break the line being typed; what matters is told there anyway.
-    start_logging(if interactive { "off" } else { "warn" });
+    start_logging(if interactive { "off" } else { "warn" }, None);
     let data = stage::data_dir(global.data.clone(), &process_env);
     claim(&data)?;
-    let clock = Arc::new(SkippingClock::default());
+    let clock = Arc::new(SkippingClock::kept_in(data.join("skipped")));
     let config = example(clock.now())?;
     let org = Arc::new(config.org.clone());
 
@@ -74,7 +74,7 @@ pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     house.announce()?;
     words.connect(house.engine.clone());
     catch_up(&house, &*clock)?;
-    introduce(&terminal, &house, &data, interactive)?;
+    introduce(&terminal, &house, &data, interactive, clock.now())?;
 
     let talk = converse(&terminal, &house, interactive)?;
     wait(&house, talk.quit)?;
@@ -120,14 +120,15 @@ fn catch_up(house: &House, clock: &dyn Clock) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn introduce(terminal: &Terminal, house: &House, data: &Path, interactive: bool) -> anyhow::Result<()> {
-    let open = house.engine.look(|view| view.state.open_incidents().count())?;
+fn introduce(terminal: &Terminal, house: &House, data: &Path, interactive: bool, now: Timestamp) -> anyhow::Result<()> {
+    let open = house.engine.look(|view| view.state.all_open_incidents().count())?;
     let start = Start {
         data,
         url: &format!("http://{}", house.addr()),
         key: &house.ingest_key(&stage::INTEGRATION.into()),
         open,
         interactive,
+        now,
     };
     terminal.print(&stage::introduction(&start)).context("the terminal cannot be written")
 }

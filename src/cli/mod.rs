@@ -6,7 +6,9 @@ mod chat;
 mod check;
 mod client;
 mod demo;
+mod docs;
 mod health;
+mod import;
 mod init;
 mod journal;
 mod oncall;
@@ -71,7 +73,7 @@ enum Verb {
     /// Try everything in a terminal, with an example organisation; nothing leaves this machine
     Demo(demo::Args),
     /// Run the server for an organisation
-    Serve,
+    Serve(serve::Args),
     /// Chat with a running server from a terminal: opsbell chat --as bas
     Chat(chat::Args),
     /// Say something as a person: opsbell say '/status' --as bas
@@ -93,6 +95,11 @@ enum Verb {
     Backup(backup::Args),
     /// Take a backup back into a new data directory
     Restore(restore::Args),
+    /// Print a page of the documentation that is made from the program
+    #[command(hide = true)]
+    Docs(docs::Args),
+    /// Make a configuration of another tool's export: opsgenie, pagerduty, goalert
+    Import(import::Args),
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
@@ -128,7 +135,7 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let ended = match &cli.verb {
         Verb::Demo(args) => demo::run(global, args),
-        Verb::Serve => serve::run(global),
+        Verb::Serve(args) => serve::run(global, args),
         Verb::Chat(args) => chat::run(global, args),
         Verb::Say(args) => say::run(global, args),
         Verb::Init(args) => init::run(args),
@@ -139,6 +146,8 @@ pub fn main() -> ExitCode {
         Verb::Journal(verb) => journal::run(global, verb),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
+        Verb::Docs(args) => docs::run(args),
+        Verb::Import(args) => import::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
     };
@@ -167,12 +176,23 @@ fn said(written: std::io::Result<()>) -> Result<(), End> {
     }
 }
 
-/// Logs to standard error: text on a terminal, JSON else. `OPSBELL_LOG` filters (`info` by default).
-fn start_logging(default: &str) {
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// Logs to standard error: as asked for, else text on a terminal and JSON elsewhere. `OPSBELL_LOG` filters (`info` by
+/// default).
+fn start_logging(default: &str, format: Option<LogFormat>) {
     use std::io::IsTerminal as _;
     let filter = crate::catalog::process_env("OPSBELL_LOG").unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| default.into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second start (in a test) keeps the first one's log.
-    let _ = if std::io::stderr().is_terminal() { log.try_init() } else { log.json().try_init() };
+    let text = format.map_or_else(|| std::io::stderr().is_terminal(), |format| format == LogFormat::Text);
+    let _ = if text { log.try_init() } else { log.json().try_init() };
 }

@@ -59,7 +59,7 @@ fn who_is_woken(global: &Global, alert: &PathBuf, at: &str, source: &str) -> Res
     let at: Timestamp = at
         .parse()
         .map_err(|_| End::Failed(USAGE, anyhow!("`{at}` is not a time; write it like 2026-12-25T03:00:00+01:00")))?;
-    let org = rehearsal::organisation(&global.config()).map_err(|error| End::Failed(USAGE, anyhow!(error)))?;
+    let org = rehearsal::as_served(&global.config()).map_err(|error| End::Failed(USAGE, anyhow!(error)))?;
     let body = std::fs::read(alert).with_context(|| format!("{}: cannot be read", alert.display()))?;
     let woken = rehearsal::who_is_woken(org, at, source, &body).map_err(|error| End::Failed(NO, anyhow!(error)))?;
     if global.json {

@@ -5,14 +5,21 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 
-use super::{End, Global, LISTEN, USAGE, check, start_logging};
+use super::{End, Global, LISTEN, LogFormat, USAGE, check, start_logging};
 use crate::catalog;
 use crate::notify::Notifiers;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::house::{House, Options};
 
-pub fn run(global: &Global) -> Result<(), End> {
-    start_logging("info");
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How log lines look: text on a terminal and JSON elsewhere, unless said here
+    #[arg(long, value_name = "FORMAT", env = "OPSBELL_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+pub fn run(global: &Global, args: &Args) -> Result<(), End> {
+    start_logging("info", args.log_format);
     let dir = global.config();
     let loaded = check::load(&dir)?;
     let Some(config) = loaded.config else {

@@ -3,7 +3,7 @@
 
 use super::actor::{ADMINISTRATOR, Actor};
 use super::command::spec::Permission;
-use super::incident::Incident;
+use super::incident::{Incident, private};
 use super::org::{Org, Role};
 use super::reject::{Reject, RejectCode};
 
@@ -55,6 +55,9 @@ pub fn authorise_by(
         Role::Responder => permission <= Permission::Respond,
         Role::Admin => true,
     };
+    if let Some(hidden) = on.filter(|incident| !private::may_see(org, actor, incident)) {
+        return Err(private::hidden(org, hidden.id));
+    }
     if may {
         return Ok(());
     }

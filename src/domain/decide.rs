@@ -8,6 +8,7 @@ use super::alert;
 use super::authorise::{authorise_by, word};
 use super::command::spec::Permission;
 use super::command::{Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning};
+use super::contact;
 use super::delivery::{Content, Priority};
 use super::draft::Draft;
 use super::event::Event;
@@ -21,6 +22,7 @@ use super::postmortem;
 use super::problem;
 use super::reject::{Reject, RejectCode};
 use super::report;
+use super::service;
 use super::state::State;
 use super::time::Timestamp;
 
@@ -108,11 +110,19 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
     let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
-    let about = incident_of(&command);
-    permit(draft, spec.permission.max(least(&command)), &spec.name, about)?;
+    let needed = spec.permission.max(least(&command));
+    for about in incidents_of(&command) {
+        permit(draft, needed, &spec.name, about)?;
+    }
     let mut reply = run(draft, place, command)?;
-    reply.private |= spec.private;
+    reply.private |= spec.private || tells_private(draft, &reply);
     Ok(reply)
+}
+
+/// Whether a reply is about a private incident: then only the asker reads it.
+fn tells_private(draft: &Draft<'_>, reply: &Reply) -> bool {
+    let mut told = reply.records.iter().filter_map(|record| record.parse::<IncidentId>().ok());
+    told.any(|id| draft.any(id).is_ok_and(|incident| incident.private))
 }
 
 /// Authorises on the loaded object; a refused attempt is recorded.
@@ -132,6 +142,16 @@ fn permit(
         draft.emit(Event::AttemptRefused { command: command.into(), permission: word(permission).into(), incident });
     }
     Err(refused)
+}
+
+/// What a command is about: each has to be asked for. One that is about no incident is asked for once.
+fn incidents_of(command: &Command) -> Vec<Option<IncidentId>> {
+    match command {
+        Command::IncidentMerge { incident, into: other } | Command::IncidentLink { incident, to: other, .. } => {
+            vec![Some(*incident), Some(*other)]
+        }
+        _ => vec![incident_of(command)],
+    }
 }
 
 /// What a command needs beyond what its file says: the same words may show something, or change it.
@@ -154,7 +174,10 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::IncidentMitigate { incident }
         | Command::IncidentResolve { incident, .. }
         | Command::IncidentReopen { incident, .. }
-        | Command::IncidentClose { incident }
+        | Command::IncidentClose { incident, .. }
+        | Command::IncidentMerge { incident, .. }
+        | Command::IncidentLink { incident, .. }
+        | Command::IncidentInvite { incident, .. }
         | Command::IncidentTimeline { incident }
         | Command::IncidentPages { incident }
         | Command::IncidentTimes { incident, .. }
@@ -167,6 +190,12 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::Snooze { incident, .. } => Some(*incident),
         Command::Page { incident, .. } | Command::Problem(ProblemCommand::Open { incident, .. }) => *incident,
         Command::IncidentDeclare { .. }
+        | Command::IncidentAckAll
+        | Command::ServiceShow { .. }
+        | Command::ServiceImpact { .. }
+        | Command::ServiceStatus { .. }
+        | Command::ContactList
+        | Command::ContactTest { .. }
         | Command::IncidentList
         | Command::Problem(_)
         | Command::Postmortem(PostmortemCommand::List)
@@ -183,11 +212,23 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
 fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, Reject> {
     use incident::show;
     match command {
-        Command::IncidentDeclare { title, service, severity } => {
-            let declaration = life::Declaration { title: &title, service, team: None, severity, place, policy: None };
-            Ok(declared(draft, declaration))
+        Command::IncidentDeclare { title, service, severity, assessed, private } => {
+            let title = &title;
+            Ok(declared(
+                draft,
+                life::Declaration { title, service, team: None, severity, assessed, private, place, policy: None },
+            ))
         }
-        Command::IncidentList => Ok(Reply::done(show::list(draft.state))),
+        Command::IncidentList => Ok(Reply::done(show::list(draft.state, draft.org, draft.actor()))),
+        Command::IncidentAckAll => life::ack_all(draft),
+        Command::IncidentMerge { incident, into } => incident::merge::merge(draft, incident, into),
+        Command::IncidentLink { incident, kind, to } => incident::link::link(draft, incident, kind, to),
+        Command::IncidentInvite { incident, person } => incident::private::invite(draft, incident, &person),
+        Command::ServiceShow { service } => service::show::show(draft, &service),
+        Command::ServiceImpact { service } => service::show::impact(draft, &service),
+        Command::ServiceStatus { service } => service::show::status(draft, service.as_ref()),
+        Command::ContactList => contact::list(draft),
+        Command::ContactTest { method } => contact::test(draft, method),
         Command::IncidentShow { incident } => {
             Ok(Reply::done(show::show(draft.any(incident)?, draft.state)).about(incident))
         }
@@ -196,7 +237,9 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::IncidentAck { incident } => life::ack(draft, incident),
         Command::IncidentNote { incident, text } => life::note(draft, incident, &text),
         Command::IncidentUpdate { incident, text } => life::update(draft, incident, &text),
-        Command::IncidentSeverity { incident, severity } => life::severity(draft, incident, severity),
+        Command::IncidentSeverity { incident, severity, assessed } => {
+            life::severity(draft, incident, severity, assessed)
+        }
         Command::IncidentRole { incident, role, person } => {
             let person = person.or_else(|| draft.person().cloned()).ok_or_else(nobody)?;
             life::role(draft, incident, role, &person)
@@ -207,8 +250,11 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
             life::resolve_by_person(draft, incident, resolution, text.as_deref())
         }
         Command::IncidentReopen { incident, text } => life::reopen(draft, incident, text.as_deref()),
-        Command::IncidentClose { incident } => life::close(draft, incident),
-        Command::Snooze { incident, duration } => life::snooze(draft, incident, duration),
+        Command::IncidentClose { incident, resolution, text } => {
+            life::close(draft, incident, resolution, text.as_deref())
+        }
+        Command::Snooze { incident, duration, reminder: true } => incident::remind::snooze(draft, incident, duration),
+        Command::Snooze { incident, duration, reminder: false } => life::snooze(draft, incident, duration),
         Command::IncidentTimes { incident, stated: None } => {
             Ok(Reply::done(incident::times::show(draft.any(incident)?)).about(incident))
         }
@@ -231,7 +277,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
                 Err(Reject::new(RejectCode::NotFound, format!("There is no {alert}.")).hint("What fires: /alert list"))
             }
         },
-        Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.now))),
+        Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.actor(), draft.now))),
         Command::Whoami => Ok(Reply::done(whoami(draft))),
         Command::Help { about } => {
             let may = |permission| authorise_by(draft.org, (draft.actor(), draft.by.granted), permission, None).is_ok();
@@ -247,7 +293,11 @@ fn nobody() -> Reject {
 fn declared(draft: &mut Draft<'_>, declaration: life::Declaration<'_>) -> Reply {
     let id = life::declare(draft, declaration);
     let told = draft.incident(id).map(|incident| {
-        format!("{} declared.\n{}", incident::show::headline(incident), incident::show::who_is_paged(incident))
+        let why = incident.assessed.map(|why| format!("\n{}: {why}.", incident.severity)).unwrap_or_default();
+        let who = incident::private::who_sees(draft.org, incident);
+        let who = if incident.private { format!("\n{who}") } else { String::new() };
+        let paged = incident::show::who_is_paged(incident);
+        format!("{} declared.{why}\n{paged}{who}", incident::show::headline(incident))
     });
     Reply::done(format!("{}\nNext: /ack {id} or /incident update {id} \"…\"", told.unwrap_or_default())).about(id)
 }
@@ -278,7 +328,9 @@ fn page_somebody(
         }
         PageTarget::Person(person) => (None, None, Some(only(person, &asks))),
     };
-    Ok(declared(draft, life::Declaration { title: &title, service, team, severity: None, place, policy }))
+    let (severity, assessed, private) = (None, None, false);
+    let title = &title;
+    Ok(declared(draft, life::Declaration { title, service, team, severity, assessed, private, place, policy }))
 }
 
 /// A policy that pages one person, twice, before the last resort.
@@ -289,7 +341,7 @@ fn only(person: PersonId, asks: &str) -> Policy {
 
 fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {
     permit(draft, Permission::Respond, button.as_str(), Some(id))?;
-    match button {
+    let reply = match button {
         Button::Ack => life::ack(draft, id),
         Button::Cant => life::cant(draft, id),
         Button::HandBack => life::hand_back(draft, id),
@@ -297,7 +349,9 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
         Button::Problem => problem::life::open(draft, Some(id), None, None),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
-    }
+    }?;
+    let private = tells_private(draft, &reply);
+    Ok(Reply { private: reply.private || private, ..reply })
 }
 
 /// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.
@@ -309,6 +363,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup) {
         WakeupKind::PageRule(id) => page::rule_due(draft, id),
         WakeupKind::Escalation(id) => escalate::advance(draft, id, None),
         WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
+        WakeupKind::UpdateDue(id) => incident::remind::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

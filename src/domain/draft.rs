@@ -11,6 +11,8 @@ use super::event::{DeliveryOwed, Event};
 use super::id::{AlertId, DeliveryId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::incident::apply::Stamp;
+use super::incident::merge::{self, IncidentMerged};
+use super::incident::private;
 use super::input::Closed;
 use super::org::Org;
 use super::problem::Problem;
@@ -58,6 +60,7 @@ impl<'a> Draft<'a> {
             Event::IncidentOpened(opened) => {
                 self.scratch.insert(opened.incident, Incident::opened(&stamp, opened));
             }
+            Event::IncidentMerged(merged) => self.merge(&stamp, merged),
             Event::AlertOpened(opened) => {
                 if let Some(incident) = self.scratched(opened.incident) {
                     incident.alert_joined(&stamp, opened);
@@ -93,6 +96,18 @@ impl<'a> Draft<'a> {
         }
     }
 
+    fn merge(&mut self, stamp: &Stamp<'_>, merged: &IncidentMerged) {
+        if self.scratched(merged.into).is_none() || self.scratched(merged.incident).is_none() {
+            return;
+        }
+        if let Some(mut from) = self.scratch.remove(&merged.incident) {
+            if let Some(into) = self.scratch.get_mut(&merged.into) {
+                merge::apply(stamp, merged, &mut from, into);
+            }
+            self.scratch.insert(merged.incident, from);
+        }
+    }
+
     /// Counts down the alerts of an incident in the draft; `apply` of an alert's event does it in State.
     pub fn alert_recovered(&mut self, id: IncidentId, alert: AlertId) {
         let stamp = Stamp { at: self.now, by: self.by };
@@ -120,6 +135,10 @@ impl<'a> Draft<'a> {
             return Ok(incident);
         }
         match self.closed(id) {
+            Some(Incident { merged_into: Some(into), .. }) => {
+                Err(Reject::new(RejectCode::Conflict, format!("{id} was merged into {into}."))
+                    .hint(format!("Go on with that one: /incident show {into}")))
+            }
             Some(_) => Err(Reject::new(RejectCode::Conflict, format!("{id} is closed."))
                 .hint(format!("To go on with it: /incident reopen {id}"))),
             None => Err(self.unknown(id)),
@@ -190,7 +209,7 @@ impl<'a> Draft<'a> {
         AlertId(self.state.meta.alerts + 1)
     }
 
-    /// Owes something to somebody.
+    /// Owes something to somebody. What is told of a private incident in a channel or to a webhook says nothing of it.
     pub fn owe(
         &mut self,
         incident: Option<IncidentId>,
@@ -199,6 +218,14 @@ impl<'a> Draft<'a> {
         priority: Priority,
         content: Content,
     ) {
+        let record = incident.and_then(|id| self.incident(id));
+        let content = match record {
+            Some(record) => match private::discreet(record, &to, content) {
+                Some(content) => content,
+                None => return,
+            },
+            None => content,
+        };
         let install = self.state.meta.install.clone();
         let delivery = DeliveryId { install, seq: self.state.meta.seq + 1, n: self.deliveries };
         self.deliveries = self.deliveries.saturating_add(1);
@@ -209,12 +236,17 @@ impl<'a> Draft<'a> {
     /// Where lines about an incident are posted: the channel of the team that owns it, if it has one and a chat is
     /// connected.
     pub fn channel(&self, incident: &Incident) -> Option<&'a ChannelRef> {
-        self.org.teams.get(&incident.team)?.channel.as_ref().filter(|_| self.org.chat_connected)
+        let here = self.org.chat_connected && !incident.private;
+        self.org.teams.get(&incident.team)?.channel.as_ref().filter(|_| here)
     }
 
     /// Posts a line in the channel of the team that owns an incident, if it has one and a chat is connected. A post
     /// that cannot arrive is nobody's loss: the record tells the same.
+    /// What is posted of a private incident goes to its people instead, each for themselves.
     pub fn post(&mut self, id: IncidentId, text: String) {
+        if self.incident(id).is_some_and(|incident| incident.private) {
+            return private::tell(self, id, &text);
+        }
         let Some(channel) = self.incident(id).and_then(|incident| self.channel(incident)).cloned() else { return };
         self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });
     }

@@ -1,6 +1,8 @@
 //! Events: what happened, as the journal keeps it. An event says everything `apply` needs, so that an old journal
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
+mod about;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,10 @@ use super::actor::By;
 use super::alert::Labels;
 use super::delivery::{Content, Destination, Priority};
 use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ProblemId, ServiceId, TeamId};
+use super::incident::assess::Assessed;
+use super::incident::link::IncidentLinked;
+use super::incident::merge::IncidentMerged;
+use super::incident::remind::UpdateDue;
 use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
 use super::input::Place;
@@ -187,6 +193,9 @@ pub enum Event {
         /// Why, when not by a person: `alert ALR-3 is critical`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<CompactString>,
+        /// The impact and urgency that it follows from, if they were said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assessed: Option<Assessed>,
     },
     /// A role was given or taken.
     #[serde(rename = "incident.role-set")]
@@ -214,6 +223,23 @@ pub enum Event {
         /// What was said.
         text: CompactString,
     },
+    /// It went into another incident, with its alerts, running pages and responders.
+    #[serde(rename = "incident.merged")]
+    IncidentMerged(Box<IncidentMerged>),
+    /// It belongs to another record.
+    #[serde(rename = "incident.linked")]
+    IncidentLinked(Box<IncidentLinked>),
+    /// Somebody may see a private one.
+    #[serde(rename = "incident.invited")]
+    IncidentInvited {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        person: PersonId,
+    },
+    /// When an update is asked for was set anew.
+    #[serde(rename = "incident.update-due")]
+    UpdateDue(UpdateDue),
     /// Something about it needs eyes: an empty step, a person without a contact method.
     #[serde(rename = "incident.warned")]
     IncidentWarned {
@@ -488,6 +514,12 @@ pub struct IncidentOpened {
     /// Where it was declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Whether only those see it who are invited or paged, and administrators.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// The impact and urgency that its severity follows from, if they were said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessed: Option<Assessed>,
 }
 
 /// Something is owed to somebody.
@@ -512,70 +544,6 @@ pub struct DeliveryOwed {
 impl Event {
     /// The version that is written for every type of event by this release.
     pub const VERSION: u32 = 1;
-
-    /// The incident that an event is about, if it is about one.
-    pub fn incident(&self) -> Option<IncidentId> {
-        match self {
-            Self::EngineStarted { .. }
-            | Self::ConfigLoaded { .. }
-            | Self::ClockStepped { .. }
-            | Self::InstallRenewed { .. }
-            | Self::RequestAnswered { .. }
-            | Self::TokenAdded { .. }
-            | Self::TokenRevoked { .. }
-            | Self::AlertUpdated { .. }
-            | Self::AlertResolved { .. }
-            | Self::ProblemOpened(_)
-            | Self::ProblemChanged { .. }
-            | Self::SummaryPlanned { .. }
-            | Self::SummaryDropped { .. }
-            | Self::SummaryPosted { .. } => None,
-            Self::IncidentTimeStated(stated) => Some(stated.incident),
-            Self::PostmortemDrafted(drafted) => Some(drafted.incident),
-            Self::PostmortemEdited(edited) => Some(edited.incident),
-            Self::PostmortemPublished(published) => Some(published.incident),
-            Self::AlertOpened(opened) => Some(opened.incident),
-            Self::IncidentOpened(opened) => Some(opened.incident),
-            Self::IncidentAcknowledged { incident, .. }
-            | Self::IncidentUnacknowledged { incident, .. }
-            | Self::IncidentMitigated { incident }
-            | Self::IncidentResolved { incident, .. }
-            | Self::IncidentReopened { incident, .. }
-            | Self::IncidentClosed { incident }
-            | Self::IncidentSeveritySet { incident, .. }
-            | Self::IncidentRoleSet { incident, .. }
-            | Self::IncidentNoted { incident, .. }
-            | Self::IncidentUpdated { incident, .. }
-            | Self::IncidentWarned { incident, .. }
-            | Self::ProblemProposed { incident, .. }
-            | Self::ProblemLinked { incident, .. }
-            | Self::EscalationStarted { incident, .. }
-            | Self::EscalationStepped { incident, .. }
-            | Self::EscalationExhausted { incident }
-            | Self::EscalationStopped { incident, .. } => Some(*incident),
-            Self::PageOpened { page, .. } | Self::PageAdvanced { page, .. } | Self::PageEnded { page, .. } => {
-                Some(page.incident)
-            }
-            Self::DeliveryOwed(owed) => owed.incident,
-            Self::AttemptRefused { incident, .. }
-            | Self::DeliveryAccepted { incident, .. }
-            | Self::DeliveryRetried { incident, .. }
-            | Self::DeliveryFailed { incident, .. }
-            | Self::DeliveryCancelled { incident, .. } => *incident,
-        }
-    }
-
-    /// The delivery that an event is about, if it is about one.
-    pub fn delivery(&self) -> Option<&DeliveryId> {
-        match self {
-            Self::DeliveryOwed(owed) => Some(&owed.delivery),
-            Self::DeliveryAccepted { delivery, .. }
-            | Self::DeliveryRetried { delivery, .. }
-            | Self::DeliveryFailed { delivery, .. }
-            | Self::DeliveryCancelled { delivery, .. } => Some(delivery),
-            _ => None,
-        }
-    }
 }
 
 fn is_zero(n: &u8) -> bool {

@@ -218,6 +218,8 @@ pub enum WakeupKind {
     Close(IncidentId),
     /// The next summary is posted.
     Summary,
+    /// An update is asked for.
+    UpdateDue(IncidentId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -228,6 +230,7 @@ impl std::fmt::Display for WakeupKind {
             Self::AckExpiry(id) => write!(f, "the end of the acknowledgement of {id}"),
             Self::Close(id) => write!(f, "the closing of {id}"),
             Self::Summary => f.write_str("the next summary"),
+            Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
         }
     }
 }

@@ -15,9 +15,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
-use super::{App, ask, document};
+use super::{App, Tally, ask, document};
 use crate::domain::incident::IncidentState;
 
 /// Upper bounds of the latency buckets, in seconds: fine around the time a sync takes.
@@ -56,6 +56,7 @@ pub(crate) struct Metrics {
     incidents: Family<InState, Gauge>,
     alerts: Gauge,
     owed: Gauge,
+    oldest: Gauge,
     seq: Gauge,
     healthy: Gauge,
 }
@@ -67,7 +68,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(tally: &Tally) -> Self {
         let mut registry = Registry::with_prefix("opsbell");
         let new = Self {
             requests: Family::default(),
@@ -77,6 +78,7 @@ impl Metrics {
             incidents: Family::default(),
             alerts: Gauge::default(),
             owed: Gauge::default(),
+            oldest: Gauge::default(),
             seq: Gauge::default(),
             healthy: Gauge::default(),
             registry: Registry::default(),
@@ -88,9 +90,28 @@ impl Metrics {
         registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
         registry.register("alerts_firing", "Alerts that fire", new.alerts.clone());
         registry.register("deliveries_owed", "Pages and posts still to be sent", new.owed.clone());
+        let text = "How long the oldest of them is owed";
+        registry.register_with_unit("oldest_owed", text, Unit::Seconds, new.oldest.clone());
+        tally.register(&mut registry);
         registry.register("durable_seq", "The last durable commit", new.seq.clone());
         registry.register("healthy", "1 while the engine answers and reports no trouble", new.healthy.clone());
         Self { registry, ..new }
+    }
+
+    /// No incident is open, in any state.
+    pub fn no_incidents(&self) {
+        for state in OPEN {
+            self.incidents.get_or_create(&InState { state: state.as_str() }).set(0);
+        }
+    }
+
+    /// Everything, in the OpenMetrics text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        if text::encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
     }
 
     /// Counts one body; `None`: its source is unknown.
@@ -139,16 +160,19 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             }
         }
         let owed = view.state.owed_count();
-        (by_state, view.state.alerts.len(), owed, view.durable.0, view.trouble.is_none())
+        let since = view.state.owed().next().map(|(_, delivery)| delivery.owed_at);
+        let oldest = since.map_or(0, |since| view.now.since(since).0.max(0) / 1000);
+        (by_state, view.state.alerts.len(), (owed, oldest), view.durable.0, view.trouble.is_none())
     });
     let metrics = &app.metrics;
     match seen.await {
-        Ok((by_state, alerts, owed, seq, healthy)) => {
+        Ok((by_state, alerts, (owed, oldest), seq, healthy)) => {
             for (state, n) in OPEN.iter().zip(by_state) {
                 metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
             }
             metrics.alerts.set(gauge(alerts));
             metrics.owed.set(gauge(owed));
+            metrics.oldest.set(oldest);
             metrics.seq.set(i64::try_from(seq).unwrap_or(i64::MAX));
             metrics.healthy.set(i64::from(healthy));
         }
@@ -156,11 +180,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
             metrics.healthy.set(0);
         }
     }
-    let mut body = String::new();
-    if text::encode(&mut body, &metrics.registry).is_err() {
-        body.clear();
-    }
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(metrics.text()));
     let format = HeaderValue::from_static(FORMAT);
     response.headers_mut().insert(CONTENT_TYPE, format);
     response

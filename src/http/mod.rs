@@ -26,6 +26,8 @@ mod say;
 mod schema;
 mod serve;
 mod shape;
+mod sight;
+mod tally;
 mod tokens;
 mod told;
 
@@ -44,6 +46,7 @@ pub use document::document;
 pub use feed::Feed;
 pub use limit::{Limits, Rate};
 pub use serve::serve;
+pub use tally::{Ended, Tally};
 
 use crate::domain::desk::Desk;
 use crate::domain::id::PersonId;
@@ -109,6 +112,8 @@ pub struct Http {
     pub oncall: OnCall,
     /// Answers `/v1/journal`.
     pub journal: JournalLines,
+    /// What the runtime counts.
+    pub tally: Tally,
     /// Measures latencies and rates.
     pub stopwatch: Stopwatch,
     /// What `/v1/events` tells; the runtime says what is durable.
@@ -117,6 +122,16 @@ pub struct Http {
     pub starting: Arc<AtomicBool>,
     /// Sizes, waits and rates.
     pub limits: Limits,
+}
+
+/// What `/metrics` tells of a process that has done next to nothing but what this tally says: the names of all metrics.
+pub fn exposition(tally: &Tally) -> String {
+    let metrics = metrics::Metrics::new(tally);
+    // A family without a series is not told at all.
+    metrics.ingested(None, axum::http::StatusCode::OK, Duration::ZERO);
+    metrics.answered(true);
+    metrics.no_incidents();
+    metrics.text()
 }
 
 /// What the handlers share.
@@ -144,7 +159,7 @@ const STRANGERS: usize = 16;
 /// The system gives no randomness for the request ids.
 pub fn router(http: Http) -> Result<Router, getrandom::Error> {
     let app = Arc::new(App {
-        metrics: metrics::Metrics::new(),
+        metrics: metrics::Metrics::new(&http.tally),
         ids: envelope::RequestIds::new()?,
         bodies: Semaphore::new(http.limits.bodies),
         listeners: Arc::new(Semaphore::new(http.limits.listeners)),

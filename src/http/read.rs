@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::auth::caller;
 use super::error::Failure;
 use super::paged::{Part, cursor};
+use super::sight::Sight;
 use super::{App, ask, document, paged, schema, shape};
 use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{AlertId, IncidentId, PageId};
@@ -34,12 +35,13 @@ pub(crate) fn below(list: &str, full: bool, last: Option<u64>) -> Option<String>
     responses((status = 200, description = "Open and closed ones", body = schema::List<schema::IncidentSummary>), document::Listing)
 )]
 pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::parse("incidents", &uri)?;
     let list = ask::list(&app, RecordQuery::Incidents { below: after, limit }).await?;
     let RecordList::Incidents(found) = list else { return Err(Failure::no_answer()) };
     let next = below("incidents", found.len() >= limit, found.last().map(|incident| incident.id.0));
-    Ok(items(&found.iter().map(shape::incident_summary).collect::<Vec<_>>(), next))
+    let seen = found.iter().filter(|incident| sight.sees(incident));
+    Ok(items(&seen.map(shape::incident_summary).collect::<Vec<_>>(), next))
 }
 
 /// Alerts, firing and resolved.
@@ -63,9 +65,10 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     responses((status = 200, description = "The whole record", body = schema::Incident), document::Reading)
 )]
 pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
     let found = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
+    sight.admitted(&found)?;
     Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
 }
 
@@ -109,11 +112,12 @@ pub(crate) fn none(id: impl std::fmt::Display) -> Failure {
     responses((status = 200, description = "Pages of incidents that are not closed", body = schema::List<schema::PageSummary>), document::Listing)
 )]
 pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::<PageId>::parse("pages", &uri)?;
     let (found, last) = ask::look(&app, move |view| {
         let to = after.map_or(Bound::Unbounded, |page| Bound::Included(page.incident));
         let incidents = view.state.incidents.range((Bound::Unbounded, to)).rev();
+        let incidents = incidents.filter(|(_, incident)| sight.sees(incident));
         let pages = incidents.flat_map(|(id, incident)| incident.pages.iter().rev().map(|page| (*id, page)));
         let mut last = None;
         let mut rest = pages.filter(|(id, page)| after.is_none_or(|after| PageId { incident: *id, n: page.n } < after));
@@ -139,9 +143,10 @@ pub(crate) async fn pages(State(app): State<Arc<App>>, uri: Uri, headers: Header
     responses((status = 200, description = "With every attempt", body = schema::Page), document::Reading)
 )]
 pub(crate) async fn page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let id: PageId = id.parse().map_err(|_| no_id(&id, "INC-1.p1"))?;
     let incident = one_incident(&app, id.incident).await?.ok_or_else(|| none(id))?;
+    sight.admitted(&incident)?;
     let page = incident.pages.iter().find(|page| page.n == id.n).ok_or_else(|| none(id))?;
     Ok(shape::json(StatusCode::OK, &shape::page(&incident, page)))
 }
@@ -196,15 +201,16 @@ pub(crate) async fn oncall(State(app): State<Arc<App>>, uri: Uri, headers: Heade
     }
 }
 
-/// Commits, oldest first, as they stand in the journal.
+/// Commits, oldest first, as they stand in the journal. For whoever is no administrator, a commit about a private
+/// incident is only its number.
 #[utoipa::path(
     get, path = "/v1/journal", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "Commits, oldest first", body = schema::List<schema::Commit>), document::Listing)
+    responses((status = 200, description = "Commits, oldest first", body = schema::List<schema::JournalLine>), document::Listing)
 )]
 pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let sight = Sight::of(&app, &headers).await?;
     let Part { limit, after } = Part::<u64>::parse("journal", &uri)?;
-    let durable = ask::look(&app, |view| view.durable.0).await?;
+    let (durable, hidden) = ask::look(&app, move |view| (view.durable.0, sight.hidden(view.state))).await?;
     let lines = app.http.journal.clone();
     let read = tokio::task::spawn_blocking(move || lines(after.unwrap_or(0), limit)).await;
     let mut lines = match read {
@@ -223,11 +229,15 @@ pub(crate) async fn journal(State(app): State<Arc<App>>, uri: Uri, headers: Head
     let next = lines.last().filter(|(seq, _)| *seq < durable).map(|(seq, _)| cursor("journal", seq));
     let mut body = Vec::with_capacity(lines.iter().map(|(_, line)| line.len() + 1).sum::<usize>() + 64);
     body.extend_from_slice(b"{\"items\":[");
-    for (n, (_, line)) in lines.iter().enumerate() {
+    for (n, (seq, line)) in lines.iter().enumerate() {
         if n > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(line.trim_ascii().as_bytes());
+        if hidden.in_line(line) {
+            body.extend_from_slice(format!("{{\"seq\":{seq},\"private\":true}}").as_bytes());
+        } else {
+            body.extend_from_slice(line.trim_ascii().as_bytes());
+        }
     }
     body.extend_from_slice(b"],\"next\":");
     body.extend_from_slice(serde_json::to_string(&next).unwrap_or_default().as_bytes());

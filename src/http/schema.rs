@@ -2,11 +2,15 @@
 //! `tests/http/document.rs` reads each answer by its schema and compares, so that neither can change alone. Keys are
 //! always there, `null` where nothing is known; new ones may be added.
 
+mod review;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 
 /// RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -82,6 +86,10 @@ pub(crate) struct IncidentSummary {
     pub closed_at: Option<Time>,
     pub alerts_firing: u32,
     pub alerts_total: u32,
+    /// Whether only those see it who are invited or paged, and administrators.
+    pub private: bool,
+    /// The incident that it was merged into.
+    pub merged_into: Option<String>,
 }
 
 /// The whole record of an incident.
@@ -97,6 +105,14 @@ pub(crate) struct Incident {
     pub escalation: Option<Escalation>,
     /// When the last resort was called.
     pub exhausted_at: Option<Time>,
+    /// Other records that it belongs to.
+    pub links: Vec<Link>,
+    /// Who was invited to a private one.
+    pub invited: Vec<String>,
+    /// When an update is asked for unless one is given before.
+    pub update_due: Option<Time>,
+    /// What its severity follows from, where impact and urgency were said.
+    pub assessed: Option<Assessed>,
     pub pages: Vec<Page>,
     /// What was sent about it beside pages.
     pub deliveries: Vec<Delivery>,
@@ -110,99 +126,30 @@ pub(crate) struct Incident {
     pub postmortem: Option<Postmortem>,
 }
 
-/// A time of an incident that somebody stated or corrected.
+/// How one record belongs to another.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct StatedTime {
-    pub milestone: Milestone,
-    pub at: Time,
-    /// What counted before.
-    pub was: Option<Time>,
-    pub reason: String,
-    pub by: Actor,
-    pub stated_at: Time,
+pub(crate) struct Link {
+    /// `related`, `caused-by`, `duplicate-of`, or the other side of it: `caused`, `has-duplicate`.
+    #[schema(example = "caused-by")]
+    pub kind: String,
+    #[schema(example = "INC-1")]
+    pub to: String,
 }
 
-/// A time in the life of an incident.
+/// How far something reaches, and how soon it hurts.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Milestone {
-    ImpactStart,
-    Detected,
-    Acknowledged,
-    Mitigated,
-    Resolved,
+pub(crate) struct Assessed {
+    pub impact: Level,
+    pub urgency: Level,
 }
 
-/// The postmortem of an incident; its text is at `/v1/incidents/{id}/postmortem`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Postmortem {
-    pub state: PostmortemState,
-    pub revision: u32,
-    pub changed_at: Time,
-    pub authors: Vec<Actor>,
-    pub published_at: Option<Time>,
-}
-
-/// Where a postmortem stands.
+/// A level of impact or urgency.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum PostmortemState {
-    Draft,
-    Review,
-    Published,
-}
-
-/// Where a problem stands.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ProblemState {
-    Open,
-    Investigating,
-    KnownError,
-    Resolved,
-    Closed,
-}
-
-/// A problem in a list.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct ProblemSummary {
-    #[schema(pattern = "^PRB-[1-9][0-9]*$", example = "PRB-1")]
-    pub id: String,
-    pub title: String,
-    pub service: String,
-    pub team: String,
-    pub state: ProblemState,
-    pub opened_at: Time,
-    pub opened_by: Actor,
-    pub root_cause: Option<String>,
-    pub workaround: Option<String>,
-    pub resolved_at: Option<Time>,
-    /// How it was mended.
-    pub resolution: Option<String>,
-    pub closed_at: Option<Time>,
-    pub incidents_total: u32,
-}
-
-/// The whole record of a problem.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Problem {
-    #[serde(flatten)]
-    pub summary: ProblemSummary,
-    /// What its incidents have in common; `null` where that is for people to say.
-    pub fingerprint: Option<String>,
-    /// Its incidents, the first 500.
-    pub incidents: Vec<String>,
-    pub timeline: Vec<Entry>,
-}
-
-/// A postmortem was written.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Written {
-    pub ok: bool,
-    pub text: String,
-    pub records: Vec<String>,
-    /// The commit that it rests on.
-    pub seq: u64,
+pub(crate) enum Level {
+    High,
+    Medium,
+    Low,
 }
 
 /// Who does what.
@@ -376,6 +323,14 @@ pub(crate) struct Shift {
     pub person: String,
     pub from: Time,
     pub until: Time,
+}
+
+/// A line of the journal, or what is shown in the place of one that is about a private incident.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum JournalLine {
+    Commit(Box<Commit>),
+    Private { seq: u64, private: bool },
 }
 
 /// A line of the journal as it stands there (docs/journal.md).

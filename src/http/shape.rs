@@ -52,6 +52,8 @@ pub(crate) fn incident_summary(incident: &Incident) -> Value {
         "closed_at": incident.closed_at,
         "alerts_firing": incident.alerts_firing,
         "alerts_total": incident.alerts_total,
+        "private": incident.private,
+        "merged_into": incident.merged_into,
     })
 }
 
@@ -76,6 +78,10 @@ pub(crate) fn incident(incident: &Incident) -> Value {
             "reason": escalation.reason,
         })),
         "exhausted_at": incident.exhausted_at,
+        "links": incident.links.iter().map(|link| json!({"kind": link.kind.as_str(), "to": link.to})).collect::<Vec<_>>(),
+        "invited": incident.invited,
+        "update_due": incident.update_due,
+        "assessed": incident.assessed,
         "pages": incident.pages.iter().map(|page| self::page(incident, page)).collect::<Vec<_>>(),
         // What belongs to a page stands there.
         "deliveries": incident.deliveries.iter().filter(|d| d.page.is_none()).map(delivery).collect::<Vec<_>>(),

@@ -12,6 +12,7 @@ use crate::domain::org::Org;
 use crate::domain::time::Span;
 
 pub mod email;
+pub mod heartbeat;
 pub mod webhook;
 
 /// What a way to reach a person can do, built or not.

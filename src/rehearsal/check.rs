@@ -4,12 +4,13 @@ use chrono_tz::Tz;
 
 use super::run::{Miss, one_line};
 use super::story::{Expect, Field, ProblemField};
-use super::times::{clock, rendered};
+use super::times::clock;
 use super::world::{What, World};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Method};
 use crate::domain::id::{IncidentId, PersonId, ProblemId};
 use crate::domain::incident::{Incident, IncidentState, Severity};
 use crate::domain::org::{Org, Target};
+use crate::domain::paging::look;
 use crate::domain::problem::{Problem, ProblemState};
 use crate::domain::reject::did_you_mean;
 use crate::domain::time::Timestamp;
@@ -241,7 +242,7 @@ fn reply(world: &World, person: &PersonId, contains: bool, text: &str) -> Result
     let last = world.log().iter().rev().find_map(|happening| match &happening.what {
         What::Replied { person: whom, reply } if whom == person => {
             let said = reply.as_ref().map_or_else(ToString::to_string, |reply| reply.text.clone());
-            Some(rendered(&said, zone, happening.at))
+            Some(look::times(&said, zone, happening.at))
         }
         _ => None,
     });
@@ -261,7 +262,7 @@ fn post(world: &World, channel: &str, contains: bool, text: &str, zone: Tz) -> R
         .iter()
         .filter_map(|happening| match &happening.what {
             What::Sent { to: Destination::Channel(to), content, .. } if same(to, &wanted) => {
-                Some(rendered(&words(content), zone, happening.at))
+                Some(look::times(&words(content), zone, happening.at))
             }
             _ => None,
         })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::report::Outcome;
 use super::run::{Surroundings, run};
 use super::story::{Story, SyntaxError};
-use crate::catalog;
+use crate::catalog::{self, Config};
 use crate::domain::org::Org;
 
 /// The file that makes a directory a configuration.
@@ -63,6 +63,17 @@ pub fn nearest(file: &Path) -> Option<PathBuf> {
 /// The organisation that a configuration directory declares. Secrets are not looked for, and what this
 /// release cannot send is simulated. Errors: all findings that are errors, as text.
 pub fn organisation(dir: &Path) -> Result<Org, String> {
+    config(dir).map(|config| config.org)
+}
+
+/// The same with the chats that `serve` would have: none, unless one is configured.
+pub fn as_served(dir: &Path) -> Result<Org, String> {
+    let mut config = config(dir)?;
+    config.org.chat_connected = config.chat.keys().any(|chat| chat != "terminal");
+    Ok(config.org)
+}
+
+fn config(dir: &Path) -> Result<Config, String> {
     let loaded = catalog::load_dir(dir, &|_| None).map_err(|wrong| wrong.to_string())?;
     let Some(config) = loaded.config else {
         let errors = loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Error);
@@ -74,7 +85,7 @@ pub fn organisation(dir: &Path) -> Result<Org, String> {
             .collect();
         return Err(told.join("\n"));
     };
-    Ok(config.org)
+    Ok(config)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, String> {

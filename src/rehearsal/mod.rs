@@ -15,9 +15,9 @@ mod times;
 pub mod woken;
 pub mod world;
 
-pub use load::{Unready, organisation, rehearse};
+pub use load::{Unready, as_served, organisation, rehearse};
 pub use report::{Failure, Outcome};
-pub use run::{Surroundings, run};
+pub use run::{Surroundings, play, run};
 pub use story::{Story, SyntaxError};
 pub use woken::{Woken, who_is_woken};
 pub use world::World;

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use chrono_tz::Tz;
 
 use super::story::Line;
-use super::times::{clock, rendered};
+use super::times::clock;
 use super::world::{Happening, What, World};
 use crate::domain::delivery::{Content, Destination};
+use crate::domain::paging::look;
 
 /// How a story went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,14 +113,14 @@ fn told(happening: &Happening, zone: Tz) -> String {
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),
             }
         }
-        What::NotSent { to, reason } => format!("not sent {}: {reason}", shown(to)),
+        What::NotSent { to, reason, .. } => format!("not sent {}: {reason}", shown(to)),
         What::Replied { person, reply: Ok(reply) } => format!("reply {person}: {}", reply.text),
         What::Replied { person, reply: Err(reject) } => format!("refused {person}: {reject}"),
         What::Signalled(Ok(reply)) => format!("signal: {}", reply.text),
         What::Signalled(Err(reject)) => format!("signal refused: {reject}"),
         What::Noted(text) => text.clone(),
     };
-    rendered(&text, zone, happening.at).trim_end().replace('\n', "\n                               ")
+    look::times(&text, zone, happening.at).trim_end().replace('\n', "\n                               ")
 }
 
 fn shown(to: &Destination) -> String {

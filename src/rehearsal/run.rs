@@ -36,6 +36,11 @@ impl Miss {
 
 /// Runs a story in a world of its own.
 pub fn run(story: &Story, org: Org, around: &Surroundings<'_>) -> Outcome {
+    play(story, org, around).0
+}
+
+/// The same, with the world as the story leaves it.
+pub fn play(story: &Story, org: Org, around: &Surroundings<'_>) -> (Outcome, World) {
     let mut world = World::new(org, story.start);
     let mut seen = Seen::default();
     let mut transcript = Transcript::default();
@@ -71,7 +76,7 @@ pub fn run(story: &Story, org: Org, around: &Surroundings<'_>) -> Outcome {
     }
     outcome.pages = seen.pages();
     outcome.transcript = transcript.into_text();
-    outcome
+    (outcome, world)
 }
 
 /// Runs a statement that expects nothing.

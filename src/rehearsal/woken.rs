@@ -60,8 +60,10 @@ pub struct Wake {
     pub after: String,
     /// `bas`, `webhook:duty-desk`, `channel:payments-ops`.
     pub who: String,
-    /// The method: `chat`, `sms`, …
+    /// The method: `chat`, `sms`, …; `chat (not connected)` where it would not arrive.
     pub method: String,
+    /// Whether it would be sent: a server without a chat goes on to the next rule at once.
+    pub sent: bool,
     /// Why: `on call for payments-primary, step 1 of payments`.
     pub why: String,
     /// About which incident.
@@ -94,17 +96,25 @@ pub fn who_is_woken(org: Org, at: Timestamp, source: &str, body: &[u8]) -> Resul
     }
     let exhausted = world.state().incidents.values().filter_map(|incident| incident.exhausted_at).max();
     world.go_to(world.now().after(AFTERWARDS))?;
-    let pages = world.log().iter().skip(begin).filter_map(|happening| match &happening.what {
-        What::Sent { to, content: Content::Page(page), incident, .. } => {
-            Some(wake(at, zone, happening.at, to, &page.reason, *incident))
+    let pages = world.log().iter().skip(begin).filter_map(|happening| {
+        let (to, content, incident, trouble) = match &happening.what {
+            What::Sent { to, content, incident, .. } => (to, content, incident, None),
+            What::NotSent { to, content, incident, reason } => (to, content, incident, Some(reason)),
+            _ => return None,
+        };
+        let Content::Page(page) = content else { return None };
+        let mut wake = wake(at, zone, happening.at, to, &page.reason, *incident);
+        if let Some(trouble) = trouble {
+            wake.method = format!("{} ({trouble})", wake.method);
+            wake.sent = false;
         }
-        _ => None,
+        Some(wake)
     });
     Ok(Woken { at, zone: zone.name().to_owned(), alerts, pages: pages.collect(), exhausted })
 }
 
 fn escalates(world: &World) -> bool {
-    world.state().open_incidents().any(|incident| incident.escalation.is_some())
+    world.state().all_open_incidents().any(|incident| incident.escalation.is_some())
 }
 
 fn landed(
@@ -137,7 +147,7 @@ fn wake(begin: Timestamp, zone: Tz, at: Timestamp, to: &Destination, why: &str, 
         Destination::Webhook(id) => (format!("webhook:{id}"), "webhook".to_owned()),
     };
     let after = at.since(begin).to_string();
-    Wake { at, local: clock(at, zone), after, who, method, why: why.to_owned(), incident }
+    Wake { at, local: clock(at, zone), after, who, method, sent: true, why: why.to_owned(), incident }
 }
 
 impl fmt::Display for Woken {
@@ -161,6 +171,9 @@ impl fmt::Display for Woken {
                 "{:<local$}  +{:<after$}  {:<who$}  {:<method$}  {incident}  {}",
                 page.local, page.after, page.who, page.method, page.why
             )?;
+        }
+        if !self.pages.iter().any(|page| page.sent) {
+            write!(f, "\nNobody is woken: none of it arrives.")?;
         }
         match self.exhausted {
             Some(at) => {

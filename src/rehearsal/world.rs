@@ -27,6 +27,9 @@ pub const STORY: &str = "story";
 /// The name of a story's data directory in delivery ids.
 const INSTALL: &str = "story";
 
+/// Why nothing is said in chat where none is connected, as `serve` would find.
+pub const NOT_CONNECTED: &str = "not connected";
+
 /// A world in which a story plays.
 pub struct World {
     core: Core,
@@ -83,6 +86,10 @@ pub enum What {
     NotSent {
         /// To whom or where.
         to: Destination,
+        /// What would have been said.
+        content: Content,
+        /// About which incident.
+        incident: Option<IncidentId>,
         /// Why.
         reason: String,
     },
@@ -245,12 +252,22 @@ impl World {
 
     fn replayed(&self) -> Result<State, String> {
         let mut state = State::new(INSTALL);
-        for kept in &self.journal {
-            let said: Said = serde_json::from_str(&kept.line)
-                .map_err(|wrong| format!("commit {} cannot be read back: {wrong}", kept.seq))?;
-            state.apply(&Commit { seq: kept.seq, at: kept.at, by: said.by, events: said.events });
+        for commit in self.commits() {
+            state.apply(&commit?);
         }
         Ok(state)
+    }
+
+    /// The commits so far, read back from what was kept of them.
+    ///
+    /// # Errors
+    /// One cannot be read back (a bug).
+    pub fn commits(&self) -> impl Iterator<Item = Result<Commit, String>> {
+        self.journal.iter().map(|kept| {
+            let said: Said = serde_json::from_str(&kept.line)
+                .map_err(|wrong| format!("commit {} cannot be read back: {wrong}", kept.seq))?;
+            Ok(Commit { seq: kept.seq, at: kept.at, by: said.by, events: said.events })
+        })
     }
 
     fn started(&mut self) {
@@ -306,7 +323,8 @@ impl World {
             let outcome = self.pretend(&grant);
             self.happened(match &outcome {
                 Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
-                    What::NotSent { to: grant.to.clone(), reason: reason.clone() }
+                    let (to, content) = (grant.to.clone(), grant.content.clone());
+                    What::NotSent { to, content, incident: grant.incident, reason: reason.clone() }
                 }
                 Outcome::Accepted => What::Sent {
                     delivery: grant.id.clone(),
@@ -337,7 +355,9 @@ impl World {
             Destination::Channel(_) => (Method::Chat, None, true),
         };
         let broken = |fault: &Fault| fault.method == method && (fault.person.is_none() || fault.person == whose);
-        if self.faults.iter().any(broken) {
+        if method == Method::Chat && !org.chat_connected {
+            Outcome::Permanent { reason: NOT_CONNECTED.to_owned() }
+        } else if self.faults.iter().any(broken) {
             Outcome::Permanent { reason: format!("{method} fails (simulated)") }
         } else if !known {
             Outcome::Permanent { reason: format!("{} is no longer configured", whose.unwrap_or_default()) }
@@ -391,6 +411,9 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::IncidentReopened { incident, .. } => format!("{incident} reopened by {by}"),
         Event::IncidentClosed { incident } => format!("{incident} closed by {by}"),
         Event::IncidentSeveritySet { incident, severity, .. } => format!("{incident} is {severity} now"),
+        Event::IncidentMerged(merged) => format!("{} merged into {}", merged.incident, merged.into),
+        Event::IncidentLinked(linked) => format!("{} is {} {}", linked.incident, linked.kind, linked.to),
+        Event::IncidentInvited { incident, person } => format!("{incident}: {person} is invited"),
         Event::IncidentTimeStated(stated) => format!("{}: {} stated by {by}", stated.incident, stated.milestone),
         Event::PostmortemDrafted(drafted) => match &drafted.failure {
             Some(why) => format!("{}: postmortem drafted from {}: {why}", drafted.incident, drafted.template),

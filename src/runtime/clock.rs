@@ -1,6 +1,7 @@
 //! The one clock: an anchor of wall-clock time plus the monotonic clock, so that a step of the wall clock neither
 //! fires nor delays what runs by duration. A step of more than two seconds is told, and becomes an event.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -86,12 +87,36 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that can be moved forward by hand, for the demo: the machine's clock plus what was skipped.
+/// A clock that can be moved forward by hand, for the demo: the machine's clock plus what was skipped. What was skipped
+/// is kept in a file, so that the next process goes on from there however this one ended.
 #[derive(Debug, Default)]
 pub struct SkippingClock {
     real: SystemClock,
     skipped: AtomicI64,
+    kept: Option<PathBuf>,
 }
+
+impl SkippingClock {
+    /// Goes on from what the file says was skipped; nothing, where there is none or it cannot be read.
+    pub fn kept_in(file: PathBuf) -> Self {
+        let skipped = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        let skipped = AtomicI64::new(skipped.filter(|ms| (0..=SKIPPED_MAX.0).contains(ms)).unwrap_or(0));
+        Self { real: SystemClock::default(), skipped, kept: Some(file) }
+    }
+
+    /// A file that cannot be written costs only this: after the next start the clock goes on from the last commit.
+    fn keep(&self, skipped: i64) {
+        let Some(file) = &self.kept else { return };
+        let fresh = file.with_extension("new");
+        if let Err(error) = std::fs::write(&fresh, format!("{skipped}\n")).and_then(|()| std::fs::rename(&fresh, file))
+        {
+            tracing::warn!(%error, file = %file.display(), "what the demo's clock has skipped cannot be kept");
+        }
+    }
+}
+
+/// More than this was never skipped by hand; a file that says so is not believed.
+const SKIPPED_MAX: Span = Span::days(36_500);
 
 impl Clock for SkippingClock {
     fn now(&self) -> Timestamp {
@@ -105,7 +130,8 @@ impl Clock for SkippingClock {
     fn skip_to(&self, at: Timestamp) {
         let ahead = at.since(self.now());
         if ahead > Span::ZERO {
-            self.skipped.fetch_add(ahead.0, Ordering::Relaxed);
+            let before = self.skipped.fetch_add(ahead.0, Ordering::Relaxed);
+            self.keep(before.saturating_add(ahead.0));
         }
     }
 }

@@ -18,11 +18,12 @@ use super::writer::{Writer, Written};
 use crate::domain::actor::By;
 use crate::domain::delivery::{Content, Grant, Outcome, Priority};
 use crate::domain::desk::{Answered, Look, View};
-use crate::domain::event::Commit;
+use crate::domain::event::{Commit, Event};
 use crate::domain::id::DeliveryId;
 use crate::domain::input::{Answer, Input, InputKind, Unavailable};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
+use crate::http::{Ended, Tally};
 
 /// Commits that may wait for the writer; beyond it no more is asked for, and the queue of the faces fills.
 const UNWRITTEN_MAX: usize = 8_192;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The records, behind their own thread.
     pub shelf: Shelf,
+    /// What is counted for the metrics.
+    pub tally: Tally,
 }
 
 /// The queues, before the engine runs: others need the handle first.
@@ -86,6 +89,7 @@ pub fn start(
             durable: parts.durable,
             clock: parts.clock,
             shelf: parts.shelf,
+            tally: parts.tally,
             dispatch,
             writer: Some(writer),
             queues,
@@ -112,6 +116,7 @@ struct Engine {
     durable: (u64, String),
     clock: Arc<dyn Clock>,
     shelf: Shelf,
+    tally: Tally,
     dispatch: Box<dyn Dispatch>,
     writer: Option<Writer>,
     queues: Queues,
@@ -352,9 +357,23 @@ impl Engine {
 
     fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
         self.core.ended(&delivery);
+        self.count(&delivery, &outcome);
         let by = By::timer("lane");
         let kind = InputKind::Receipt { delivery, outcome };
         self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
+    }
+
+    fn count(&self, delivery: &DeliveryId, outcome: &Outcome) {
+        let ended = match outcome {
+            Outcome::Accepted => Ended::Accepted,
+            Outcome::Later { .. } | Outcome::Retryable { .. } => Ended::Retryable,
+            Outcome::Permanent { .. } => Ended::Permanent,
+        };
+        // One that is owed no more was cancelled while it was under way.
+        if let Some((_, delivery)) = self.core.state().owed_delivery(delivery) {
+            let since = u64::try_from(self.clock.now().since(delivery.owed_at).0).unwrap_or(0);
+            self.tally.attempt(delivery.is_page(), ended, Duration::from_millis(since));
+        }
     }
 
     fn durable(&mut self, seq: u64, hash: String, commits: &[Commit]) {
@@ -363,6 +382,15 @@ impl Engine {
         self.unsaved = self.unsaved.split_off(&(seq + 1));
         for commit in commits {
             self.core.durable(commit);
+            for event in &commit.events {
+                match event {
+                    Event::EscalationStepped { step, cycle, .. } if *step > 0 || *cycle > 0 => {
+                        self.tally.escalated(false)
+                    }
+                    Event::EscalationExhausted { .. } => self.tally.escalated(true),
+                    _ => {}
+                }
+            }
         }
         while self.waiting.front().is_some_and(|(wanted, _)| *wanted <= seq) {
             if let Some((_, call)) = self.waiting.pop_front() {
@@ -454,6 +482,7 @@ impl Engine {
             self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
         }
         self.next_tick = self.clock.now().after(TICK);
+        self.tally.waiting(self.queues.asks.len(), self.unwritten.len());
         if self.writing && self.trouble.is_none() && self.clock.now().since(self.writing_since) > HUNG_AFTER {
             self.hung = true;
             let reason = format!("the disk has not answered for {HUNG_AFTER}");

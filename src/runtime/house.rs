@@ -19,7 +19,7 @@ use super::lanes::TokioLanes;
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, watch};
-use crate::catalog::{Config, Tls, missing_secrets, not_built};
+use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built};
 use crate::chat::discord::Discord;
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
@@ -29,8 +29,8 @@ use crate::domain::input::{Input, InputKind};
 use crate::domain::oncall;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
-use crate::domain::time::Timestamp;
-use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome};
+use crate::domain::time::{Span, Timestamp};
+use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome, Tally};
 use crate::journal::{self, Disk, RealDisk};
 use crate::notify::{Notifiers, Timeouts, email, webhook};
 use crate::source;
@@ -77,6 +77,8 @@ pub struct Wiring {
     feed: Arc<Feed>,
     admin: String,
     demo: bool,
+    /// Where the watchdog is and how often it wants to hear, if one is named.
+    watchdog: RwLock<Option<(Secret, Span)>>,
 }
 
 impl Wiring {
@@ -98,6 +100,8 @@ impl Wiring {
         if let Err(error) = self.data.keep_config(&config.org.hash, &config.files) {
             tracing::warn!(error = format!("{error:#}"), "the configuration could not be copied");
         }
+        let watchdog = config.secrets.heartbeat.clone().map(|address| (address, config.server.heartbeat_every));
+        *self.watchdog.write().unwrap_or_else(PoisonError::into_inner) = watchdog;
         self.keys.replace(&config.org, self.ingest_keys(&config));
         let org = Arc::new(config.org);
         if let (Some(discord), Some(settings)) = (&self.discord, config.chat.get("discord")) {
@@ -121,6 +125,16 @@ impl Wiring {
             return Ok(());
         }
         Err(vec!["[chat.discord] came, went, or names another server or token: restart Opsbell to have it".to_owned()])
+    }
+
+    /// Where the watchdog is and how often it wants to hear; never in the demo, from which nothing leaves.
+    pub fn watchdog(&self) -> Option<(Secret, Span)> {
+        self.watchdog.read().unwrap_or_else(PoisonError::into_inner).clone().filter(|_| !self.demo)
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.dir()
     }
 
     fn ingest_keys(&self, config: &Config) -> BTreeMap<IntegrationId, Vec<u8>> {
@@ -226,6 +240,7 @@ impl House {
             feed: Arc::new(Feed::new(opened.found.last_seq)),
             admin: admin.clone(),
             demo: options.demo,
+            watchdog: RwLock::new(None),
         });
         let (source_org, reader) = (config.org.clone(), opened.journal.reader());
         let hash = source_org.hash.clone();
@@ -237,7 +252,8 @@ impl House {
         let named = (opened.found.install.clone(), reader.clone());
         let shelf = Shelf::new(records_dir, named, opened.records.clone(), durable.0, engine.clone())?;
         let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
-        let writer = Writer::start(opened.journal, move |written| {
+        let tally = Tally::default();
+        let writer = Writer::start(opened.journal, tally.clone(), move |written| {
             let durable = if let Written::Durable { seq, .. } = &written { Some(*seq) } else { None };
             // The engine hears of it first: it is asked for what listeners are told.
             tell.tell(Tell::Written(written));
@@ -253,6 +269,7 @@ impl House {
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
+            tally: tally.clone(),
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
         let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
@@ -263,7 +280,7 @@ impl House {
             closed: Vec::new(),
         })));
 
-        let router = http::router(face(&wiring, &admin))?;
+        let router = http::router(face(&wiring, &admin, tally.clone()))?;
         let (stop_http, stopped) = tokio::sync::oneshot::channel();
         let http = tokio.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -280,7 +297,7 @@ impl House {
             };
             tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
-        tokio.spawn(watch::auditor(engine.clone()));
+        tokio.spawn(watch::auditor(Arc::clone(&wiring), tally));
         if let Some(discord) = discord {
             tokio.spawn(discord.connect(Arc::new(engine.clone()), opened.found.install.as_str().into()));
         }
@@ -370,7 +387,7 @@ fn force_the_end(over: Arc<AtomicBool>) {
 }
 
 /// What the HTTP face needs from the other rooms.
-fn face(wiring: &Arc<Wiring>, admin: &str) -> Http {
+fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
     let (engine, journal_dir) = (wiring.engine.clone(), wiring.data.dir().join("journal"));
     let (org, clock) = (Arc::clone(&wiring.org), Arc::clone(&wiring.clock));
     let render = Arc::new(move |text: &str, person: Option<&PersonId>| {
@@ -386,6 +403,7 @@ fn face(wiring: &Arc<Wiring>, admin: &str) -> Http {
         render,
         oncall: Arc::new(|org: &Org, now: Timestamp| oncall::show::json(org, now)),
         journal: Arc::new(move |after, limit| lines(&engine, &journal_dir, after, limit)),
+        tally,
         stopwatch: Arc::new(stopwatch()),
         feed: Arc::clone(&wiring.feed),
         starting: Arc::new(AtomicBool::new(false)),

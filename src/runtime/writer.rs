@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::clock::stopwatch;
 use super::fatal::EndsWith;
 use crate::domain::event::Commit;
+use crate::http::Tally;
 use crate::journal::{AppendError, Journal};
 
 /// The wait between two attempts to begin a fresh segment; it doubles while batches keep failing, up to the longest, so
@@ -48,10 +50,11 @@ impl Writer {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(journal: Journal, tell: impl Fn(Written) + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(journal: Journal, tally: Tally, tell: impl Fn(Written) + Send + 'static) -> std::io::Result<Self> {
         // One batch is written while the engine gathers the next, so one place is all that is needed.
         let (batches, queue) = bounded(1);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tell))?;
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tally, &tell))?;
         Ok(Self { batches, thread })
     }
 
@@ -67,13 +70,16 @@ impl Writer {
     }
 }
 
-fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tell: &dyn Fn(Written)) {
+fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tally: &Tally, tell: &dyn Fn(Written)) {
     let _ends = EndsWith("writer");
     let epoch = journal.epoch();
     let mut failures: u32 = 0;
     while let Ok(commits) = queue.recv() {
         let Some(first) = commits.first().map(|commit| commit.seq) else { continue };
-        match journal.append(first, epoch, &commits) {
+        let watch = stopwatch();
+        let appended = journal.append(first, epoch, &commits);
+        tally.synced(watch(), appended.is_ok());
+        match appended {
             Ok((seq, hash)) => {
                 failures = 0;
                 tell(Written::Durable { seq, hash, commits });

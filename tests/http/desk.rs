@@ -277,6 +277,7 @@ pub fn house_with(limits: Limits) -> House {
             }
             Ok((after + 1..=20).take(limit).map(|seq| (seq, format!("{{\"seq\":{seq}}}\n"))).collect())
         }),
+        tally: opsbell::http::Tally::default(),
         stopwatch: Arc::new(move || Duration::from_millis(time.load(Ordering::Relaxed))),
         feed: feed.clone(),
         starting: starting.clone(),

@@ -53,7 +53,7 @@ async fn every_path_of_the_router_is_described_and_nothing_else_is() {
     }
     // A path is added by its annotation, and every annotated handler is added.
     let sources: String =
-        fs::read_dir("src/http").unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        fs::read_dir("src/http").unwrap().filter_map(|file| fs::read_to_string(file.unwrap().path()).ok()).collect();
     assert!(!sources.contains(".route("), "add paths by `.routes(routes!(…))`, so that they are described");
     assert_eq!(sources.matches("#[utoipa::path(").count(), operations.len(), "a described handler is not in `routes`");
 }

@@ -79,9 +79,13 @@ fn ids(body: &Value) -> Vec<String> {
 
 /// All parts of a list, as a client walks them.
 async fn walked(house: &House, path: &str, limit: usize) -> Vec<Vec<String>> {
+    walked_as(house, ADMIN, path, limit).await
+}
+
+async fn walked_as(house: &House, token: &str, path: &str, limit: usize) -> Vec<Vec<String>> {
     let (mut parts, mut cursor) = (Vec::new(), String::new());
     loop {
-        let seen = house.get(&format!("{path}?limit={limit}{cursor}")).await;
+        let seen = house.ask(&format!("GET {path}?limit={limit}{cursor}"), Some(token), "").await;
         assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
         parts.push(ids(&seen.json()));
         match seen.json()["next"].as_str() {
@@ -249,4 +253,37 @@ async fn metrics_count_what_was_done_with_a_bounded_number_of_series() {
     *house.desk.closed_door.lock().unwrap() = Some(Unavailable::Busy);
     let seen = house.ask("GET /metrics", None, "").await;
     assert!(seen.body.contains("opsbell_healthy 0\n") && seen.body.contains("opsbell_signals_accepted_total 2\n"));
+}
+
+#[tokio::test]
+async fn a_private_incident_is_shown_to_its_own_people_only() {
+    let house = full_house();
+    {
+        let mut state = house.desk.state.lock().unwrap();
+        let mut private = incident(6, 2);
+        private.private = true;
+        private.title = "leaked key".into();
+        private.roles.responders = vec!["cleo".into()];
+        private.pages.iter_mut().for_each(|page| page.person = "cleo".into());
+        private.deliveries.clear();
+        state.incidents.insert(IncidentId(6), private.into());
+        state.meta.private.insert(IncidentId(6));
+    }
+    let all = ["/v1/incidents", "/v1/incidents/INC-6", "/v1/pages", "/v1/pages/INC-6.p1", "/v1/alerts"];
+    for path in all {
+        let seen = house.ask(&format!("GET {path}"), Some(ADMIN), "").await;
+        assert_eq!(seen.status, StatusCode::OK, "{path}: {}", seen.body);
+    }
+    for path in all {
+        let seen = house.ask(&format!("GET {path}"), Some(BAS), "").await;
+        assert!(!seen.body.contains("leaked key") && !seen.body.contains("\"INC-6\""), "{path}: {}", seen.body);
+        assert!(!seen.body.contains("INC-6.p1"), "{path}: {}", seen.body);
+    }
+    assert_eq!(
+        walked_as(&house, BAS, "/v1/incidents", 2).await,
+        [vec!["INC-5"], vec!["INC-4", "INC-3"], vec!["INC-2", "INC-1"]]
+    );
+    let seen = house.ask("GET /v1/incidents/INC-6", Some(BAS), "").await;
+    assert_eq!(seen.status, StatusCode::FORBIDDEN);
+    assert!(seen.body.contains("INC-6 is private."), "{}", seen.body);
 }

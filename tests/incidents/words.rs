@@ -39,24 +39,25 @@ fn declared() {
 fn shown() {
     let mut night = lag();
     night.wait(6);
-    assert_snapshot!(night.say("cas", "/incident show INC-1"), @r#"
+    assert_snapshot!(night.say("cas", "/incident show INC-1"), @"
     INC-1 sev1 api: ReplicationLag: replication lag is 900 s
     triggered · team core · production
-    opened 28 March 2026 23:00 by integration:prom
+    opened 28 Mar 2026 23:00 by integration:prom
     alerts: 1 firing, 1 in all
       ALR-1 ReplicationLag (critical)
     Paged: ann, cas, channel core-ops. Next step in 9 minutes.
     Next: /ack INC-1
-    "#);
+    ");
     night.say("cas", "/ack INC-1");
     night.wait(20);
     assert_snapshot!(night.say("cas", "/incident show INC-1"), @r#"
     INC-1 sev1 api: ReplicationLag: replication lag is 900 s
     acknowledged · team core · production
-    opened 28 March 2026 23:00 by integration:prom
-    acknowledged 28 March 2026 23:06 (after 6m)
+    opened 28 Mar 2026 23:00 by integration:prom
+    acknowledged 28 Mar 2026 23:06 (after 6m)
     cas has it until 23:51
     lead cas
+    sev1 needs a commander: /incident role INC-1 commander NAME (you, without a name)
     alerts: 1 firing, 1 in all
       ALR-1 ReplicationLag (critical)
     Next: /incident update INC-1 "…" or /resolve INC-1
@@ -65,30 +66,30 @@ fn shown() {
     night.say("ben", "/incident role INC-1 commander op");
     night.wait(20);
     night.say("cas", "/resolve INC-1 fixed \"failed over to db-1\"");
-    assert_snapshot!(night.say("cas", "/incident show INC-1"), @r#"
+    assert_snapshot!(night.say("cas", "/incident show INC-1"), @"
     INC-1 sev1 api: ReplicationLag: replication lag is 900 s
     resolved · team core · production · fixed
-    opened 28 March 2026 23:00 by integration:prom
-    acknowledged 28 March 2026 23:06 (after 6m)
-    mitigated 28 March 2026 23:26 (after 26m)
-    resolved 28 March 2026 23:46 (after 46m)
+    opened 28 Mar 2026 23:00 by integration:prom
+    acknowledged 28 Mar 2026 23:06 (after 6m)
+    mitigated 28 Mar 2026 23:26 (after 26m)
+    resolved 28 Mar 2026 23:46 (after 46m)
     commander op, lead cas
     alerts: none firing, 1 in all
     Not over? /incident reopen INC-1 · Done? /incident close INC-1
-    "#);
+    ");
     night.say("cas", "/incident close INC-1");
-    assert_snapshot!(night.say("cas", "/incident show INC-1"), @r#"
+    assert_snapshot!(night.say("cas", "/incident show INC-1"), @"
     INC-1 sev1 api: ReplicationLag: replication lag is 900 s
     closed · team core · production · fixed
-    opened 28 March 2026 23:00 by integration:prom
-    acknowledged 28 March 2026 23:06 (after 6m)
-    mitigated 28 March 2026 23:26 (after 26m)
-    resolved 28 March 2026 23:46 (after 46m)
-    closed 28 March 2026 23:46 (after 46m)
+    opened 28 Mar 2026 23:00 by integration:prom
+    acknowledged 28 Mar 2026 23:06 (after 6m)
+    mitigated 28 Mar 2026 23:26 (after 26m)
+    resolved 28 Mar 2026 23:46 (after 46m)
+    closed 28 Mar 2026 23:46 (after 46m)
     commander op, lead cas
     alerts: none firing, 1 in all
     What happened: /incident timeline INC-1
-    "#);
+    ");
 }
 
 #[test]
@@ -205,6 +206,7 @@ fn said_twice() {
     let mut night = lag();
     assert_snapshot!(night.say("ann", "/ack INC-1"), @r#"
     INC-1 acknowledged: nobody else is paged. It counts until 23:45.
+    sev1 needs a commander: /incident role INC-1 commander NAME (you, without a name)
     Next: /incident update INC-1 "…", then /resolve INC-1
     "#);
     night.wait(2);
@@ -246,8 +248,8 @@ fn refused() {
     To page the next step: /incident escalate INC-1
     "#);
     assert_snapshot!(night.say("ann", "/incident close INC-1"), @r#"
-    refused: INC-1 is triggered: only a resolved incident can be closed.
-    First: /resolve INC-1
+    refused: INC-1 is triggered: only a resolved incident can be closed. To close says that its record is complete.
+    Is it over? /resolve INC-1 fixed "what was done": it then closes of itself after 2h. Both at once: /incident close INC-1 fixed
     "#);
     assert_snapshot!(night.say("ann", "/alert show ALR-9"), @r#"
     refused: There is no ALR-9.
@@ -271,27 +273,27 @@ fn put_off_escalated_handed_back() {
 #[test]
 fn on_call() {
     let mut night = Night::new();
-    assert_snapshot!(night.say("ann", "/oncall who"), @r#"
-    core-primary: ann until 29 March 2026 09:00
+    assert_snapshot!(night.say("ann", "/oncall who"), @"
+    core-primary: ann until 29 Mar 2026 09:00
     later: nobody is on call
     Who comes after: /oncall next
-    "#);
-    assert_snapshot!(night.say("ann", "/oncall next core-primary"), @r#"
-    core-primary: ben from 29 March 2026 09:00
+    ");
+    assert_snapshot!(night.say("ann", "/oncall next core-primary"), @"
+    core-primary: ben from 29 Mar 2026 09:00
     Who it is now: /oncall who
-    "#);
-    assert_snapshot!(night.say("ann", "/whoami"), @r#"
+    ");
+    assert_snapshot!(night.say("ann", "/whoami"), @"
     You are ann (responder: you may declare, acknowledge, update, escalate and resolve).
     High urgency reaches you by chat, email, sms after 2m, voice after 4m; low by chat after 1m, email after 10m.
-    Your zone is UTC; it is 28 March 2026 23:00.
-    You are on call for core-primary until 29 March 2026 09:00.
-    "#);
-    assert_snapshot!(night.say("sue", "/whoami"), @r#"
+    Your zone is UTC; it is 28 Mar 2026 23:00.
+    You are on call for core-primary until 29 Mar 2026 09:00.
+    ");
+    assert_snapshot!(night.say("sue", "/whoami"), @"
     You are sue (stakeholder: you may read and declare).
     High urgency reaches you by chat; low by chat.
-    Your zone is UTC; it is 28 March 2026 23:00.
+    Your zone is UTC; it is 28 Mar 2026 23:00.
     You are not on call now.
-    "#);
+    ");
 }
 
 #[test]
@@ -305,14 +307,14 @@ fn alerts() {
     ALR-1 critical api: ReplicationLag · INC-1 · 5 minutes ago
     One of them: /alert show ALR-n
     "#);
-    assert_snapshot!(night.say("ann", "/alert show ALR-1"), @r#"
+    assert_snapshot!(night.say("ann", "/alert show ALR-1"), @"
     ALR-1 critical api: ReplicationLag
     replication lag is 900 s
-    fires · from prom · key lag-1 · since 28 March 2026 23:00
+    fires · from prom · key lag-1 · since 28 Mar 2026 23:00
       alertname=ReplicationLag
       db=db-2
     Its incident: /incident show INC-1
-    "#);
+    ");
     night.say("ann", "/resolve INC-1");
     assert_snapshot!(night.say("ann", "/alert show ALR-1"), @r#"
     refused: ALR-1 has recovered.

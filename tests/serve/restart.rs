@@ -20,7 +20,7 @@ fn collection() -> PathBuf {
 }
 
 /// Everything that a person can read of the records, as one text.
-fn answers(server: &mut Server) -> Vec<(String, Value)> {
+pub fn answers(server: &mut Server) -> Vec<(String, Value)> {
     let mut answers = Vec::new();
     for list in ["incidents", "alerts", "pages"] {
         let path = format!("/v1/{list}?limit=200");
@@ -40,7 +40,7 @@ fn answers(server: &mut Server) -> Vec<(String, Value)> {
 }
 
 /// Compares answers one by one.
-fn same(server: &mut Server, before: &[(String, Value)], when: &str) {
+pub fn same(server: &mut Server, before: &[(String, Value)], when: &str) {
     let now = answers(server);
     for (before, now) in before.iter().zip(&now) {
         assert_eq!(now, before, "{when}");
@@ -49,7 +49,7 @@ fn same(server: &mut Server, before: &[(String, Value)], when: &str) {
 }
 
 /// Waits until nothing is owed any more.
-fn quiet(server: &mut Server) {
+pub fn quiet(server: &mut Server) {
     let mut client = server.client();
     poll("nothing to be owed", PATIENCE, || {
         let metrics = client.get("/metrics").expect("an answer").text();

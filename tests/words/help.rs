@@ -15,11 +15,12 @@ fn readers(permission: Permission) -> bool {
 
 #[test]
 fn all_of_it() {
-    insta::assert_snapshot!(help(None, &builtin(), &anything).expect("help"), @r#"
+    insta::assert_snapshot!(help(None, &builtin(), &anything).expect("help"), @"
     /incident declare     Declare an incident and page whoever is on call for it
     /incident list        Show the open incidents
     /incident show        Show one incident: state, people, what happened last
     /incident ack         Take an incident: you lead it, and nobody else is paged
+    /incident ack-all     Take every incident that pages you
     /incident note        Write a line into the timeline, for those who work on it
     /incident update      Tell everybody how an incident stands
     /incident severity    Set how bad an incident is
@@ -31,6 +32,9 @@ fn all_of_it() {
     /incident close       Say that the record of a resolved incident is complete
     /incident timeline    Show all that happened in an incident
     /incident pages       Show who was paged for an incident: when, how and why
+    /incident merge       Let an incident go into another one; it closes as its duplicate
+    /incident link        Say that an incident belongs to another one, and how
+    /incident invite      Let somebody see a private incident
     /incident times       Show its times; or state or correct one, with the reason
 
     /oncall who           Show who is on call now
@@ -38,6 +42,13 @@ fn all_of_it() {
 
     /alert list           Show the alerts that fire
     /alert show           Show one alert
+
+    /service status       Show whether services work
+    /service show         Show one service: its team, who is on call, what is open
+    /service impact       Show all that a service stands on, and all that stands on it
+
+    /contact list         Show by what ways you are reached
+    /contact test         Send yourself a test message, marked as one
 
     /problem list         Show the open problems
     /problem open         Make a problem of an incident, with those of its kind; or open one by a title
@@ -57,18 +68,18 @@ fn all_of_it() {
     /page                 Page a person, a team or whoever is on call for a service
     /ack                  Take an incident: you lead it, and nobody else is paged
     /resolve              Say that an incident is over, and how it ended
-    /snooze               Hold back an incident's pages for a while
+    /snooze               Hold back an incident's pages, or its reminder about an update, for a while
     /status               Show how everything stands: open incidents, alerts, Opsbell itself
     /whoami               Show who you are to Opsbell, and what you may do
     /help                 Show what you can say
 
     `/help incident declare` tells more about one of them, with examples.
-    "#);
+    ");
 }
 
 #[test]
 fn a_reader_sees_what_a_reader_may_do() {
-    insta::assert_snapshot!(help(None, &builtin(), &readers).expect("help"), @r#"
+    insta::assert_snapshot!(help(None, &builtin(), &readers).expect("help"), @"
     /incident list      Show the open incidents
     /incident show      Show one incident: state, people, what happened last
     /incident timeline  Show all that happened in an incident
@@ -81,6 +92,13 @@ fn a_reader_sees_what_a_reader_may_do() {
     /alert list         Show the alerts that fire
     /alert show         Show one alert
 
+    /service status     Show whether services work
+    /service show       Show one service: its team, who is on call, what is open
+    /service impact     Show all that a service stands on, and all that stands on it
+
+    /contact list       Show by what ways you are reached
+    /contact test       Send yourself a test message, marked as one
+
     /problem list       Show the open problems
     /problem show       Show one problem: what is known, its incidents, what happened
 
@@ -92,7 +110,7 @@ fn a_reader_sees_what_a_reader_may_do() {
     /help               Show what you can say
 
     `/help incident list` tells more about one of them, with examples.
-    "#);
+    ");
     insta::assert_snapshot!(help(Some("incident"), &builtin(), &readers).expect("help"), @r#"
     /incident list
         Show the open incidents
@@ -114,20 +132,25 @@ fn a_reader_sees_what_a_reader_may_do() {
 #[test]
 fn one_command() {
     insta::assert_snapshot!(help(Some("/Incident  declare"), &builtin(), &anything).expect("help"), @r#"
-/incident declare title:TEXT [service:SERVICE] [severity:sev1|sev2|sev3|sev4]
-Declare an incident and page whoever is on call for it
+    /incident declare title:TEXT [service:SERVICE] [severity:sev1|sev2|sev3|sev4] [impact:high|medium|low] [urgency:high|medium|low] [private:yes|no]
+    Declare an incident and page whoever is on call for it
 
-Options
-  title     What is wrong, in a few words (needed)
-  service   What is broken; its owners are paged
-  severity  How bad: sev1 is worst, sev4 pages nobody
+    Options
+      title     What is wrong, in a few words (needed)
+      service   What is broken; its owners are paged
+      severity  How bad: sev1 is worst, sev4 pages nobody
+      impact    How far it reaches; with urgency it says how bad it is
+      urgency   How soon it hurts; with impact it says how bad it is
+      private   Whether only those see it who are invited or paged, and administrators
 
-Examples
-  /incident declare "API answers 500" service:payments-api severity:sev2
-  /incident declare checkout is slow
+    Examples
+      /incident declare "API answers 500" service:payments-api severity:sev2
+      /incident declare checkout is slow
+      /incident declare "leaked key" private:yes
+      /incident declare "refunds stuck" service:payments-api impact:high urgency:medium
 
-Also: /incident open, /incident new
-"#);
+    Also: /incident open, /incident new, /incident create, /incident trigger, /trigger
+    "#);
     assert_eq!(help(Some("inc open"), &builtin(), &anything), help(Some("incident declare"), &builtin(), &anything));
     insta::assert_snapshot!(help(Some("status"), &builtin(), &anything).expect("help"), @r#"
 /status

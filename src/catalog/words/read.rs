@@ -27,7 +27,7 @@ const LONGEST_COMMAND: usize = 8_000;
 
 const COMMON: &[&str] = &["name", "summary", "synonyms"];
 const LEAF: &[&str] = &["run", "permission", "private", "examples", "option"];
-const OPTION: &[&str] = &["name", "summary", "type", "required", "choices", "rest"];
+const OPTION: &[&str] = &["name", "summary", "type", "required", "choices", "rest", "synonyms"];
 const KINDS: &[&str] = &[
     "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "problem", "severity",
     "duration", "choice", "number",
@@ -243,7 +243,15 @@ impl<'t> Reading<'t> {
             required: self.flag(table, "required"),
             choices: choices.into_iter().map(|(text, _)| text.into()).collect(),
             rest: self.flag(table, "rest"),
+            synonyms: self.option_synonyms(table),
         };
+        for (word, means) in &spec.synonyms {
+            if !grammar::takes_word(&spec, means) || grammar::takes_word(&spec, word) {
+                let at = table.0.get("synonyms").map_or(table.1.clone(), Spanned::span);
+                let message = format!("{what}: `{word}` cannot stand for `{means}`");
+                self.problem(at, message, "write synonyms = { p1 = \"sev1\" }: another word, then one that it may be");
+            }
+        }
         if kind.is_some() && (spec.kind == OptionKind::Choice) == spec.choices.is_empty() {
             let hint = "type = \"choice\" and choices = [\"…\"] go together";
             self.problem(table.1.clone(), format!("{what}: `{}` and its choices do not fit", spec.name), hint);
@@ -346,6 +354,26 @@ impl<'t> Reading<'t> {
             }
         }
         found
+    }
+
+    /// `{ p1 = "sev1" }`, of a severity or a choice.
+    fn option_synonyms(&mut self, table: &Table<'_, '_>) -> Vec<(CompactString, CompactString)> {
+        let Some(value) = table.0.get("synonyms") else { return Vec::new() };
+        let words = value.get_ref().as_table().and_then(|words| {
+            let pairs = words.iter().map(|(word, means)| {
+                let word = word.get_ref().as_ref();
+                is_name(word).then(|| Some((word.into(), means.get_ref().as_str()?.into()))).flatten()
+            });
+            pairs.collect::<Option<Vec<_>>>()
+        });
+        words.unwrap_or_else(|| {
+            self.problem(
+                value.span(),
+                "`synonyms` of an option is not a table of words",
+                "write synonyms = { p1 = \"sev1\" }",
+            );
+            Vec::new()
+        })
     }
 
     fn word<T: for<'d> Deserialize<'d>>(

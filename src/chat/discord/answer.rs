@@ -23,6 +23,7 @@ use crate::domain::command::Call as Words;
 use crate::domain::command::offer::Offered;
 use crate::domain::command::spec::{CommandSpec, OptionSpec, Permission};
 use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::incident::private::may_see;
 use crate::domain::input::{Answer, Button, Input, InputKind, Place, Unavailable};
 use crate::domain::paging::look;
 use crate::domain::reject::Reject;
@@ -151,10 +152,7 @@ impl Asked {
 
     /// A look at an incident, for its message and buttons.
     fn card(&self, incident: IncidentId) -> Coming<Option<Card>> {
-        self.discord.look(move |view| {
-            let incident = view.state.incidents.get(&incident)?;
-            Some(Card::of(incident, view.org, &view.state.meta.install))
-        })
+        card_for(&self.discord, self.actor.clone(), self.interaction.in_guild(), incident)
     }
 
     /// Answers when `work` is done; `private` and `changes` say how it is put off when that takes long.
@@ -178,7 +176,7 @@ impl Asked {
                 tracing::warn!(%error, "an interaction could not be put off");
             }
             match tokio::time::timeout(PUT_OFF, work).await {
-                Ok(reaction) => self.tell_late(reaction, changes).await,
+                Ok(reaction) => self.tell_late(reaction, private, changes).await,
                 Err(_) => tracing::warn!("the engine has not answered an interaction"),
             }
         });
@@ -196,7 +194,7 @@ impl Asked {
         }
     }
 
-    async fn tell_late(&self, reaction: Reaction, changes: bool) {
+    async fn tell_late(&self, reaction: Reaction, hidden: bool, changes: bool) {
         let (application, token) = (&self.interaction.application_id, &self.interaction.token);
         let original = format!("/webhooks/{application}/{token}/messages/@original");
         let edit = |said: &Said| {
@@ -208,6 +206,12 @@ impl Asked {
             Reaction::Say(all) if changes => {
                 self.follow(all).await;
                 Ok(())
+            }
+            // It was put off openly, and turns out to be for the asker only.
+            Reaction::Say(all) if !hidden && self.interaction.in_guild() && all.iter().any(|said| said.private) => {
+                let told = self.discord.rest.call(&edit(&Said::text("Answered to whoever asked."))).await;
+                self.follow(all).await;
+                told.map(drop)
             }
             Reaction::Say(all) => match all.first() {
                 Some(first) => {
@@ -281,6 +285,15 @@ impl Asked {
     }
 }
 
+/// A look at an incident for whoever may see it; one that is private is shown nowhere where others read along.
+fn card_for(discord: &Discord, actor: Actor, open: bool, incident: IncidentId) -> Coming<Option<Card>> {
+    discord.look(move |view| {
+        let incident = view.state.incidents.get(&incident)?;
+        let shown = may_see(view.org, &actor, incident) && !(open && incident.private);
+        shown.then(|| Card::of(incident, view.org, &view.state.meta.install))
+    })
+}
+
 /// What is said of a refusal, to the asker only.
 pub(super) fn refusal(reject: &Reject) -> Said {
     Said::text(&format!("⚠ {reject}")).private()
@@ -330,7 +343,8 @@ fn command(asked: Asked) {
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);
     let coming = asked.call(words);
-    let discord = Arc::clone(&asked.discord);
+    let (discord, actor) = (Arc::clone(&asked.discord), asked.actor.clone());
+    let open = asked.interaction.in_guild();
     asked.answer(private, false, async move {
         let answer = coming.get().await;
         let about = match &answer {
@@ -340,10 +354,7 @@ fn command(asked: Asked) {
         let mut reaction = words_said(answer, private);
         if let (Some(about), Reaction::Say(all)) = (about, &mut reaction) {
             // The next steps as buttons, under the last part.
-            let card = discord.look(move |view| {
-                let incident = view.state.incidents.get(&about)?;
-                Some(Card::of(incident, view.org, &view.state.meta.install))
-            });
+            let card = card_for(&discord, actor, open, about);
             if let (Ok(Some(card)), Some(last)) = (card.get().await, all.last_mut()) {
                 last.rows = card.said(None).rows;
             }
@@ -406,17 +417,21 @@ fn press(asked: Asked, button: Button, incident: IncidentId) {
 pub(super) fn change(asked: Asked, coming: Coming<Answer>, incident: IncidentId, button: Option<Button>) {
     // Asked right behind the input, so that it shows what the input did.
     let card = asked.card(incident);
-    let me = asked.actor.to_string();
+    let (me, open) = (asked.actor.to_string(), asked.interaction.in_guild());
     asked.answer(true, true, async move {
         let answer = coming.get().await;
         let reply = match answer {
             Ok(Answer { reply: Ok(reply), .. }) => reply,
             other => return words_said(other, true),
         };
-        let Ok(Some(card)) = card.get().await else { return Reaction::one(Said::text(&reply.text).private()) };
+        let alone = Reaction::one(Said::text(&reply.text).private());
+        if reply.private && open {
+            return alone;
+        }
+        let Ok(Some(card)) = card.get().await else { return alone };
         // Somebody was first: who that was is for whoever pressed; the others know.
         if button == Some(Button::Ack) && card.holder.as_ref().is_some_and(|holder| *holder != me) {
-            return Reaction::one(Said::text(&reply.text).private());
+            return alone;
         }
         Reaction::Change(Box::new(card.said(Some(&reply.text))))
     });

@@ -199,19 +199,3 @@ impl Prompt for Who {
         Cow::Owned(format!(" (earlier line with `{}`) ", search.term))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalog::words::builtin;
-
-    #[test]
-    fn a_hint_tells_what_a_command_takes_once_its_words_stand_there() {
-        let lexicon = builtin();
-        assert_eq!(takes("/incident update ", &lexicon).as_deref(), Some("text:TEXT [incident:INC-n]"));
-        assert_eq!(takes("/ack ", &lexicon).as_deref(), Some("[incident:INC-n]"));
-        for nothing in ["", "/", "/ack", "/ack INC-1 ", "/xyzzy ", "ack "] {
-            assert_eq!(takes(nothing, &lexicon), None, "{nothing}");
-        }
-    }
-}

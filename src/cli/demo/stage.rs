@@ -59,6 +59,8 @@ pub struct Start<'a> {
     pub open: usize,
     /// Whether somebody types here.
     pub interactive: bool,
+    /// The demo's time.
+    pub now: Timestamp,
 }
 
 /// The first words.
@@ -68,7 +70,7 @@ pub fn introduction(start: &Start<'_>) -> String {
         1 => " One incident is still open from last time: /status".to_owned(),
         n => format!(" {n} incidents are still open from last time: /status"),
     };
-    let curl = curl(start.url, start.key);
+    let curl = curl(start.url, start.key, start.now);
     let data = start.data.display();
     let mut text = format!(
         "\
@@ -100,7 +102,7 @@ Nobody types here, so it serves until SIGTERM; lines on standard input are read 
 
 /// An alert as Alertmanager sends it, on one line for a shell. The fingerprint is the moment, so that every paste is
 /// an alert of its own.
-pub fn curl(url: &str, key: &str) -> String {
+pub fn curl(url: &str, key: &str, now: Timestamp) -> String {
     let labels = r#"{"alertname":"CardPaymentsFail","service":"payments-api","severity":"critical"}"#;
     let summary = r#"{"summary":"1 in 8 card payments fails"}"#;
     format!(
@@ -109,7 +111,7 @@ pub fn curl(url: &str, key: &str) -> String {
          \"status\":\"firing\",\"receiver\":\"opsbell\",\"groupLabels\":{{\"alertname\":\"CardPaymentsFail\"}},\
          \"commonLabels\":{labels},\"commonAnnotations\":{summary},\"externalURL\":\"http://alertmanager.ej.example\",\
          \"alerts\":[{{\"status\":\"firing\",\"labels\":{labels},\"annotations\":{summary},\
-         \"startsAt\":\"2026-12-25T03:00:00Z\",\"endsAt\":\"0001-01-01T00:00:00Z\",\
+         \"startsAt\":\"{now}\",\"endsAt\":\"0001-01-01T00:00:00Z\",\
          \"generatorURL\":\"http://prometheus.ej.example/graph\",\"fingerprint\":\"'\"$(date +%s)\"'\"}}]}}'"
     )
 }
@@ -178,7 +180,8 @@ mod tests {
 
     #[test]
     fn the_curl_is_one_line_with_a_whole_alertmanager_body() {
-        let curl = curl("http://127.0.0.1:8080", "KEY");
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("a time");
+        let curl = curl("http://127.0.0.1:8080", "KEY", now);
         assert!(!curl.contains('\n'), "{curl}");
         assert!(curl.contains("-H 'Authorization: Bearer KEY'"), "{curl}");
         let body = curl.split_once("-d '").expect("a body").1.replace("'\"$(date +%s)\"'", "1798167600");
@@ -189,6 +192,7 @@ mod tests {
         assert!(reading.rejected.is_empty());
         let signal = &reading.signals[0];
         assert_eq!((signal.service.as_deref(), signal.key.as_str()), (Some("payments-api"), "1798167600"));
+        assert_eq!(signal.started_at, Some(now));
         assert_eq!(signal.summary.as_deref(), Some("1 in 8 card payments fails"));
     }
 }

@@ -221,6 +221,7 @@ fn commands() -> Vec<CommandSpec> {
         required,
         choices: Vec::new(),
         rest: kind == OptionKind::Text,
+        synonyms: Vec::new(),
     };
     vec![
         command("demo help", "Show the demo's own words", Vec::new(), &["/demo help"]),

@@ -142,7 +142,7 @@ fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
 fn raise(draft: &mut Draft<'_>, id: IncidentId, wanted: Severity, reason: &str) {
     let Some(incident) = draft.incident(id) else { return };
     if wanted < incident.severity && !incident.severity_by_person && incident.state.open() {
-        life::change_severity(draft, id, wanted, Some(reason.into()));
+        life::change_severity(draft, id, wanted, Some(reason.into()), None);
     }
 }
 
@@ -262,6 +262,8 @@ fn open_incident(
         environment: signal.environment.as_deref().map(CompactString::from),
         unrouted: route.unrouted(),
         place: None,
+        private: false,
+        assessed: None,
     })));
     incident
 }

@@ -148,7 +148,9 @@ fn unknown_command(first: &str, lexicon: &Lexicon) -> Reject {
     }
     let firsts = lexicon.commands.iter().flat_map(phrases).filter_map(|phrase| phrase.split(' ').next());
     let example = did_you_mean(first, firsts).and_then(|word| {
-        let spec = lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p.split(' ').next() == Some(word)))?;
+        let whole = lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p == word));
+        let first = || lexicon.commands.iter().find(|spec| phrases(spec).any(|p| p.split(' ').next() == Some(word)));
+        let spec = whole.or_else(first)?;
         Some(meant_hint(word, spec))
     });
     reject.hint(example.unwrap_or_else(|| "`/help` lists what you can say".to_owned()))
@@ -355,13 +357,21 @@ pub fn choices(option: &OptionSpec) -> impl Iterator<Item = &str> {
     option.choices.iter().map(CompactString::as_str).chain(severities.iter().copied())
 }
 
+/// Whether a word is one of those that a severity or a choice may be.
+pub fn takes_word(option: &OptionSpec, word: &str) -> bool {
+    choices(option).any(|choice| choice.eq_ignore_ascii_case(word))
+}
+
 /// Whether a word has the unmistakable look of what the option takes.
 fn looks_like(option: &OptionSpec, value: &str) -> bool {
     match option.kind {
         OptionKind::Incident => has_prefix(value, IncidentId::PREFIX) && value.parse::<IncidentId>().is_ok(),
         OptionKind::Alert => has_prefix(value, AlertId::PREFIX) && value.parse::<AlertId>().is_ok(),
         OptionKind::Problem => has_prefix(value, ProblemId::PREFIX) && value.parse::<ProblemId>().is_ok(),
-        OptionKind::Severity | OptionKind::Choice => choices(option).any(|choice| choice.eq_ignore_ascii_case(value)),
+        OptionKind::Severity | OptionKind::Choice => {
+            let meant = option.meant(value);
+            choices(option).any(|choice| choice.eq_ignore_ascii_case(meant))
+        }
         OptionKind::Duration => value.parse::<Span>().is_ok(),
         _ => false,
     }

@@ -6,8 +6,8 @@ use super::grammar::{option, phrases, usage_hint};
 use super::spec::{CommandSpec, OptionKind, Permission};
 use super::typed::{Command, Meant, PostmortemCommand, ProblemCommand};
 use super::value::{
-    Given, alert, duration, incident, milestone, oncall_of, person, problem, resolution, role, service, severity,
-    target,
+    Given, alert, duration, incident, link_kind, method, milestone, oncall_of, person, problem, rating, resolution,
+    role, service, target, yes,
 };
 use super::word::{clean, shown};
 use crate::domain::org::Org;
@@ -56,6 +56,8 @@ const NAMED: Takes = needs("incident", OptionKind::Incident);
 const PROBLEM: Takes = needs("problem", OptionKind::Problem);
 const TEXT: Takes = needs("text", OptionKind::Text);
 const MAYBE_TEXT: Takes = may("text", OptionKind::Text);
+const IMPACT: Takes = may("impact", OptionKind::Choice).of(&["high", "medium", "low"]);
+const URGENCY: Takes = may("urgency", OptionKind::Choice).of(&["high", "medium", "low"]);
 const OF: Takes = may("of", OptionKind::Oncall);
 
 /// Every meaning there is. A test proves that each has a command file, and each command file a meaning.
@@ -67,13 +69,19 @@ pub const MEANINGS: &[Meaning] = &[
             needs("title", OptionKind::Text),
             may("service", OptionKind::Service),
             may("severity", OptionKind::Severity),
+            IMPACT,
+            URGENCY,
+            may("private", OptionKind::Choice).of(&["yes", "no"]),
         ],
         build: |given| {
+            let (severity, assessed) = rating(given)?;
             Ok(Command::IncidentDeclare {
                 // A title is one line, wherever it is shown.
                 title: given.needed("title")?.split_whitespace().collect::<Vec<_>>().join(" "),
                 service: given.read("service", service)?,
-                severity: given.read("severity", severity)?,
+                severity,
+                assessed,
+                private: given.read("private", yes)?.unwrap_or(false),
             })
         },
     },
@@ -105,12 +113,11 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning {
         run: "incident.severity",
         permission: Permission::Respond,
-        takes: &[needs("severity", OptionKind::Severity), INCIDENT],
+        takes: &[may("severity", OptionKind::Severity), IMPACT, URGENCY, INCIDENT],
         build: |given| {
-            Ok(Command::IncidentSeverity {
-                severity: given.needed_read("severity", severity)?,
-                incident: given.incident()?,
-            })
+            let (severity, assessed) = rating(given)?;
+            let Some(severity) = severity else { return Err(given.missing("severity")) };
+            Ok(Command::IncidentSeverity { severity, assessed, incident: given.incident()? })
         },
     },
     Meaning {
@@ -166,8 +173,91 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning {
         run: "incident.close",
         permission: Permission::Respond,
-        takes: &[INCIDENT],
-        build: |given| Ok(Command::IncidentClose { incident: given.incident()? }),
+        takes: &[
+            may("resolution", OptionKind::Choice).of(&["fixed", "recovered", "false-alarm", "duplicate"]),
+            MAYBE_TEXT,
+            INCIDENT,
+        ],
+        build: |given| {
+            Ok(Command::IncidentClose {
+                resolution: given.read("resolution", resolution)?,
+                text: given.text("text")?,
+                incident: given.incident()?,
+            })
+        },
+    },
+    Meaning {
+        run: "incident.ack-all",
+        permission: Permission::Respond,
+        takes: &[],
+        build: |_| Ok(Command::IncidentAckAll),
+    },
+    Meaning {
+        run: "incident.merge",
+        permission: Permission::Respond,
+        // Both have to be said: which of two ends is not to be guessed.
+        takes: &[needs("incident", OptionKind::Incident), needs("into", OptionKind::Incident)],
+        build: |given| {
+            Ok(Command::IncidentMerge {
+                incident: given.needed_read("incident", incident)?,
+                into: given.needed_read("into", incident)?,
+            })
+        },
+    },
+    Meaning {
+        run: "incident.link",
+        permission: Permission::Respond,
+        takes: &[
+            needs("kind", OptionKind::Choice).of(&["related", "caused-by", "duplicate-of"]),
+            may("incident", OptionKind::Incident),
+            may("to", OptionKind::Incident),
+        ],
+        build: |given| {
+            let kind = given.needed_read("kind", link_kind)?;
+            // `INC-1 related INC-2`; where only one is said, it is the other one.
+            Ok(match given.read("to", incident)? {
+                Some(to) => Command::IncidentLink { kind, to, incident: given.incident()? },
+                None => Command::IncidentLink {
+                    kind,
+                    to: given.read("incident", incident)?.ok_or_else(|| given.missing("to"))?,
+                    incident: given.only_meant()?,
+                },
+            })
+        },
+    },
+    Meaning {
+        run: "incident.invite",
+        // Whoever declared a private one may let others in, a stakeholder too: it takes that one sees it.
+        permission: Permission::Declare,
+        takes: &[needs("person", OptionKind::User), INCIDENT],
+        build: |given| {
+            Ok(Command::IncidentInvite { person: given.needed_read("person", person)?, incident: given.incident()? })
+        },
+    },
+    Meaning {
+        run: "service.show",
+        permission: Permission::Read,
+        takes: &[needs("service", OptionKind::Service)],
+        build: |given| Ok(Command::ServiceShow { service: given.needed_read("service", service)? }),
+    },
+    Meaning {
+        run: "service.impact",
+        permission: Permission::Read,
+        takes: &[needs("service", OptionKind::Service)],
+        build: |given| Ok(Command::ServiceImpact { service: given.needed_read("service", service)? }),
+    },
+    Meaning {
+        run: "service.status",
+        permission: Permission::Read,
+        takes: &[may("service", OptionKind::Service)],
+        build: |given| Ok(Command::ServiceStatus { service: given.read("service", service)? }),
+    },
+    Meaning { run: "contact.list", permission: Permission::Read, takes: &[], build: |_| Ok(Command::ContactList) },
+    Meaning {
+        run: "contact.test",
+        permission: Permission::Read,
+        takes: &[may("method", OptionKind::Choice).of(&["chat", "email", "webhook", "sms", "voice", "push"])],
+        build: |given| Ok(Command::ContactTest { method: given.read("method", method)? }),
     },
     Meaning {
         run: "incident.timeline",
@@ -326,9 +416,17 @@ pub const MEANINGS: &[Meaning] = &[
     Meaning {
         run: "snooze",
         permission: Permission::Respond,
-        takes: &[needs("duration", OptionKind::Duration), INCIDENT],
+        takes: &[
+            needs("duration", OptionKind::Duration),
+            may("what", OptionKind::Choice).of(&["pages", "reminder"]),
+            INCIDENT,
+        ],
         build: |given| {
-            Ok(Command::Snooze { duration: given.needed_read("duration", duration)?, incident: given.incident()? })
+            Ok(Command::Snooze {
+                duration: given.needed_read("duration", duration)?,
+                reminder: given.text("what")?.is_some_and(|what| what.eq_ignore_ascii_case("reminder")),
+                incident: given.incident()?,
+            })
         },
     },
     Meaning {

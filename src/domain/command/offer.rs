@@ -29,7 +29,8 @@ impl Offered {
         let state = view.state;
         let title = |id| state.incidents.get(&id).map(|incident| (id, incident.title.to_string()));
         let mut incidents: Vec<_> = state.meant_by(Some(who)).into_iter().filter_map(title).collect();
-        for incident in state.open_incidents().take(RECORDS) {
+        let actor = Actor::Person(who.clone());
+        for incident in state.open_for(view.org, &actor).take(RECORDS) {
             if !incidents.iter().any(|(id, _)| *id == incident.id) {
                 incidents.push((incident.id, incident.title.to_string()));
             }

@@ -70,6 +70,17 @@ pub struct OptionSpec {
     /// Whether it takes the rest of the line without quotes when it stands last.
     #[serde(default)]
     pub rest: bool,
+    /// Other words in text for what it may be, each with the word it stands for: `p1` for `sev1`.
+    #[serde(default)]
+    pub synonyms: Vec<(CompactString, CompactString)>,
+}
+
+impl OptionSpec {
+    /// The word that another one stands for; itself, where it stands for none.
+    pub fn meant<'v>(&'v self, value: &'v str) -> &'v str {
+        let known = self.synonyms.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+        known.map_or(value, |(_, means)| means.as_str())
+    }
 }
 
 /// What an option takes.

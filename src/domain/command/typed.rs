@@ -1,7 +1,10 @@
 //! The typed command: what a person asks for once every option stands for something the organisation knows.
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
+use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
+use crate::domain::incident::assess::Assessed;
+use crate::domain::incident::link::LinkKind;
 use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
 use crate::domain::time::Span;
@@ -17,6 +20,10 @@ pub enum Command {
         service: Option<ServiceId>,
         /// How bad, if said.
         severity: Option<Severity>,
+        /// The impact and urgency that it follows from, if those were said.
+        assessed: Option<Assessed>,
+        /// Whether only those see it who are invited or paged.
+        private: bool,
     },
     /// Show the open incidents.
     IncidentList,
@@ -50,6 +57,8 @@ pub enum Command {
         incident: IncidentId,
         /// How bad.
         severity: Severity,
+        /// The impact and urgency that it follows from, if those were said.
+        assessed: Option<Assessed>,
     },
     /// Give a role to somebody.
     IncidentRole {
@@ -90,6 +99,57 @@ pub enum Command {
     IncidentClose {
         /// Which.
         incident: IncidentId,
+        /// How it ended, where it was not resolved before.
+        resolution: Option<Resolution>,
+        /// What was done, if said; not empty.
+        text: Option<String>,
+    },
+    /// Take everything that pages the asker.
+    IncidentAckAll,
+    /// Let it go into another one.
+    IncidentMerge {
+        /// The one that ends.
+        incident: IncidentId,
+        /// The one that stays.
+        into: IncidentId,
+    },
+    /// Link it to another one.
+    IncidentLink {
+        /// Which.
+        incident: IncidentId,
+        /// How it belongs to the other.
+        kind: LinkKind,
+        /// The other.
+        to: IncidentId,
+    },
+    /// Let somebody see a private one.
+    IncidentInvite {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        person: PersonId,
+    },
+    /// Show a service, what it needs and what needs it.
+    ServiceShow {
+        /// Which.
+        service: ServiceId,
+    },
+    /// Show all that a service stands on and all that stands on it, as trees.
+    ServiceImpact {
+        /// Which.
+        service: ServiceId,
+    },
+    /// Show whether services work.
+    ServiceStatus {
+        /// Which; `None`: all.
+        service: Option<ServiceId>,
+    },
+    /// Show by what ways the asker is reached.
+    ContactList,
+    /// Try them.
+    ContactTest {
+        /// Which; `None`: all.
+        method: Option<Method>,
     },
     /// Show what happened.
     IncidentTimeline {
@@ -127,6 +187,8 @@ pub enum Command {
         incident: IncidentId,
         /// How long; more than zero.
         duration: Span,
+        /// Whether the reminder about an update is meant, and not the pages.
+        reminder: bool,
     },
     /// Show who is on call now.
     OncallWho {

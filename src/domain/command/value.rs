@@ -6,7 +6,10 @@ use super::grammar::{TARGET_NAMES, choices, option, usage_hint};
 use super::spec::{CommandSpec, OptionKind, OptionSpec};
 use super::typed::{Meant, OncallOf, PageTarget};
 use super::word::{clean, shown};
+use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
+use crate::domain::incident::assess::{Assessed, Level};
+use crate::domain::incident::link::LinkKind;
 use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
 use crate::domain::org::Org;
@@ -35,17 +38,20 @@ impl Given<'_> {
 
     /// The same; an error when it is not.
     pub fn needed(&self, name: &str) -> Result<String, Reject> {
-        self.text(name)?.ok_or_else(|| {
-            let what = option(self.spec, name).map(|option| format!(": {}", option.summary)).unwrap_or_default();
-            let message = format!("`/{}` needs `{name}`{what}", self.spec.name);
-            Reject::new(RejectCode::Missing, message).hint(usage_hint(self.spec))
-        })
+        self.text(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// What is said when an option is not given.
+    pub fn missing(&self, name: &str) -> Reject {
+        let what = option(self.spec, name).map(|option| format!(": {}", option.summary)).unwrap_or_default();
+        let message = format!("`/{}` needs `{name}`{what}", self.spec.name);
+        Reject::new(RejectCode::Missing, message).hint(usage_hint(self.spec))
     }
 
     /// An option as its value, if it is given.
     pub fn read<T>(&self, name: &str, read: Read<T>) -> Result<Option<T>, Reject> {
         match (self.text(name)?, option(self.spec, name)) {
-            (Some(value), Some(option)) => read(self, option, &value).map(Some),
+            (Some(value), Some(option)) => read(self, option, option.meant(&value)).map(Some),
             _ => Ok(None),
         }
     }
@@ -63,10 +69,15 @@ impl Given<'_> {
 
     /// The incident that is said, or the only one that can be meant.
     pub fn incident(&self) -> Result<IncidentId, Reject> {
-        const SHOWN: usize = 5;
-        if let Some(incident) = self.read("incident", incident)? {
-            return Ok(incident);
+        match self.read("incident", incident)? {
+            Some(incident) => Ok(incident),
+            None => self.only_meant(),
         }
+    }
+
+    /// The only incident that can be meant without saying it.
+    pub fn only_meant(&self) -> Result<IncidentId, Reject> {
+        const SHOWN: usize = 5;
         let name = &self.spec.name;
         let more = if self.call.options.is_empty() { "" } else { " …" };
         match self.meant.incidents.as_slice() {
@@ -141,6 +152,45 @@ pub(super) fn role(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Ro
 pub(super) fn resolution(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Resolution, Reject> {
     let found = Resolution::ALL.into_iter().find(|resolution| resolution.as_str().eq_ignore_ascii_case(value));
     one_of(option, value, "a resolution", found)
+}
+
+pub(super) fn link_kind(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<LinkKind, Reject> {
+    let found = LinkKind::SAID.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(value));
+    one_of(option, value, "a kind of link", found)
+}
+
+pub(super) fn level(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Level, Reject> {
+    one_of(option, value, "a level", Level::from_word(value))
+}
+
+pub(super) fn method(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<Method, Reject> {
+    one_of(option, value, "a contact method", Method::from_word(&value.to_ascii_lowercase()))
+}
+
+pub(super) fn yes(_: &Given<'_>, option: &OptionSpec, value: &str) -> Result<bool, Reject> {
+    let found = match value.to_ascii_lowercase().as_str() {
+        "yes" | "true" => Some(true),
+        "no" | "false" => Some(false),
+        _ => None,
+    };
+    one_of(option, value, "yes or no", found)
+}
+
+/// How bad it is: said, or from impact and urgency. Where only one of the two is said, the other is medium.
+pub(super) fn rating(given: &Given<'_>) -> Result<(Option<Severity>, Option<Assessed>), Reject> {
+    let said = given.read("severity", severity)?;
+    let (impact, urgency) = (given.read("impact", level)?, given.read("urgency", level)?);
+    if impact.is_none() && urgency.is_none() {
+        return Ok((said, None));
+    }
+    let unsaid = Level::Medium;
+    let assessed = Assessed { impact: impact.unwrap_or(unsaid), urgency: urgency.unwrap_or(unsaid) };
+    let severity = given.org.defaults.matrix.severity(assessed);
+    if said.is_some_and(|said| said != severity) {
+        let message = format!("the severity follows from impact and urgency: {assessed} is {severity}");
+        return Err(Reject::new(RejectCode::BadValue, message).hint("say severity, or impact and urgency, not both"));
+    }
+    Ok((Some(severity), Some(assessed)))
 }
 
 /// What an organisation has names for.

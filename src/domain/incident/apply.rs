@@ -62,9 +62,18 @@ impl Incident {
             deliveries: Vec::new(),
             timeline: Vec::new(),
             timeline_folded: 0,
+            links: Vec::new(),
+            also_groups: Vec::new(),
+            merged_into: None,
+            private: opened.private,
+            invited: Vec::new(),
+            update_due: None,
+            reminded: 0,
+            assessed: opened.assessed,
             review: None,
         };
-        incident.say(stamp, format_compact!("opened as {}", opened.severity));
+        let why = opened.assessed.map(|assessed| format!(" ({assessed})")).unwrap_or_default();
+        incident.say(stamp, format_compact!("opened as {}{why}", opened.severity));
         incident
     }
 
@@ -115,6 +124,7 @@ impl Incident {
                     self.roles.lead = None;
                 }
                 self.ack_expires = None;
+                self.update_due = None;
                 self.say(stamp, reason.clone());
             }
             Event::IncidentMitigated { .. } => {
@@ -130,6 +140,7 @@ impl Incident {
                 self.resolution = Some(*resolution);
                 self.closes = Some(*closes);
                 self.ack_expires = None;
+                self.update_due = None;
                 self.alerts_firing = 0;
                 self.took_part(stamp);
                 self.say(
@@ -148,6 +159,8 @@ impl Incident {
                 self.closed_at = None;
                 self.holder = None;
                 self.exhausted_at = None;
+                self.update_due = None;
+                self.merged_into = None;
                 self.took_part(stamp);
                 self.say(stamp, "reopened".into());
             }
@@ -155,15 +168,18 @@ impl Incident {
                 self.state = IncidentState::Closed;
                 self.closed_at = Some(stamp.at);
                 self.closes = None;
+                self.update_due = None;
                 self.say(stamp, "closed".into());
             }
-            Event::IncidentSeveritySet { severity, reason, .. } => {
+            Event::IncidentSeveritySet { severity, reason, assessed, .. } => {
                 self.severity_by_person |= reason.is_none();
-                let text = match reason {
-                    Some(reason) => format_compact!("severity {} → {severity}: {reason}", self.severity),
-                    None => format_compact!("severity {} → {severity}", self.severity),
+                let text = match (reason, assessed) {
+                    (Some(reason), _) => format_compact!("severity {} → {severity}: {reason}", self.severity),
+                    (None, Some(why)) => format_compact!("severity {} → {severity} ({why})", self.severity),
+                    (None, None) => format_compact!("severity {} → {severity}", self.severity),
                 };
                 self.severity = *severity;
+                self.assessed = *assessed;
                 self.took_part(stamp);
                 self.say(stamp, text);
             }
@@ -176,6 +192,9 @@ impl Incident {
                 self.took_part(stamp);
                 self.say(stamp, format_compact!("update: {text}"));
             }
+            Event::IncidentLinked(linked) => self.link(stamp, linked),
+            Event::IncidentInvited { person, .. } => self.invite(stamp, person),
+            Event::UpdateDue(due) => self.update_is_due(stamp, due),
             Event::IncidentWarned { text, .. } => self.say(stamp, format_compact!("warning: {text}")),
             Event::IncidentTimeStated(_)
             | Event::PostmortemDrafted(_)
@@ -335,7 +354,7 @@ impl Incident {
         self.pages.get(usize::try_from(n).ok()?.checked_sub(1)?)
     }
 
-    fn page_mut(&mut self, n: u32) -> Option<&mut Page> {
+    pub(super) fn page_mut(&mut self, n: u32) -> Option<&mut Page> {
         self.pages.get_mut(usize::try_from(n).ok()?.checked_sub(1)?)
     }
 
@@ -350,6 +369,7 @@ impl Incident {
         self.escalation.iter_mut().for_each(|escalation| shift(&mut escalation.due));
         self.ack_expires.iter_mut().for_each(shift);
         self.closes.iter_mut().for_each(shift);
+        self.update_due.iter_mut().for_each(shift);
         self.pages.iter_mut().filter_map(|page| page.next.as_mut()).for_each(shift);
         self.deliveries.iter_mut().for_each(|delivery| delivery.shift(by));
     }

@@ -14,7 +14,9 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::assess::Assessed;
 use super::record::{Incident, IncidentState, Resolution, RoleName, Severity};
+use super::remind;
 use crate::domain::draft::Draft;
 use crate::domain::event::{Event, IncidentOpened};
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
@@ -39,6 +41,10 @@ pub struct Declaration<'a> {
     pub team: Option<TeamId>,
     /// How bad.
     pub severity: Option<Severity>,
+    /// The impact and urgency that the severity follows from.
+    pub assessed: Option<Assessed>,
+    /// Whether only those see it who are invited or paged.
+    pub private: bool,
     /// Where it was said.
     pub place: &'a Place,
     /// Whom to page instead of the policy of the service's team.
@@ -61,6 +67,8 @@ pub fn declare(draft: &mut Draft<'_>, declaration: Declaration<'_>) -> IncidentI
         environment: None,
         unrouted: false,
         place: Some(declaration.place.clone()),
+        private: declaration.private,
+        assessed: declaration.assessed,
     })));
     let reason = format_compact!("declared by {}", draft.actor());
     match declaration.policy {
@@ -102,6 +110,7 @@ pub fn acknowledge(draft: &mut Draft<'_>, id: IncidentId, snooze: Option<Span>) 
         None => (format!("acknowledged by {}", draft.actor()), String::new()),
     };
     escalate::stop(draft, id, PageState::Acknowledged, &reason);
+    remind::restart(draft, id);
     draft.post(id, format!("{id}: {reason}{until}."));
 }
 
@@ -113,8 +122,9 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             acknowledge(draft, id, None);
             let expires = draft.incident(id).and_then(|incident| incident.ack_expires);
             let until = expires.map(|at| format!(" It counts until <t:{}:t>.", at.unix_secs())).unwrap_or_default();
+            let command = draft.incident(id).and_then(super::show::wants_commander).unwrap_or_default();
             Ok(Reply::done(format!(
-                "{id} acknowledged: nobody else is paged.{until}\nNext: /incident update {id} \"…\", then /resolve {id}"
+                "{id} acknowledged: nobody else is paged.{until}{command}\nNext: /incident update {id} \"…\", then /resolve {id}"
             ))
             .about(id))
         }
@@ -130,6 +140,34 @@ pub fn ack(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
         }
         IncidentState::Resolved | IncidentState::Closed => Err(already_over(incident)),
     }
+}
+
+/// More incidents than this are not taken at once: one input is one commit.
+const ACK_ALL_MAX: usize = 100;
+
+/// `/ack all`: everything that pages whoever asks.
+pub fn ack_all(draft: &mut Draft<'_>) -> Result<Reply, Reject> {
+    let Some(person) = draft.person() else {
+        return Err(Reject::new(RejectCode::NotAllowed, "Only a person can do that."));
+    };
+    let pages = |incident: &&Incident| {
+        incident.state == IncidentState::Triggered
+            && incident.pages.iter().any(|page| page.state.running() && page.person == *person)
+    };
+    let all = draft.state.all_open_incidents().filter(pages);
+    let (ids, titles): (Vec<IncidentId>, Vec<String>) =
+        all.take(ACK_ALL_MAX).map(|incident| (incident.id, super::show::headline(incident))).unzip();
+    let Some(first) = ids.first() else {
+        return Err(Reject::new(RejectCode::Conflict, "Nothing pages you.")
+            .hint("What is open: /incident list. To take one: /ack INC-n"));
+    };
+    for id in &ids {
+        acknowledge(draft, *id, None);
+    }
+    let next = format!("Next: /incident update {first} \"…\", then /resolve {first}");
+    let reply =
+        Reply::done(format!("{} acknowledged: nobody else is paged.\n{}\n{next}", ids.len(), titles.join("\n")));
+    Ok(ids.iter().fold(reply, |reply, id| reply.about(*id)))
 }
 
 /// `acknowledged by cleo 1m ago`, `mitigated 5m ago, cleo has it`.
@@ -305,6 +343,7 @@ pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Opt
         (format!("resolved by {}", draft.actor()), format!("resolved as {how} by {}", draft.actor()))
     };
     escalate::stop(draft, id, PageState::Cancelled, &why);
+    remind::stop(draft, id, &why);
     let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
     draft.post(id, format!("{id}: {told}{said}"));
     postmortem::life::resolved(draft, id);
@@ -349,8 +388,13 @@ pub fn reopen(draft: &mut Draft<'_>, id: IncidentId, text: Option<&str>) -> Resu
     Ok(Reply::done(format!("{id} is open again. {}\nTake it: /ack {id}", paged_now(draft, id))).about(id))
 }
 
-/// `/incident close`.
-pub fn close(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
+/// `/incident close`. Other tools end an incident by this word: where it is said how it ended, it is resolved as well.
+pub fn close(
+    draft: &mut Draft<'_>,
+    id: IncidentId,
+    how: Option<Resolution>,
+    text: Option<&str>,
+) -> Result<Reply, Reject> {
     let incident = draft.any(id)?;
     match incident.state {
         IncidentState::Closed => Ok(Reply::done(format!("{id} is already closed. Nothing changed.")).about(id)),
@@ -358,20 +402,39 @@ pub fn close(draft: &mut Draft<'_>, id: IncidentId) -> Result<Reply, Reject> {
             draft.emit(Event::IncidentClosed { incident: id });
             Ok(Reply::done(format!("{id} closed. Its record stays: /incident show {id}")).about(id))
         }
-        _ => Err(Reject::new(
-            RejectCode::Conflict,
-            format!("{id} is {}: only a resolved incident can be closed.", incident.state),
-        )
-        .hint(format!("First: /resolve {id}"))),
+        state => match how {
+            Some(how) => {
+                resolve(draft, id, how, text);
+                draft.emit(Event::IncidentClosed { incident: id });
+                Ok(Reply::done(format!("{id} resolved as {how} and closed. Its record stays: /incident show {id}"))
+                    .about(id))
+            }
+            None => Err(Reject::new(
+                RejectCode::Conflict,
+                format!("{id} is {state}: only a resolved incident can be closed. To close says that its record is complete."),
+            )
+            .hint(format!(
+                "Is it over? /resolve {id} fixed \"what was done\": it then closes of itself after {}. Both at once: /incident close {id} fixed",
+                draft.org.defaults.close_after
+            ))),
+        },
     }
 }
 
 /// Sets how bad it is; `reason` where an alert did and no person.
-pub fn change_severity(draft: &mut Draft<'_>, id: IncidentId, severity: Severity, reason: Option<CompactString>) {
+pub fn change_severity(
+    draft: &mut Draft<'_>,
+    id: IncidentId,
+    severity: Severity,
+    reason: Option<CompactString>,
+    assessed: Option<Assessed>,
+) {
     let Some(before) = draft.incident(id).map(|incident| incident.severity) else { return };
-    draft.emit(Event::IncidentSeveritySet { incident: id, severity, reason: reason.clone() });
+    draft.emit(Event::IncidentSeveritySet { incident: id, severity, reason: reason.clone(), assessed });
+    let from = assessed.map(|assessed| format!(" ({assessed})")).unwrap_or_default();
     let why = reason.unwrap_or_else(|| format_compact!("set by {}", draft.actor()));
-    draft.post(id, format!("{id}: severity {before} → {severity}, {why}."));
+    draft.post(id, format!("{id}: severity {before} → {severity}{from}, {why}."));
+    remind::restart(draft, id);
     let Some(incident) = draft.incident(id) else { return };
     if incident.state != IncidentState::Triggered {
         return;
@@ -387,15 +450,21 @@ pub fn change_severity(draft: &mut Draft<'_>, id: IncidentId, severity: Severity
 }
 
 /// `/incident severity`.
-pub fn severity(draft: &mut Draft<'_>, id: IncidentId, severity: Severity) -> Result<Reply, Reject> {
+pub fn severity(
+    draft: &mut Draft<'_>,
+    id: IncidentId,
+    severity: Severity,
+    assessed: Option<Assessed>,
+) -> Result<Reply, Reject> {
     let incident = draft.open(id)?;
+    let from = assessed.map(|assessed| format!(" ({assessed})")).unwrap_or_default();
     if incident.severity == severity {
-        return Ok(Reply::done(format!("{id} is already {severity}. Nothing changed.")).about(id));
+        return Ok(Reply::done(format!("{id} is already {severity}{from}. Nothing changed.")).about(id));
     }
     let before = incident.severity;
-    change_severity(draft, id, severity, None);
-    Ok(Reply::done(format!("{id}: severity {before} → {severity}. {}", paged_now(draft, id)).trim_end().to_owned())
-        .about(id))
+    change_severity(draft, id, severity, None, assessed);
+    let text = format!("{id}: severity {before} → {severity}{from}. {}", paged_now(draft, id));
+    Ok(Reply::done(text.trim_end().to_owned()).about(id))
 }
 
 /// `/incident role`.
@@ -419,6 +488,7 @@ pub fn update(draft: &mut Draft<'_>, id: IncidentId, text: &str) -> Result<Reply
     let incident = draft.open(id)?;
     let told = format!("{id} ({}, {}): {text} — {}", incident.severity, incident.state, draft.actor());
     draft.emit(Event::IncidentUpdated { incident: id, text: text.into() });
+    remind::restart(draft, id);
     draft.post(id, told);
     Ok(Reply::done(format!("{id} updated. When it is over: /resolve {id}")).about(id))
 }

@@ -2,8 +2,13 @@
 //! `life` decides what people and alerts do to it, `paging/` who is woken, `show` how it reads.
 
 pub mod apply;
+pub mod assess;
 pub mod life;
+pub mod link;
+pub mod merge;
+pub mod private;
 pub mod record;
+pub mod remind;
 pub mod review;
 pub mod show;
 pub mod times;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::assess::Assessed;
+use super::link::Link;
 use super::review::Review;
 use crate::domain::actor::Actor;
 use crate::domain::delivery::Delivery;
@@ -331,12 +333,40 @@ pub struct Incident {
     /// Timeline entries left out beyond the cap.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub timeline_folded: u32,
+    /// Other records it belongs to, in the order in which they were linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+    /// Groups of incidents that were merged into it: their later alerts join it as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_groups: Vec<CompactString>,
+    /// The incident that it was merged into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<IncidentId>,
+    /// Whether only those see it who are invited or paged, and administrators.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
+    /// Who was invited to a private one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invited: Vec<PersonId>,
+    /// When an update is asked for unless one is given before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_due: Option<Timestamp>,
+    /// How often one was asked for since the last update.
+    #[serde(default, skip_serializing_if = "is_zero_byte")]
+    pub reminded: u8,
+    /// What its severity follows from, where impact and urgency were said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessed: Option<Assessed>,
     /// What is written about it beside its life; `None` as long as there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Box<Review>>,
 }
 
 fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn is_zero_byte(n: &u8) -> bool {
     *n == 0
 }
 

@@ -4,14 +4,21 @@
 use std::fmt::Write as _;
 
 use super::record::{Incident, IncidentState};
+use crate::domain::actor::Actor;
 use crate::domain::delivery::{Delivery, DeliveryStatus, Destination};
+use crate::domain::id::PersonId;
+use crate::domain::org::Org;
 use crate::domain::paging::PageState;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
 /// `INC-1 sev1 payments-api: replication lag`.
 pub fn headline(incident: &Incident) -> String {
-    let mark = if incident.unrouted { "[unrouted] " } else { "" };
+    let mark = match (incident.private, incident.unrouted) {
+        (true, _) => "[private] ",
+        (false, true) => "[unrouted] ",
+        (false, false) => "",
+    };
     format!("{} {} {}: {mark}{}", incident.id, incident.severity, incident.service, incident.title)
 }
 
@@ -56,9 +63,20 @@ pub fn line(incident: &Incident) -> String {
     format!("{} · {}{whose} · <t:{}:R>", headline(incident), incident.state, incident.opened_at.unix_secs())
 }
 
-/// `/incident list`: open ones, worst and oldest first.
-pub fn list(state: &State) -> String {
-    let mut open: Vec<&Incident> = state.open_incidents().collect();
+/// Asks for a commander, on an incident bad enough to need one that nobody commands.
+pub fn wants_commander(incident: &Incident) -> Option<String> {
+    let wanted = incident.severity.high_urgency() && incident.state.open() && incident.roles.commander.is_none();
+    wanted.then(|| {
+        format!(
+            "\n{} needs a commander: /incident role {} commander NAME (you, without a name)",
+            incident.severity, incident.id
+        )
+    })
+}
+
+/// `/incident list`: open ones that the asker may see, worst and oldest first.
+pub fn list(state: &State, org: &Org, asker: &Actor) -> String {
+    let mut open: Vec<&Incident> = state.open_for(org, asker).collect();
     if open.is_empty() {
         return "No open incidents. Something broken? /incident declare \"what\" service:…".to_owned();
     }
@@ -88,6 +106,9 @@ pub fn show(incident: &Incident, state: &State) -> String {
     if let Some(how) = incident.resolution {
         let _ = write!(status, " · {how}");
     }
+    if let Some(assessed) = incident.assessed {
+        let _ = write!(status, " · {assessed}");
+    }
     let _ = writeln!(text, "{status}");
     let _ = writeln!(text, "opened {} by {}", at(incident.opened_at), incident.opened_by);
     for (what, when) in [
@@ -116,6 +137,19 @@ pub fn show(incident: &Incident, state: &State) -> String {
     if !named.is_empty() {
         let _ = writeln!(text, "{}", named.join(", "));
     }
+    if let (Some(ask), false) = (wants_commander(incident), incident.state == IncidentState::Triggered) {
+        let _ = writeln!(text, "{}", ask.trim_start());
+    }
+    if !incident.invited.is_empty() {
+        let names: Vec<&str> = incident.invited.iter().map(PersonId::as_str).collect();
+        let _ = writeln!(text, "invited: {}", names.join(", "));
+    }
+    for link in incident.links.iter().take(LIST_MAX) {
+        let _ = writeln!(text, "{} {}", link.kind, link.to);
+    }
+    if let (Some(at), true) = (incident.update_due, incident.state.open()) {
+        let _ = writeln!(text, "an update is asked for <t:{}:R>", at.unix_secs());
+    }
     if incident.alerts_total > 0 {
         let firing = match incident.alerts_firing {
             0 => "none".to_owned(),
@@ -139,6 +173,10 @@ pub fn show(incident: &Incident, state: &State) -> String {
             format!("Next: /incident update {id} \"…\" or /resolve {id}")
         }
         IncidentState::Resolved => format!("Not over? /incident reopen {id} · Done? /incident close {id}"),
+        IncidentState::Closed if incident.merged_into.is_some() => {
+            let into = incident.merged_into.unwrap_or(id);
+            format!("It went on as {into}: /incident show {into}")
+        }
         IncidentState::Closed => format!("What happened: /incident timeline {id}"),
     });
     text

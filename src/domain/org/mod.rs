@@ -13,6 +13,8 @@ use super::alert::text::TextRule;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
+use super::incident::Severity;
+use super::incident::assess::Matrix;
 use super::postmortem::template::Templates;
 use super::report::cron::Cron;
 use super::signal::AlertSeverity;
@@ -337,6 +339,10 @@ pub struct Defaults {
     pub close_after: Span,
     /// The zone of texts without a reader.
     pub zone: Tz,
+    /// How long an incident that somebody has may go without an update before one is asked for.
+    pub update_every: BTreeMap<Severity, Span>,
+    /// The severity for each impact and urgency; `[severity]`.
+    pub matrix: Matrix,
 }
 
 impl Default for Defaults {
@@ -349,6 +355,8 @@ impl Default for Defaults {
             notify_low: vec![NotifyRule { method: Method::Chat, after: Span::ZERO }],
             close_after: Span::days(3),
             zone: Tz::UTC,
+            update_every: BTreeMap::new(),
+            matrix: Matrix::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ pub fn overdue(state: &State, now: Timestamp, most: usize) -> Vec<String> {
         (since.after(SEND_GRACE) < now)
             .then(|| format!("{}{about} to {} waits since {}", delivery.id, delivery.to, now.since(since)))
     });
-    let orphans = state.open_incidents().filter(|incident| {
+    let orphans = state.all_open_incidents().filter(|incident| {
         incident.state == IncidentState::Triggered
             && incident.severity.pages()
             && incident.escalation.is_none()

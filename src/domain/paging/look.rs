@@ -283,7 +283,7 @@ fn timestamp(text: &str, zone: Tz, relative: Relative) -> Option<(String, usize)
         ("T", _) => wall.format("%H:%M:%S").to_string(),
         ("d", _) => wall.format("%Y-%m-%d").to_string(),
         ("D", _) => wall.format("%-d %B %Y").to_string(),
-        ("f", _) => wall.format("%-d %B %Y %H:%M").to_string(),
+        ("f", _) => wall.format("%-d %b %Y %H:%M").to_string(),
         ("F", _) => wall.format("%A, %-d %B %Y %H:%M").to_string(),
         _ => return None,
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::actor::Actor;
 use crate::domain::alert;
 use crate::domain::incident::{Incident, IncidentState, show};
 use crate::domain::oncall;
@@ -14,8 +15,8 @@ use crate::domain::time::Timestamp;
 const LINES_MAX: usize = 10;
 
 /// The state of things.
-pub fn status(state: &State, org: &Org, now: Timestamp) -> String {
-    let mut open: Vec<&Incident> = state.open_incidents().collect();
+pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String {
+    let mut open: Vec<&Incident> = state.open_for(org, asker).collect();
     open.sort_by_key(|incident| (incident.severity, incident.id));
     let count = |wanted: IncidentState| open.iter().filter(|incident| incident.state == wanted).count();
     let mut text = if open.is_empty() {

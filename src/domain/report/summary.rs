@@ -276,7 +276,8 @@ fn facts(state: &State, org: &Org, planned: &Planned, now: Timestamp) -> Facts {
     };
     let unrouted = || open.iter().filter(|incident| incident.unrouted);
     let book = &state.meta.summaries;
-    let resolved = || book.resolved.iter().filter(|resolved| resolved.seq > planned.seq);
+    let public = |resolved: &&Resolved| !state.meta.private.contains(&resolved.incident);
+    let resolved = || book.resolved.iter().filter(|resolved| resolved.seq > planned.seq).filter(public);
     Facts {
         due: moment(planned.next, 'f'),
         now: moment(now, 'f'),

@@ -10,6 +10,7 @@ use crate::domain::event::{AlertOpened, Commit, DeliveryOwed, Event};
 use crate::domain::id::{AlertId, DeliveryId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::incident::apply::Stamp;
+use crate::domain::incident::merge::{self, IncidentMerged};
 use crate::domain::report::summary::Resolved;
 use crate::domain::time::Span;
 
@@ -68,10 +69,14 @@ impl State {
             }
             Event::IncidentOpened(opened) => {
                 self.meta.incidents = self.meta.incidents.max(opened.incident.0);
+                if opened.private {
+                    self.meta.private.insert(opened.incident);
+                }
                 self.remember(stamp, opened);
                 self.insert(Incident::opened(stamp, opened));
                 self.dirty.touched.insert(RecordKey::Incident(opened.incident));
             }
+            Event::IncidentMerged(merged) => self.merge(stamp, merged),
             Event::IncidentReopened { incident, revived } => {
                 if let Some(record) = revived {
                     self.insert((**record).clone());
@@ -137,6 +142,21 @@ impl State {
             (None, Some(delivery)) => self.settle_notice(event, delivery),
             (None, None) => {}
         }
+    }
+
+    /// Alerts that fire go along; what else moves is the records' own business.
+    fn merge(&mut self, stamp: &Stamp<'_>, merged: &IncidentMerged) {
+        for id in &merged.alerts {
+            if let Some(alert) = self.alerts.get_mut(id) {
+                self.index.alerts_of.remove(&(alert.incident, *id));
+                alert.incident = merged.into;
+                self.index.alerts_of.insert((merged.into, *id));
+                self.dirty.touched.insert(RecordKey::Alert(*id));
+            }
+        }
+        let Some(mut from) = self.remove(merged.incident) else { return };
+        self.change(merged.into, |into| merge::apply(stamp, merged, &mut from, into));
+        self.insert(from);
     }
 
     fn open_alert(&mut self, stamp: &Stamp<'_>, opened: &AlertOpened) {

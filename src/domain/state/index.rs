@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::{PolicyRef, RecordKey, State};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Incident;
@@ -54,8 +56,10 @@ impl State {
     }
 
     fn index_incident(&mut self, incident: &Incident) {
-        if !incident.group.is_empty() && incident.state.open() {
-            self.index.groups.insert((incident.group.clone(), incident.id));
+        if incident.state.open() {
+            for group in groups(incident) {
+                self.index.groups.insert((group.clone(), incident.id));
+            }
         }
         for wakeup in wakeups(incident) {
             self.index.wakeups.insert(wakeup);
@@ -66,8 +70,8 @@ impl State {
     }
 
     fn unindex_incident(&mut self, incident: &Incident) {
-        if !incident.group.is_empty() {
-            self.index.groups.remove(&(incident.group.clone(), incident.id));
+        for group in groups(incident) {
+            self.index.groups.remove(&(group.clone(), incident.id));
         }
         for wakeup in wakeups(incident) {
             self.index.wakeups.remove(&wakeup);
@@ -129,6 +133,11 @@ impl super::Index {
     }
 }
 
+/// The groups whose alerts join an incident: its own, and those of incidents merged into it.
+fn groups(incident: &Incident) -> impl Iterator<Item = &CompactString> {
+    std::iter::once(&incident.group).chain(&incident.also_groups).filter(|group| !group.is_empty())
+}
+
 /// The moments an incident waits for.
 fn wakeups(incident: &Incident) -> impl Iterator<Item = Wakeup> + '_ {
     let id = incident.id;
@@ -137,6 +146,7 @@ fn wakeups(incident: &Incident) -> impl Iterator<Item = Wakeup> + '_ {
         incident.escalation.as_ref().and_then(|e| moment(e.due, WakeupKind::Escalation(id))),
         incident.ack_expires.and_then(|due| moment(due, WakeupKind::AckExpiry(id))),
         incident.closes.and_then(|due| moment(due, WakeupKind::Close(id))),
+        incident.update_due.and_then(|due| moment(due, WakeupKind::UpdateDue(id))),
     ];
     let pages = incident.pages.iter().filter_map(move |page| {
         let due = page.next?;

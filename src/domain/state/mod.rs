@@ -10,12 +10,13 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::actor::Actor;
 use super::alert::Alert;
 use super::delivery::Delivery;
 use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
-use super::incident::Incident;
+use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
-use super::org::Policy;
+use super::org::{Org, Policy};
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
@@ -73,6 +74,9 @@ pub struct Meta {
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
+    /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub private: BTreeSet<IncidentId>,
 }
 
 /// An answer kept for a client that repeats itself.
@@ -280,17 +284,27 @@ impl State {
         }
     }
 
-    /// Open incidents (not yet resolved), oldest first.
+    /// Open incidents (not yet resolved) that everybody may see, oldest first.
     pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.all_open_incidents().filter(|incident| !incident.private)
+    }
+
+    /// Open incidents, private ones too: for what pages and watches, and for whoever asks `may_see` of each.
+    pub fn all_open_incidents(&self) -> impl Iterator<Item = &Incident> {
         self.incidents.values().map(|incident| &**incident).filter(|incident| incident.state.open())
+    }
+
+    /// The open incidents that somebody may see, oldest first.
+    pub fn open_for<'s>(&'s self, org: &'s Org, actor: &'s Actor) -> impl Iterator<Item = &'s Incident> {
+        self.all_open_incidents().filter(|incident| private::may_see(org, actor, incident))
     }
 
     /// The incidents a person can mean without saying an id: those that page them or that they work on; else the only
     /// open one.
     pub fn meant_by(&self, person: Option<&PersonId>) -> Vec<IncidentId> {
         let own: Vec<IncidentId> = self
-            .open_incidents()
-            .filter(|incident| person.is_some_and(|person| incident.involves(person)))
+            .all_open_incidents()
+            .filter(|incident| person.is_some_and(|person| incident.involves(person) || incident.admits(person)))
             .map(|incident| incident.id)
             .take(20)
             .collect();

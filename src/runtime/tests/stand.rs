@@ -16,6 +16,7 @@ use crate::domain::desk::{Desk, View};
 use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
 use crate::domain::org::Org;
 use crate::domain::time::{Span, Timestamp};
+use crate::http::Tally;
 use crate::journal::{Disk, DiskFile, RealDisk};
 use crate::records::Records;
 use crate::runtime::Core;
@@ -211,13 +212,14 @@ impl Stand {
         let named = (install, reader);
         let shelf = Shelf::new(data.path().join("records"), named, opened.records.clone(), durable.0, engine.clone());
         let tell = engine.clone();
-        let writer = Writer::start(opened.journal, move |written| tell.tell(Tell::Written(written)));
+        let writer = Writer::start(opened.journal, Tally::default(), move |written| tell.tell(Tell::Written(written)));
         let (start, starts) = unbounded();
         let parts = Parts {
             core: Core::new(opened.state, org()),
             durable,
             clock: Arc::<StillClock>::clone(&clock),
             shelf: shelf.expect("a thread"),
+            tally: Tally::default(),
         };
         let thread = engine::start(queues, parts, writer.expect("a thread"), Box::new(Noted(start)));
         let thread = Some(thread.expect("a thread"));

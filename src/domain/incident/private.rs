@@ -1,0 +1,138 @@
+//! Private incidents: a leaked key, a person's case. Only those see one who opened it, are invited, are paged about it
+//! or work on it, and administrators. Everything that shows incidents asks `may_see`; everything that is told in a
+//! channel or to a webhook goes through `discreet`.
+
+use compact_str::{CompactString, format_compact};
+
+use super::apply::Stamp;
+use super::record::Incident;
+use crate::domain::actor::{ADMINISTRATOR, Actor};
+use crate::domain::delivery::{Content, Destination, Method, PageContent, Priority};
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::input::Reply;
+use crate::domain::org::{Org, Role};
+use crate::domain::reject::{Reject, RejectCode};
+
+/// What a page says of a private incident where others read along.
+const MASK: &str = "private incident: whoever is invited sees what it is";
+
+/// Whether somebody may see an incident.
+pub fn may_see(org: &Org, actor: &Actor, incident: &Incident) -> bool {
+    if !incident.private {
+        return true;
+    }
+    match actor {
+        Actor::Timer(_) => true,
+        Actor::Integration(_) | Actor::Member(_) => false,
+        Actor::Person(person) => administers(org, person) || incident.admits(person),
+    }
+}
+
+/// Whether a person sees every private incident.
+pub fn administers(org: &Org, person: &PersonId) -> bool {
+    person.as_str() == ADMINISTRATOR || org.people.get(person).is_some_and(|known| known.role == Role::Admin)
+}
+
+impl Incident {
+    /// Whether a person belongs to a private incident: opened it, was invited, was paged or works on it.
+    pub fn admits(&self, person: &PersonId) -> bool {
+        let paged = || {
+            self.deliveries.iter().any(|delivery| {
+                delivery.is_page() && matches!(&delivery.to, Destination::Person { person: to, .. } if to == person)
+            })
+        };
+        self.private
+            && (self.opened_by.person() == Some(person)
+                || self.invited.contains(person)
+                || self.involves(person)
+                || paged())
+    }
+
+    /// Somebody may see it from now on.
+    pub(super) fn invite(&mut self, stamp: &Stamp<'_>, person: &PersonId) {
+        if !self.invited.contains(person) {
+            self.invited.push(person.clone());
+            self.say(stamp, format_compact!("{person} is invited"));
+        }
+    }
+}
+
+/// What is said to whoever may not see it; it tells whom to ask.
+pub fn hidden(org: &Org, id: IncidentId) -> Reject {
+    let hint = match administrators(org) {
+        names if names.is_empty() => "Ask whoever opened it to invite you.".to_owned(),
+        names => format!("To be invited, ask an administrator: {}", names.join(", ")),
+    };
+    Reject::new(RejectCode::NotAllowed, format!("{id} is private.")).hint(hint)
+}
+
+/// The administrators, who see every private incident.
+pub fn administrators(org: &Org) -> Vec<&str> {
+    org.people.values().filter(|person| person.role == Role::Admin).map(|person| person.id.as_str()).collect()
+}
+
+/// Who sees a private incident, for whoever has just declared it.
+pub fn who_sees(org: &Org, incident: &Incident) -> String {
+    let named = match administrators(org) {
+        names if names.is_empty() => String::new(),
+        names => format!(" and the administrators ({})", names.join(", ")),
+    };
+    format!(
+        "Private: only you, whoever is paged or invited{named} see it. Invite somebody: /incident invite {} NAME",
+        incident.id
+    )
+}
+
+/// What may be sent of a message about an incident: all of it to a person, and where others read along nothing but
+/// that somebody is needed.
+pub fn discreet(incident: &Incident, to: &Destination, content: Content) -> Option<Content> {
+    match (to, content) {
+        (_, content) if !incident.private => Some(content),
+        (Destination::Person { .. }, content) => Some(content),
+        (_, Content::Page(page)) => Some(Content::Page(PageContent { title: CompactString::const_new(MASK), ..page })),
+        (_, _) => None,
+    }
+}
+
+/// Tells a private incident's people, each in chat, what would else be posted in the team's channel.
+pub fn tell(draft: &mut Draft<'_>, id: IncidentId, text: &str) {
+    let Some(incident) = draft.incident(id).filter(|_| draft.org.chat_connected) else { return };
+    let opened_by = incident.opened_by.person().into_iter();
+    let mut people: Vec<PersonId> = Vec::new();
+    for person in opened_by.chain(&incident.invited).chain(&incident.roles.responders) {
+        let asks = draft.person() == Some(person);
+        if !asks && !people.contains(person) && draft.org.people.contains_key(person) {
+            people.push(person.clone());
+        }
+    }
+    for person in people {
+        let to = Destination::Person { person, method: Method::Chat };
+        draft.owe(Some(id), None, to, Priority::Post, Content::Post { text: text.to_owned() });
+    }
+}
+
+/// `/incident invite`.
+pub fn invite(draft: &mut Draft<'_>, id: IncidentId, person: &PersonId) -> Result<Reply, Reject> {
+    let incident = draft.open(id)?;
+    if !incident.private {
+        return Err(Reject::new(RejectCode::Conflict, format!("{id} is not private: {person} sees it already."))
+            .hint(format!("To have their help: /page {person} incident:{id}")));
+    }
+    if may_see(draft.org, &Actor::Person(person.clone()), incident) {
+        return Ok(Reply::done(format!("{person} sees {id} already. Nothing changed.")).about(id));
+    }
+    let headline = super::show::headline(incident);
+    draft.emit(Event::IncidentInvited { incident: id, person: person.clone() });
+    let told = draft.org.chat_connected;
+    if told {
+        let text =
+            format!("{} invites you to a private incident.\n{headline}\nRead on: /incident show {id}", draft.actor());
+        let to = Destination::Person { person: person.clone(), method: Method::Chat };
+        draft.owe(Some(id), None, to, Priority::Notice, Content::Post { text });
+    }
+    let how = if told { "was told" } else { "has to be told by you: no chat is connected" };
+    Ok(Reply::done(format!("{person} sees {id} from now on and {how}. To wake them: /page {person} incident:{id}"))
+        .about(id))
+}

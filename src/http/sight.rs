@@ -1,0 +1,85 @@
+//! What a caller may see of private incidents; whether somebody may is the domain's `may_see`. Who the caller is, is
+//! `auth`'s.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+
+use super::auth::{Caller, caller};
+use super::error::Failure;
+use super::{App, ask};
+use crate::domain::actor::{ADMINISTRATOR, Actor};
+use crate::domain::id::IncidentId;
+use crate::domain::incident::{Incident, private};
+use crate::domain::org::Org;
+use crate::domain::state::State;
+
+/// Who asks, and the organisation that says what they may see.
+pub(crate) struct Sight {
+    actor: Actor,
+    org: Arc<Org>,
+}
+
+impl Sight {
+    /// The sight of whoever a request's token belongs to.
+    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Self, Failure> {
+        let actor = Actor::Person(match caller(app, headers).await? {
+            Caller::Administrator => ADMINISTRATOR.into(),
+            Caller::Person(person) => person,
+        });
+        let org = ask::look(app, |view| view.org.clone()).await?;
+        Ok(Self { actor, org })
+    }
+
+    /// Whether an incident may be shown to them.
+    pub fn sees(&self, incident: &Incident) -> bool {
+        private::may_see(&self.org, &self.actor, incident)
+    }
+
+    /// The same as an answer: 403 that names whom to ask.
+    pub fn admitted(&self, incident: &Incident) -> Result<(), Failure> {
+        if self.sees(incident) {
+            return Ok(());
+        }
+        Err(Failure::refused(StatusCode::FORBIDDEN, private::hidden(&self.org, incident.id)))
+    }
+
+    /// The private incidents that lines of the journal must not tell them of: all, unless they administer.
+    pub fn hidden(&self, state: &State) -> Hidden {
+        let administers = self.actor.person().is_some_and(|person| private::administers(&self.org, person));
+        Hidden(if administers { BTreeSet::new() } else { state.meta.private.clone() })
+    }
+}
+
+/// Incidents that somebody must not be told of.
+pub(crate) struct Hidden(BTreeSet<IncidentId>);
+
+impl Hidden {
+    /// Whether a line of the journal names one of them. Whatever is about an incident says its id.
+    pub fn in_line(&self, line: &str) -> bool {
+        !self.0.is_empty()
+            && line.match_indices(IncidentId::PREFIX).any(|(at, prefix)| {
+                let rest = &line[at + prefix.len()..];
+                let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+                digits.parse().is_ok_and(|n| self.0.contains(&IncidentId(n)))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_an_incident_only_by_its_whole_number() {
+        let hidden = Hidden([IncidentId(1), IncidentId(27)].into());
+        for named in [r#"{"incident":"INC-1"}"#, r#"{"page":"INC-27.p3"}"#, r#"{"key":"bas /ack INC-1"}"#, "INC-1"] {
+            assert!(hidden.in_line(named), "{named}");
+        }
+        for other in [r#"{"incident":"INC-12"}"#, r#"{"incident":"INC-2"}"#, "INC-", "INC-x INC", "ALR-1", ""] {
+            assert!(!hidden.in_line(other), "{other}");
+        }
+        assert!(!Hidden(BTreeSet::new()).in_line("INC-1"));
+    }
+}
