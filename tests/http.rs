@@ -19,3 +19,5 @@ mod reads;
 mod say;
 #[path = "http/served.rs"]
 mod served;
+#[path = "http/valid.rs"]
+mod valid;

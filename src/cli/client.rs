@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
+use super::placed::Placed;
 use super::{End, Global, NO, UNREACHABLE};
 use crate::runtime::data;
 
@@ -15,6 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 pub struct Client {
     base: String,
     token: String,
+    placed: Placed,
     http: reqwest::Client,
     tokio: tokio::runtime::Runtime,
 }
@@ -33,7 +35,7 @@ impl Client {
         };
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
         let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().context("no HTTP client")?;
-        Ok(Self { base: format!("http://{address}"), token, http, tokio })
+        Ok(Self { base: format!("http://{address}"), token, placed: Placed::of(global), http, tokio })
     }
 
     /// Where it is, `http://127.0.0.1:8080`.
@@ -48,15 +50,15 @@ impl Client {
 
     /// One request; a refusal is said and ends with 1, no answer with 3.
     pub fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, End> {
-        Self::taken(self.send(method, path, body, None)?)
+        self.taken(self.send(method, path, body, None)?)
     }
 
     /// The same by POST, with an `Idempotency-Key`.
     pub fn ask_with_key(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, End> {
-        Self::taken(self.send(reqwest::Method::POST, path, Some(body), key)?)
+        self.taken(self.send(reqwest::Method::POST, path, Some(body), key)?)
     }
 
-    fn taken((status, value): (u16, Value)) -> Result<Value, End> {
+    fn taken(&self, (status, value): (u16, Value)) -> Result<Value, End> {
         if status < 400 {
             return Ok(value);
         }
@@ -67,7 +69,7 @@ impl Client {
             if part("message").is_empty() { format!("refused with HTTP {status}") } else { part("message").to_owned() }
         );
         if !part("hint").is_empty() {
-            eprintln!("{}", part("hint"));
+            eprintln!("{}", self.placed.hint(part("hint")));
         }
         Err(End::Status(if status == 503 { UNREACHABLE } else { NO }))
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 
+use super::placed::Placed;
 use super::{End, Global, NO, USAGE, out};
 use crate::journal::{self, Journal, JournalError, RealDisk};
 use crate::runtime::data::{self, Data};
@@ -130,6 +131,6 @@ fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<
         ))?;
     }
     out(format_args!("head {}:{}", report.last_seq, report.last_hash))?;
-    out("Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.")?;
-    Ok(())
+    let noted = "Note the head elsewhere; `opsbell journal verify --head SEQ:HASH` then notices a journal cut short.";
+    out(Placed::of(global).hint(noted))
 }

@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod journal;
 mod oncall;
+mod placed;
 mod read;
 mod rehearse;
 mod restore;
@@ -27,6 +28,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
+
+use placed::Placed;
 
 /// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
 #[derive(Debug, Parser)]
@@ -155,7 +158,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(End::Status(status)) => ExitCode::from(status),
         Err(End::Failed(status, error)) => {
-            eprintln!("opsbell: {error:#}");
+            eprintln!("opsbell: {}", Placed::of(global).hint(&format!("{error:#}")));
             ExitCode::from(status)
         }
     }

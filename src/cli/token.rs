@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::placed::Placed;
 use super::{End, Global, out};
 
 #[derive(Debug, clap::Subcommand)]
@@ -43,7 +44,7 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
             if global.json {
                 out(&all)?;
             } else if items.is_empty() {
-                out("No tokens. Add one: opsbell token add PERSON")?;
+                out(Placed::of(global).hint("No tokens. Add one: opsbell token add PERSON"))?;
             } else {
                 for item in &items {
                     out(format_args!(

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn every_mark_reads_what_it_writes() {
         for (_, act) in WORDS {
-            for incident in [None, Some(IncidentId(7)), Some(IncidentId(u64::MAX))] {
+            for incident in [None, Some(IncidentId(7)), Some(IncidentId(9_999_999_999))] {
                 let id = Mark::id("k3x9qz12", act, incident);
                 assert!(id.len() <= 100, "{id}");
                 assert_eq!(Mark::read(&id), Some(Mark { install: "k3x9qz12".to_owned(), act, incident }));
