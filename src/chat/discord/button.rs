@@ -33,13 +33,14 @@ pub enum Act {
     Note,
 }
 
-const WORDS: [(&str, Act); 17] = [
+const WORDS: [(&str, Act); 18] = [
     ("ack", Act::Press(Button::Ack)),
     ("cant", Act::Press(Button::Cant)),
     ("back", Act::Press(Button::HandBack)),
     ("esc", Act::Press(Button::Escalate)),
     ("fix", Act::Press(Button::Resolve)),
     ("false", Act::Press(Button::FalseAlarm)),
+    ("prob", Act::Press(Button::Problem)),
     ("upd", Act::AskUpdate),
     ("upd-f", Act::Update),
     ("more", Act::More),
