@@ -6,6 +6,8 @@ mod support;
 
 #[path = "discord/failure.rs"]
 mod failure;
+#[path = "discord/limits.rs"]
+mod limits;
 #[path = "discord/page.rs"]
 mod page;
 #[path = "discord/stage.rs"]

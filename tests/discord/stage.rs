@@ -72,6 +72,11 @@ service = "payments-api"
 key_env = "OPSBELL_KEY_PROMETHEUS"
 "#;
 
+/// The configuration on a Discord, with webhooks going somewhere.
+pub fn config(discord: &Discord, hook: &str) -> String {
+    CONFIG.replace("{api}", &discord.api_base()).replace("{hook}", hook)
+}
+
 /// A served organisation.
 pub struct Stage {
     /// Its Discord.
@@ -95,7 +100,7 @@ impl Stage {
     /// The same on a Discord that was prepared.
     pub fn on(discord: Discord, more: &str, hook: &str) -> Self {
         let dir = tempfile::tempdir().expect("it works");
-        let config = CONFIG.replace("{api}", &discord.api_base()).replace("{hook}", hook) + more;
+        let config = config(&discord, hook) + more;
         fs::create_dir(dir.path().join("config")).expect("it works");
         fs::write(dir.path().join("config/opsbell.toml"), config).expect("it works");
         let server = serve(&dir);

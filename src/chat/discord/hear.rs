@@ -173,7 +173,7 @@ impl Discord {
     }
 
     /// The bot's application.
-    async fn application(&self) -> Result<String, CallError> {
+    pub(super) async fn application(&self) -> Result<String, CallError> {
         if let Some(id) = self.with_known(|known| known.application.clone()) {
             return Ok(id);
         }

@@ -10,6 +10,7 @@ mod button;
 mod form;
 mod gateway;
 mod hear;
+pub mod inspect;
 mod limit;
 mod look;
 mod place;

@@ -153,6 +153,17 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
             told(200, Value::Array(all))
         }
         ("POST", ["channels", channel, "messages"]) => post(shared, &mut world, channel, body),
+        ("POST", ["channels", channel, "typing"]) => {
+            let with = channel.parse().ok().and_then(|id: u64| world.channels.get(&id)).and_then(|place| place.with);
+            match with {
+                Some(user) if world.closed.contains(&user) => error(403, 50_007, "Cannot send messages to this user"),
+                _ => told(204, Value::Null),
+            }
+        }
+        ("GET", ["guilds", _, "members", user]) => told(200, json!({"user": {"id": user}, "roles": []})),
+        ("GET", ["guilds", guild, "roles"]) => {
+            told(200, json!([{"id": guild, "name": "@everyone", "permissions": "84992"}]))
+        }
         ("GET", ["channels", channel]) => {
             match channel.parse().ok().and_then(|id: u64| world.channels.get(&id).map(|c| (id, c))) {
                 Some((id, channel)) => told(200, channel_json(id, channel)),
