@@ -9,7 +9,7 @@ use super::gateway::{Hears, INTENTS, MESSAGE_CONTENT};
 use super::limit::Urgency;
 use super::place::read_all;
 use super::rest::{Call, CallError};
-use super::wire::{Application, Interaction, Message, Ready};
+use super::wire::{Application, Guild, Interaction, Message, Ready};
 use super::{Discord, answer, register};
 use crate::domain::actor::By;
 use crate::domain::alert::text::{Heard, SOURCE, hear};
@@ -63,6 +63,7 @@ impl Hears for Ears {
         tracing::info!(account = %ready.user.username, "Discord is connected");
         self.0.with_known(|known| {
             known.me = Some(ready.user.id.clone());
+            known.guilds = ready.guilds.iter().map(|guild| guild.id.clone()).collect();
             if let Some(application) = &ready.application {
                 known.application = Some(application.id.clone());
             }
@@ -86,7 +87,11 @@ impl Hears for Ears {
                 Ok(message) => self.0.read_alert(&message),
                 Err(error) => tracing::debug!(%error, "a message cannot be read"),
             },
-            "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" | "GUILD_CREATE" | "GUILD_DELETE" => {
+            "GUILD_CREATE" => match serde_json::from_str::<Guild>(data) {
+                Ok(guild) => self.0.learn(&guild),
+                Err(error) => tracing::debug!(%error, "a guild cannot be read"),
+            },
+            "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "CHANNEL_DELETE" | "GUILD_DELETE" => {
                 self.0.refresh_channels();
             }
             _ => {}
@@ -178,10 +183,18 @@ impl Discord {
             return Ok(id);
         }
         let call = Call::new("GET /applications/@me", "/applications/@me".into(), "");
-        let told: Application = serde_json::from_value(self.rest.call(&call).await?)
-            .map_err(|_| CallError::NoAnswer { reason: "Discord names no application".into(), unknown: false })?;
-        self.with_known(|known| known.application = Some(told.id.clone()));
-        Ok(told.id)
+        let told = self.rest.call(&call).await.map(serde_json::from_value::<Application>);
+        let id = match (told, self.with_known(|known| known.me.clone())) {
+            (Ok(Ok(told)), _) => told.id,
+            // A bot's account has the id of its application, save for the oldest ones; not every server tells it.
+            (Ok(Err(_)) | Err(CallError::Refused { status: 404, .. }), Some(me)) => me,
+            (Ok(Err(_)), None) => {
+                return Err(CallError::NoAnswer { reason: "Discord names no application".into(), unknown: false });
+            }
+            (Err(error), _) => return Err(error),
+        };
+        self.with_known(|known| known.application = Some(id.clone()));
+        Ok(id)
     }
 
     /// Registers the commands where they differ from those that are.

@@ -25,6 +25,8 @@ pub struct Known {
     pub application: Option<String>,
     /// The bot's account.
     pub me: Option<String>,
+    /// The guilds that the bot is in, as the gateway told.
+    pub guilds: Vec<String>,
     /// Channels of the guild by name.
     channels: Option<BTreeMap<String, String>>,
     /// Messages that wait until the names of channels are known; others come behind them.
@@ -100,31 +102,59 @@ impl Discord {
         self.with_known(named).unwrap_or_else(|| id.to_owned())
     }
 
+    /// Takes the channels that the gateway tells of.
+    pub(super) fn learn(self: &Arc<Self>, guild: &Guild) {
+        if self.force().settings.guild.as_ref().is_some_and(|wanted| *wanted != guild.id) {
+            return;
+        }
+        let channels: Vec<Channel> = read_all(&Value::Array(guild.channels.clone()));
+        if channels.is_empty() {
+            return self.refresh_channels();
+        }
+        self.with_known(|known| {
+            let all = known.channels.get_or_insert_default();
+            for channel in channels {
+                if let (Some(name), 0 | 5) = (channel.name, channel.kind) {
+                    all.entry(name).or_insert(channel.id);
+                }
+            }
+        });
+        self.read_waiting();
+    }
+
+    fn read_waiting(&self) {
+        for message in self.with_known(|known| std::mem::take(&mut known.waiting)) {
+            self.read_alert(&message);
+        }
+    }
+
     /// Looks up the names of channels, before somebody needs them.
     pub(super) fn refresh_channels(self: &Arc<Self>) {
         let discord = Arc::clone(self);
         tokio::spawn(async move {
             let listed = discord.channels(Duration::from_secs(30)).await;
-            let waiting = discord.with_known(|known| {
-                match listed {
-                    Ok(all) => known.channels = Some(all),
-                    Err(error) => {
-                        tracing::warn!(%error, "Discord's channels could not be listed; they go by their ids");
-                        known.channels.get_or_insert_default();
-                    }
+            discord.with_known(|known| match listed {
+                Ok(all) => known.channels = Some(all),
+                Err(error) => {
+                    tracing::warn!(%error, "Discord's channels could not be listed; they go by their ids");
+                    known.channels.get_or_insert_default();
                 }
-                std::mem::take(&mut known.waiting)
             });
-            for message in waiting {
-                discord.read_alert(&message);
-            }
+            discord.read_waiting();
         });
     }
 
     async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, CallError> {
         let guild = match &self.force().settings.guild {
             Some(guild) => vec![guild.clone()],
-            None => self.guilds(patience).await?.into_iter().map(|guild| guild.id).collect(),
+            None => match self.guilds(patience).await {
+                Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
+                // Not every server lists them; the gateway has told.
+                Err(error) => match self.with_known(|known| known.guilds.clone()) {
+                    none if none.is_empty() => return Err(error),
+                    told => told,
+                },
+            },
         };
         let mut all = BTreeMap::new();
         for id in guild {

@@ -36,6 +36,9 @@ pub struct Ready {
     /// The bot's application.
     #[serde(default)]
     pub application: Option<Application>,
+    /// The guilds that the bot is in.
+    #[serde(default)]
+    pub guilds: Vec<Guild>,
     /// By which it is resumed.
     pub session_id: String,
     /// Where it is resumed.
@@ -82,6 +85,9 @@ pub struct Guild {
     /// Its id.
     #[serde(deserialize_with = "id")]
     pub id: String,
+    /// Its channels, where the gateway tells of it.
+    #[serde(default)]
+    pub channels: Vec<Value>,
 }
 
 /// A channel, as listed.
