@@ -484,7 +484,7 @@ fn what_is_not_built_is_refused_by_serve_only() {
     let refused: Vec<String> = catalog::not_built(&config).iter().map(|f| f.brief()).collect();
     assert_eq!(refused.len(), 3, "{refused:?}");
     assert!(refused.iter().any(|f| f.contains(":12: the contact method sms is not built yet")), "{refused:?}");
-    assert!(refused.iter().any(|f| f.contains(":20: the chat platform discord is not built yet")), "{refused:?}");
+    assert!(refused.iter().any(|f| f.contains(":20: there is no [chat.discord]")), "{refused:?}");
     assert!(
         refused.iter().any(|f| f.contains(":8: without `notify.low`, `bas` is reached by chat only")),
         "{refused:?}"

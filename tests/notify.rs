@@ -102,7 +102,7 @@ fn mails(server: &MailServer, timeouts: Timeouts) -> Mails {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Accepted => "",
-        Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => reason,
+        Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => reason,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Kind, Use};
 use super::finding::{Finding, Spot};
+use super::settings::BUILT_CHATS;
 use super::value::{self, cut};
 use crate::domain::delivery::Method;
 use crate::domain::id::{PersonId, ServiceId};
@@ -18,6 +19,7 @@ pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
     }
     cycles(draft);
     methods(draft);
+    chat(draft);
     operators(draft);
     links(draft);
     channels(draft);
@@ -143,7 +145,7 @@ fn methods(draft: &mut Draft<'_>) {
                 person.id
             );
             let hint = format!("write notify.{key} here, with email or webhook");
-            more.push(Finding::error(spot, message).hint(hint));
+            draft.chat_only.push(Finding::error(spot, message).hint(hint));
         }
     }
     // Operators are told by every method they have; where mail is the only one, it has to work.
@@ -159,6 +161,23 @@ fn methods(draft: &mut Draft<'_>) {
         more.push(Finding::error(spot, "mail is used, and there is no [mail]").hint(hint));
     }
     draft.not_built.extend(more);
+}
+
+/// What needs a connected chat has one, and whoever is reached by it is known there.
+fn chat(draft: &mut Draft<'_>) {
+    let needs = std::mem::take(&mut draft.chat_only);
+    if !draft.chat.contains_key("discord") {
+        return draft.not_built.extend(needs);
+    }
+    let by_chat = |person: &PersonId| {
+        [true, false].iter().any(|high| draft.org.rules(person, *high).iter().any(|rule| rule.method == Method::Chat))
+    };
+    for person in draft.org.people.values().filter(|person| person.discord.is_none() && by_chat(&person.id)) {
+        let Some(spot) = draft.declared.get(&(Kind::Person, person.id.to_string())) else { continue };
+        let message = format!("`{}` has a rule with chat, and no account there", person.id);
+        let hint = "give the person discord = \"USER ID\"; until then a page goes on to their next rule at once";
+        draft.sink.add(Finding::warning(spot, message).hint(hint));
+    }
 }
 
 /// The people for whom a default rule holds.
@@ -223,8 +242,12 @@ fn links(draft: &Draft<'_>) {
 fn channels(draft: &mut Draft<'_>) {
     let mut more = Vec::new();
     for (channel, spot) in &draft.channels {
-        if let Some(chat) = channel.chat.as_ref().filter(|chat| *chat != "terminal") {
-            let message = format!("the chat platform {chat} is not built yet");
+        let connected = |chat: &str| chat == "terminal" || chat == "discord" && draft.chat.contains_key("discord");
+        if let Some(chat) = channel.chat.as_ref().filter(|chat| !connected(chat)) {
+            let message = match BUILT_CHATS.contains(&chat.as_str()) {
+                true => format!("there is no [chat.{chat}]"),
+                false => format!("the chat platform {chat} is not built yet"),
+            };
             let hint = format!("write \"{}\" without a platform: it is on whatever chat is connected", channel.name);
             more.push(Finding::error(spot, message).hint(hint));
         }

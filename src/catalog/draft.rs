@@ -109,6 +109,8 @@ pub struct Draft<'a> {
     pub main_is_broken: bool,
     /// What `serve` refuses because it is not built yet.
     pub not_built: Vec<Finding>,
+    /// What `serve` refuses unless a chat is connected.
+    pub chat_only: Vec<Finding>,
     /// Secrets that could not be read.
     pub unread: Vec<Finding>,
     /// Kinds of which a table in a file with a syntax error has lost its name.

@@ -55,6 +55,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         rotations: BTreeMap::new(),
         main_is_broken: false,
         not_built: Vec::new(),
+        chat_only: Vec::new(),
         unread: Vec::new(),
         lost: BTreeSet::new(),
         templates: Vec::new(),

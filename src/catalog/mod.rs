@@ -37,7 +37,7 @@ pub use secret::{Secret, Secrets, process_env};
 
 use crate::domain::id::ScheduleId;
 use crate::domain::oncall::{next_shift, shift_at};
-use crate::domain::org::Org;
+use crate::domain::org::{Org, Role};
 use crate::domain::time::{Span, Timestamp};
 
 /// The sources that are built; an integration names one of them.
@@ -147,6 +147,14 @@ impl Default for Server {
 pub struct Chat {
     /// Where its API is, for a compatible server.
     pub api_base: Option<String>,
+    /// The guild, by its id; `None`: the one that the bot is in.
+    pub guild: Option<String>,
+    /// Channels by the name that the configuration calls them, to their ids. Others are looked up by their name.
+    pub channels: BTreeMap<String, String>,
+    /// What members with a role of the guild may do, by the role's id.
+    pub roles: BTreeMap<String, Role>,
+    /// What goes before the name of every command.
+    pub command_prefix: String,
 }
 
 /// `[mail]`: through which server mail goes out.

@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use super::draft::{Draft, Kind};
 use super::finding::Finding;
 use super::read::Table;
+use super::secret::Secret;
 use super::value::{self, Wrong};
 use super::{Chat, Mail, Tls, tables};
 use crate::domain::delivery::CHATS;
@@ -15,6 +16,12 @@ use crate::domain::incident::Severity;
 use crate::domain::incident::assess::{Level, Matrix};
 use crate::domain::org::Operators;
 use crate::domain::time::Span;
+
+/// The environment variable with Discord's token, where the configuration names no other.
+const DISCORD_TOKEN: &str = "OPSBELL_DISCORD_TOKEN";
+
+/// The chat platforms that `serve` connects to (the terminal is there without being asked).
+pub const BUILT_CHATS: [&str; 2] = ["terminal", "discord"];
 
 /// `[server]`
 pub fn server(draft: &mut Draft<'_>, mut table: Table<'_>) {
@@ -201,15 +208,69 @@ fn one_chat(draft: &mut Draft<'_>, chat: &'static str, mut table: Table<'_>) {
         table.settle_value(&text, value::url(&text.value))?;
         Some(text.value.clone())
     });
-    let (_, token) = draft.secret(("token_env", "token_file"), &mut table);
+    let (named, mut token) = draft.secret(("token_env", "token_file"), &mut table);
+    let mut settings = Chat { api_base, ..Chat::default() };
+    if chat == "discord" {
+        if !named {
+            token = (draft.env)(DISCORD_TOKEN).and_then(|value| Secret::new(&value));
+            if token.is_none() {
+                draft.unread.push(Finding::warning(&at, format!("{DISCORD_TOKEN} is not set; serve will refuse")));
+            }
+        }
+        discord(&mut settings, &mut table);
+    }
     table.done();
     if let Some(token) = token {
         draft.secrets.chat.insert(chat.to_owned(), token);
     }
-    if chat != "terminal" {
+    if !BUILT_CHATS.contains(&chat) {
         let finding = Finding::error(&at, format!("the chat platform {chat} is not built yet"))
             .hint("leave the table out; the terminal chat needs none");
         draft.not_built.push(finding);
     }
-    draft.chat.insert(CompactString::const_new(chat), Chat { api_base });
+    draft.chat.insert(CompactString::const_new(chat), settings);
+}
+
+fn discord(settings: &mut Chat, table: &mut Table<'_>) {
+    settings.guild = table.parse("guild", snowflake);
+    settings.command_prefix = table.parse("command_prefix", prefix).unwrap_or_default();
+    if let Some(mut inner) = table.table("channels", "[chat.discord] channels") {
+        for (name, value) in inner.entries() {
+            let named = inner.settle_value(&name, value::channel(&name.value));
+            let id = inner.as_text(&name.value, value);
+            let id = id.and_then(|text| inner.settle_value(&text, snowflake(&text.value)));
+            if let (Some(named), Some(id)) = (named, id) {
+                settings.channels.insert(named.name.to_string(), id);
+            }
+        }
+    }
+    if let Some(mut inner) = table.table("roles", "[chat.discord] roles") {
+        for (id, value) in inner.entries() {
+            let known = inner.settle_value(&id, snowflake(&id.value));
+            let role = inner.as_text(&id.value, value);
+            let role = role.and_then(|text| inner.settle_value(&text, value::role(&text.value)));
+            if let (Some(id), Some(role)) = (known, role) {
+                settings.roles.insert(id, role);
+            }
+        }
+    }
+}
+
+fn snowflake(text: &str) -> Result<String, Wrong> {
+    // Its serial number begins in 2015, so real ones have 17 digits and more; another server's may have fewer.
+    if text.parse::<u64>().is_ok_and(|id| id > 0) && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new(format!("`{}` is not a Discord id", value::cut(text)))
+        .hint("digits only: in Discord, turn on Developer Mode, right-click, and choose Copy ID"))
+}
+
+/// What goes before the names of commands: `ob-` makes `/ob-ack`.
+fn prefix(text: &str) -> Result<String, Wrong> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    if text.len() <= 10 && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(Wrong::new(format!("`{}` cannot stand before the name of a command", value::cut(text)))
+        .hint("at most 10 of a-z, 0-9, `-` and `_`, such as \"ob-\""))
 }

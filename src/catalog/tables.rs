@@ -119,7 +119,7 @@ fn rules(
     rules.sort_by_key(|rule| rule.after);
     if !rules.is_empty() && rules.iter().all(|rule| rule.method == Method::Chat) {
         let message = format!("`{key}` names chat only, and no chat is connected in this release");
-        draft.not_built.push(Finding::error(&table.spot_of(key), message).hint("add email or webhook"));
+        draft.chat_only.push(Finding::error(&table.spot_of(key), message).hint("add email or webhook"));
     }
     Some(rules)
 }

@@ -29,7 +29,11 @@ pub struct Capabilities {
 }
 
 /// The registry: one line per platform.
-pub const PLATFORMS: [Capabilities; 1] = [terminal::CAPABILITIES];
+pub const PLATFORMS: &[Capabilities] = &[
+    terminal::CAPABILITIES,
+    #[cfg(feature = "discord")]
+    discord::CAPABILITIES,
+];
 
 /// How a conversation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod chat;
 mod check;
 mod client;
 mod demo;
+mod discord;
 mod docs;
 mod health;
 mod import;
@@ -108,6 +109,9 @@ enum Verb {
     Token(token::Verb),
     /// Ask whether the server is well
     Health,
+    /// Ask Discord whether pages would arrive
+    #[command(subcommand)]
+    Discord(discord::Verb),
 }
 
 /// The answer was no: findings, a failed story, a refusal. Already said.
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
         Verb::Import(args) => import::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
         Verb::Health => health::run(global),
+        Verb::Discord(verb) => discord::run(global, verb),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IntegrationId, PersonId, RequestId};
+use super::org::Role;
 
 /// Who acts. Written into the journal as one key: `{"person":"bas"}`, `{"integration":"prometheus"}`, `{"timer":"escalation"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub enum Actor {
     Person(PersonId),
     /// A sender of signals.
     Integration(IntegrationId),
+    /// A member of a chat who is nobody of the organisation (yet), by platform and account name: `discord:dewi`.
+    Member(CompactString),
     /// Opsbell itself; says which part (`escalation`, `lane`, `clock`, …).
     Timer(CompactString),
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Person(person) => person.fmt(f),
             Self::Integration(id) => write!(f, "integration:{id}"),
+            Self::Member(name) => f.write_str(name),
             Self::Timer(_) => f.write_str("opsbell"),
         }
     }
@@ -60,12 +64,15 @@ pub struct By {
     /// The request that caused it, shared by all commits of one body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
+    /// What a chat's own roles let the person do beside what the organisation says of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Role>,
 }
 
 impl By {
     /// An envelope without a request id.
     pub fn new(actor: Actor, via: &str) -> Self {
-        Self { actor, via: via.into(), request: None }
+        Self { actor, via: via.into(), request: None, granted: None }
     }
 
     /// Opsbell itself.

@@ -9,10 +9,31 @@ use super::reject::{Reject, RejectCode};
 
 /// Whether an actor may do something, on a record where it is about one.
 pub fn authorise(org: &Org, actor: &Actor, permission: Permission, on: Option<&Incident>) -> Result<(), Reject> {
+    authorise_by(org, (actor, None), permission, on)
+}
+
+/// The same for a person whose chat grants them a role beside their own (`[chat.discord] roles`). It makes nobody a
+/// person who is none.
+pub fn authorise_by(
+    org: &Org,
+    (actor, granted): (&Actor, Option<Role>),
+    permission: Permission,
+    on: Option<&Incident>,
+) -> Result<(), Reject> {
     let person = match actor {
         // Integrations and timers give no commands; what they do is decided where their input is.
         Actor::Integration(_) | Actor::Timer(_) => {
             return Err(Reject::new(RejectCode::NotAllowed, "Only a person can do that."));
+        }
+        Actor::Member(name) => {
+            if permission <= Permission::Declare {
+                return Ok(());
+            }
+            return Err(Reject::new(
+                RejectCode::Unlinked,
+                format!("{name} is linked to no person of this organisation."),
+            )
+            .hint("You may read and declare. For more, an administrator links your account to a [[person]]."));
         }
         Actor::Person(person) => person,
     };
@@ -29,7 +50,7 @@ pub fn authorise(org: &Org, actor: &Actor, permission: Permission, on: Option<&I
         return Err(Reject::new(RejectCode::Unlinked, format!("{person} is not a person of this organisation."))
             .hint("An administrator can add a [[person]] to the configuration."));
     };
-    let may = match known.role {
+    let may = match known.role.max(granted.unwrap_or(known.role)) {
         Role::Stakeholder => permission <= Permission::Declare,
         Role::Responder => permission <= Permission::Respond,
         Role::Admin => true,

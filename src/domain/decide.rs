@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::actor::Actor;
 use super::alert;
-use super::authorise::{authorise, word};
+use super::authorise::{authorise_by, word};
 use super::command::spec::Permission;
 use super::command::{Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning};
 use super::contact;
@@ -142,7 +142,7 @@ fn permit(
     about: Option<IncidentId>,
 ) -> Result<(), Reject> {
     let on = about.and_then(|id| draft.any(id).ok());
-    let refused = match authorise(draft.org, draft.actor(), permission, on) {
+    let refused = match authorise_by(draft.org, (draft.actor(), draft.by.granted), permission, on) {
         Ok(()) => return Ok(()),
         Err(refused) => refused,
     };
@@ -301,7 +301,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.actor(), draft.now))),
         Command::Whoami => Ok(Reply::done(whoami(draft))),
         Command::Help { about } => {
-            let may = |permission| authorise(draft.org, draft.actor(), permission, None).is_ok();
+            let may = |permission| authorise_by(draft.org, (draft.actor(), draft.by.granted), permission, None).is_ok();
             help::help(about.as_deref(), &draft.org.lexicon, &may).map(Reply::done)
         }
     }
@@ -440,6 +440,11 @@ fn revoke_token(draft: &mut Draft<'_>, which: &CompactString) -> Result<Reply, R
 }
 
 fn whoami(draft: &Draft<'_>) -> String {
+    if let Actor::Member(name) = draft.actor() {
+        return format!(
+            "You are {name}, linked to no person of this organisation: you may read and declare.\nFor more, an administrator links your account to a [[person]]."
+        );
+    }
     let Actor::Person(person) = draft.actor() else { return draft.actor().to_string() };
     let Some(known) = draft.org.people.get(person) else { return format!("You are {person}.") };
     let role = match known.role {

@@ -336,6 +336,13 @@ pub struct Grant {
 pub enum Outcome {
     /// The provider took it.
     Accepted,
+    /// It was not tried: the way is full until then (a provider's limits). It counts as no attempt.
+    Later {
+        /// What it waits for, without addresses or secrets.
+        reason: String,
+        /// How long.
+        after: Span,
+    },
     /// It may work later.
     Retryable {
         /// What went wrong, without addresses or secrets.
@@ -357,8 +364,20 @@ pub enum Outcome {
 const RETRY_WAITS: [Span; 7] =
     [Span::secs(1), Span::secs(2), Span::secs(5), Span::secs(15), Span::secs(30), Span::secs(60), Span::secs(180)];
 
+/// A message that has not gone out, nor can within this time of being owed, does not hold up the person's next rule.
+pub const SEND_DEADLINE: Span = Span::secs(45);
+
+/// A line in a channel that is older than this is no news any more: after an outage it is left out.
+pub const STALE_AFTER: Span = Span::mins(10);
+
 /// The longest wait a provider may ask for.
 const LONGEST_WAIT: Span = Span::mins(10);
+
+/// The wait of a delivery that was not tried for want of room, `waited` after it was owed; `None` when it has waited so
+/// long already that it counts as an attempt that failed.
+pub fn room_wait(waited: Span, asked: Span) -> Option<Span> {
+    (waited < LONGEST_WAIT).then(|| Span(asked.0.clamp(Span::secs(1).0, LONGEST_WAIT.0)))
+}
 
 /// The wait before the next attempt, after `attempts` that failed; `None` when it is not tried again.
 /// `asked` is the provider's own wish and is honoured up to ten minutes.

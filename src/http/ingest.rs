@@ -251,7 +251,12 @@ pub(crate) async fn give(
 ) -> Result<Vec<Answer>, Failure> {
     let integration = &key.integration;
     let input = |(i, signal): (usize, Signal)| Input {
-        by: By { actor: Actor::Integration(integration.clone()), via: key.source.clone(), request: Some(id.clone()) },
+        by: By {
+            actor: Actor::Integration(integration.clone()),
+            via: key.source.clone(),
+            request: Some(id.clone()),
+            granted: None,
+        },
         idempotency: idempotency.map(|key| format_compact!("ingest:{integration}:{key}:{i}")),
         kind: InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) },
         closed: Vec::new(),

@@ -86,7 +86,7 @@ pub(crate) async fn revoke(
 }
 
 async fn done(app: &App, id: RequestId, kind: InputKind) -> Result<String, Failure> {
-    let by = By { actor: Actor::Person(ADMINISTRATOR.into()), via: "api".into(), request: Some(id) };
+    let by = By { actor: Actor::Person(ADMINISTRATOR.into()), via: "api".into(), request: Some(id), granted: None };
     let answer = ask::submit_one(app, Input { by, idempotency: None, kind, closed: Vec::new() }).await?;
     match answer.reply {
         Ok(reply) => Ok((app.http.render)(&reply.text, None)),

@@ -322,7 +322,7 @@ impl World {
         while let Some(grant) = self.core.grant(self.now) {
             let outcome = self.pretend(&grant);
             self.happened(match &outcome {
-                Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
+                Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => {
                     let (to, content) = (grant.to.clone(), grant.content.clone());
                     What::NotSent { to, content, incident: grant.incident, reason: reason.clone() }
                 }

@@ -71,6 +71,8 @@ impl Alarms {
         match outcome {
             Outcome::Accepted => {}
             Outcome::Permanent { reason } => tracing::error!(to = %grant.to, %reason, "an alarm did not arrive"),
+            // Not tried, so it counts as no attempt.
+            Outcome::Later { after, .. } => self.waiting.push((now.after(*after), grant)),
             Outcome::Retryable { reason, after, unknown } => match retry_wait(grant.attempt, *after) {
                 Some(wait) if grant.attempt < ATTEMPTS_MAX => {
                     grant.attempt += 1;

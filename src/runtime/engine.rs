@@ -389,6 +389,8 @@ impl Engine {
 
     /// Receipts that came together are one commit: a line, its hash and its place in the batch cost more than they do.
     fn arrived(&mut self, mut deliveries: Vec<DeliveryId>) {
+        let now = self.clock.now();
+        deliveries.retain(|delivery| !self.alarms.ended(delivery, &Outcome::Accepted, now));
         if deliveries.len() < 2 {
             deliveries.pop().into_iter().for_each(|delivery| self.receipt(delivery, Outcome::Accepted));
             return;
@@ -404,7 +406,7 @@ impl Engine {
     fn count(&self, delivery: &DeliveryId, outcome: &Outcome) {
         let ended = match outcome {
             Outcome::Accepted => Ended::Accepted,
-            Outcome::Retryable { .. } => Ended::Retryable,
+            Outcome::Later { .. } | Outcome::Retryable { .. } => Ended::Retryable,
             Outcome::Permanent { .. } => Ended::Permanent,
         };
         // One that is owed no more was cancelled while it was under way.

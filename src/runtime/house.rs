@@ -21,8 +21,10 @@ use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
 use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built};
+use crate::chat::discord::Discord;
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
+use crate::domain::desk::Sender;
 use crate::domain::id::{IntegrationId, PersonId};
 use crate::domain::input::{Input, InputKind};
 use crate::domain::oncall;
@@ -82,6 +84,8 @@ pub struct Wiring {
     data: Data,
     /// What stays whatever the configuration says: chat, and the demo's simulation.
     own: Notifiers,
+    /// Discord, where the configuration of the start names it.
+    discord: Option<Arc<Discord>>,
     feed: Arc<Feed>,
     admin: String,
     demo: bool,
@@ -102,6 +106,7 @@ impl Wiring {
             if !refused.is_empty() {
                 return Err(refused);
             }
+            self.fits_discord(&config)?;
         }
         let notifiers = self.notifiers_of(&config).map_err(|error| vec![format!("{error:#}")])?;
         if let Err(error) = self.data.keep_config(&config.org.hash, &config.files) {
@@ -111,10 +116,27 @@ impl Wiring {
         *self.watchdog.write().unwrap_or_else(PoisonError::into_inner) = watchdog;
         self.keys.replace(&config.org, self.ingest_keys(&config));
         let org = Arc::new(config.org);
+        if let (Some(discord), Some(settings)) = (&self.discord, config.chat.get("discord")) {
+            discord.replace(settings, Arc::clone(&org));
+        }
         *self.notifiers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(notifiers);
         *self.org.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&org);
         self.engine.tell(Tell::Reload(org));
         Ok(())
+    }
+
+    /// Another connection to Discord needs another process: the one that is there carries pages.
+    fn fits_discord(&self, config: &Config) -> Result<(), Vec<String>> {
+        let told = config.chat.get("discord");
+        let fits = match (&self.discord, told) {
+            (Some(discord), Some(settings)) => discord.fits(settings, config.secrets.chat.get("discord")),
+            (None, None) => true,
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(vec!["[chat.discord] came, went, or names another server or token: restart Opsbell to have it".to_owned()])
     }
 
     /// Where the watchdog is and how often it wants to hear; never in the demo, from which nothing leaves.
@@ -193,7 +215,11 @@ impl House {
     ///
     /// # Errors
     /// The configuration cannot be served, the data directory is in use or damaged, the address is taken.
-    pub fn start(mut config: Config, mut options: Options, own: Notifiers) -> Result<Self> {
+    pub fn start(mut config: Config, mut options: Options, mut own: Notifiers) -> Result<Self> {
+        let discord = if options.demo { None } else { discord_of(&config)? };
+        if let Some(discord) = &discord {
+            own = own.with(Method::Chat, Arc::clone(discord) as Arc<dyn Sender>);
+        }
         config.org.chat_connected = own.has(Method::Chat);
         let data = Data::take(&options.data)?;
         if data.dir().join(data::RESTORING).exists() && !data.dir().join("journal").exists() {
@@ -223,6 +249,7 @@ impl House {
             clock: Arc::clone(&options.clock),
             data,
             own,
+            discord: discord.clone(),
             feed: Arc::new(Feed::new(opened.found.last_seq)),
             admin: admin.clone(),
             demo: options.demo,
@@ -287,6 +314,9 @@ impl House {
         }
         tokio.spawn(watch::auditor(Arc::clone(&wiring), tally));
         tokio.spawn(scrub::daily(engine.clone(), disk, wiring.data.dir().join("journal")));
+        if let Some(discord) = discord {
+            tokio.spawn(discord.connect(Arc::new(engine.clone()), opened.found.install.as_str().into()));
+        }
         Ok(Self {
             engine,
             wiring,
@@ -346,6 +376,14 @@ impl House {
         }
         over.store(true, std::sync::atomic::Ordering::SeqCst);
     }
+}
+
+/// Discord, as the configuration names it.
+fn discord_of(config: &Config) -> Result<Option<Arc<Discord>>> {
+    let Some(settings) = config.chat.get("discord") else { return Ok(None) };
+    let Some(token) = config.secrets.chat.get("discord") else { return Ok(None) };
+    let discord = Discord::new(settings, token, Arc::new(config.org.clone())).context("[chat.discord]")?;
+    Ok(Some(Arc::new(discord)))
 }
 
 /// Ends the process when stopping takes longer than whoever asked for it waits. Nothing is lost by it: what is durable

@@ -5,6 +5,8 @@
 #![allow(dead_code)]
 
 pub mod client;
+#[cfg(feature = "discord")]
+pub mod discord;
 #[cfg(feature = "cli")]
 pub mod server;
 pub mod smtp;

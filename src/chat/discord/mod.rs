@@ -1,5 +1,170 @@
-//! Discord: what Opsbell's words and texts are there. So far the pure part only: the commands as Discord registers
-//! them (`register`), and text from outside as inert Markdown (`plain`). Connection, sending and buttons are not here yet.
+//! Discord as a chat. Pages and posts go out by REST (`send`), also while the gateway is down; what people do comes in
+//! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
+//!
+//! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
+//! what is seen, `button` what a button carries, `plain` inert text, `register` the commands, `place` names and ids.
 
+mod answer;
+mod ask;
+mod button;
+mod form;
+mod gateway;
+mod hear;
+pub mod inspect;
+mod limit;
+mod look;
+mod place;
 pub mod plain;
 pub mod register;
+mod rest;
+mod send;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use compact_str::CompactString;
+
+use crate::catalog::{Chat, Secret};
+use crate::chat::Capabilities;
+use crate::domain::desk::Desk;
+use crate::domain::id::PersonId;
+use crate::domain::org::{Org, Role};
+
+pub use rest::{NoClient, base_of};
+
+/// What Discord can do.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    chat: "discord",
+    edits: true,
+    threads: true,
+    mentions: true,
+    ephemeral: true,
+    buttons: true,
+    message_max: Some(plain::CONTENT_MAX),
+};
+
+/// Interactions that are remembered, so that one that is told twice is answered once.
+const SEEN_MAX: usize = 4_096;
+
+/// The configuration in force.
+#[derive(Clone)]
+struct Force {
+    org: Arc<Org>,
+    settings: Arc<Chat>,
+    /// Who an account is.
+    people: Arc<BTreeMap<String, PersonId>>,
+}
+
+impl Force {
+    fn new(org: Arc<Org>, settings: Chat) -> Self {
+        let linked = org.people.values().filter_map(|person| Some((person.discord.clone()?, person.id.clone())));
+        let people = Arc::new(linked.collect());
+        Self { org, settings: Arc::new(settings), people }
+    }
+}
+
+/// Discord, connected or about to be.
+pub struct Discord {
+    rest: rest::Rest,
+    token: Secret,
+    api_base: Option<String>,
+    force: RwLock<Force>,
+    known: Mutex<place::Known>,
+    seen: Mutex<Seen>,
+    desk: OnceLock<Arc<dyn Desk>>,
+    install: OnceLock<CompactString>,
+}
+
+/// What was seen lately.
+#[derive(Default)]
+struct Seen {
+    ids: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    /// Whether it is new; it is remembered.
+    fn first(&mut self, id: &str) -> bool {
+        if !self.ids.insert(id.to_owned()) {
+            return false;
+        }
+        self.order.push_back(id.to_owned());
+        if self.order.len() > SEEN_MAX
+            && let Some(old) = self.order.pop_front()
+        {
+            self.ids.remove(&old);
+        }
+        true
+    }
+}
+
+impl Discord {
+    /// Discord by its settings. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// The token is none, or the machine has no TLS.
+    pub fn new(settings: &Chat, token: &Secret, org: Arc<Org>) -> Result<Self, NoClient> {
+        Ok(Self {
+            rest: rest::Rest::new(settings.api_base.as_deref(), token.expose())?,
+            token: token.clone(),
+            api_base: settings.api_base.clone(),
+            force: RwLock::new(Force::new(org, settings.clone())),
+            known: Mutex::default(),
+            seen: Mutex::default(),
+            desk: OnceLock::new(),
+            install: OnceLock::new(),
+        })
+    }
+
+    /// Whether settings can come into force without another connection.
+    pub fn fits(&self, settings: &Chat, token: Option<&Secret>) -> bool {
+        settings.api_base == self.api_base && token == Some(&self.token)
+    }
+
+    /// Puts another configuration in force.
+    pub fn replace(&self, settings: &Chat, org: Arc<Org>) {
+        let force = Force::new(org, settings.clone());
+        *self.force.write().unwrap_or_else(PoisonError::into_inner) = force;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).forget_channels();
+    }
+
+    fn force(&self) -> Force {
+        self.force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Hears what happens there and tells the desk, for ever. `clock` and `install` (the data directory's name) are
+    /// for what is rendered.
+    pub async fn connect(self: Arc<Self>, desk: Arc<dyn Desk>, install: CompactString) {
+        if self.desk.set(desk).is_err() || self.install.set(install).is_err() {
+            return tracing::error!("Discord is connected already");
+        }
+        gateway::run(&hear::Ears::new(self)).await;
+    }
+
+    fn install(&self) -> &str {
+        self.install.get().map_or("", CompactString::as_str)
+    }
+}
+
+/// What a member may do by the roles that they have in the guild.
+fn granted(settings: &Chat, roles: &[serde_json::Value]) -> Option<Role> {
+    roles.iter().filter_map(|role| settings.roles.get(&wire::value_text(role)).copied()).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_twice_is_seen_once_and_memory_is_bounded() {
+        let mut seen = Seen::default();
+        assert!(seen.first("1"));
+        assert!(!seen.first("1"));
+        for n in 0..10_000 {
+            seen.first(&format!("x{n}"));
+        }
+        assert_eq!((seen.ids.len(), seen.order.len()), (SEEN_MAX, SEEN_MAX));
+        assert!(seen.first("1"), "long ago is forgotten; the engine's own memory lasts 24 h");
+    }
+}

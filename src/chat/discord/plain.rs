@@ -49,6 +49,9 @@ pub fn line(text: &str, max: usize) -> String {
 fn escapes(c: char, before: char, first: bool) -> bool {
     match c {
         '#' | '-' | '+' => first,
+        // Behind an escaped `]` it makes no link, but it costs nothing to be sure.
+        '(' => before == ']',
+        ')' => false,
         // `1. ` begins a list.
         '.' => before.is_ascii_digit(),
         _ => true,
@@ -89,6 +92,52 @@ fn combining(c: char) -> bool {
         | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
+/// Stands for a timestamp while the text around it is made inert.
+const HELD: char = '\u{e000}';
+
+/// Text of ours with parts from outside, as inert lines: as `line`, but line ends stay and so do timestamps
+/// (`<t:SECS:R>`), which nobody can do harm with. A line has at most `LINE_MAX` characters.
+pub fn text(text: &str) -> String {
+    let shown = text.lines().map(|one| {
+        let mut held = Vec::new();
+        let mut bare = String::with_capacity(one.len());
+        let mut rest = one;
+        while let Some(at) = rest.find("<t:") {
+            let (before, stamp) = rest.split_at(at);
+            bare.extend(before.chars().filter(|c| *c != HELD));
+            let length = timestamp(stamp);
+            if length == 0 {
+                bare.push_str("<t:");
+                rest = &stamp[3..];
+            } else {
+                bare.push(HELD);
+                held.push(&stamp[..length]);
+                rest = &stamp[length..];
+            }
+        }
+        bare.extend(rest.chars().filter(|c| *c != HELD));
+        let mut held = held.into_iter();
+        let mut out = String::with_capacity(bare.len());
+        for c in line(&bare, LINE_MAX).chars() {
+            if c == HELD { out.push_str(held.next().unwrap_or_default()) } else { out.push(c) }
+        }
+        out
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// The longest line of a text, in characters (before timestamps).
+const LINE_MAX: usize = 1500;
+
+/// How many bytes of the beginning are a timestamp; 0: none.
+fn timestamp(text: &str) -> usize {
+    let Some(end) = text.bytes().take(24).position(|b| b == b'>') else { return 0 };
+    let Some(inner) = text.get(3..end) else { return 0 };
+    let (digits, style) = inner.split_once(':').unwrap_or((inner, "f"));
+    let number = !digits.is_empty() && digits.len() <= 13 && digits.bytes().all(|b| b.is_ascii_digit());
+    if number && matches!(style, "t" | "T" | "d" | "D" | "f" | "F" | "R") { end + 1 } else { 0 }
+}
+
 /// Splits a text into messages of at most `CONTENT_MAX` characters, at line ends where there are any, at most `most`;
 /// what does not fit is told by a last line.
 pub fn messages(text: &str, most: usize) -> Vec<String> {
@@ -119,7 +168,7 @@ mod tests {
     fn hostile_text_is_only_text() {
         let cases = [
             ("@everyone <@204> <@&7> <#9>", "@\u{2060}everyone \\<@\u{2060}204\\> \\<@\u{2060}&7\\> \\<#9\\>"),
-            ("[bank](https://evil.example)", "\\[bank\\]\\(https:\u{2060}//evil.example\\)"),
+            ("[bank](https://evil.example)", "\\[bank\\]\\(https:\u{2060}//evil.example)"),
             ("**b** __u__ ~~s~~ ||x|| `c`", "\\*\\*b\\*\\* \\_\\_u\\_\\_ \\~\\~s\\~\\~ \\|\\|x\\|\\| \\`c\\`"),
             ("# big", "\\# big"),
             ("a # b - c", "a # b - c"),
@@ -145,6 +194,14 @@ mod tests {
             assert_eq!(slashes % 2, 0, "{cut}");
         }
         assert!(line(&"@everyone ".repeat(1000), 256).chars().count() <= 256);
+    }
+
+    #[test]
+    fn times_in_our_own_text_stay_and_nothing_else_does() {
+        let shown = text("INC-1 **x**: until <t:1796264500:R>.\n- <t:1:X> <t:9999999999999999:R> <t:: <@1>\u{e000}");
+        let expected = "INC-1 \\*\\*x\\*\\*: until <t:1796264500:R>.\n\\- \\<t:1:X\\> \\<t:9999999999999999:R\\> \\<t:: \\<@\u{2060}1\\>";
+        assert_eq!(shown, expected);
+        assert_eq!(text(&format!("{}<t:1:R>", "a".repeat(3000))).chars().count(), 1500);
     }
 
     #[test]

@@ -22,7 +22,12 @@ const COMMANDS_MAX: usize = 100;
 /// option, so theirs are all optional there; in text they stay required.
 const BY_FORM: [&str; 1] = ["incident.declare"];
 
-/// The commands, in the order of the lexicon; `prefix` goes before each first word (`ob-` makes `/ob-ack`).
+/// The command on a message that declares an incident from it.
+pub const DECLARE_FROM: &str = "Declare incident";
+/// The command on a message that notes it.
+pub const NOTE_FROM: &str = "Add to timeline";
+
+/// The commands, in the order of the lexicon, and those on messages; `prefix` goes before each first word (`ob-` makes `/ob-ack`).
 pub fn commands(lexicon: &Lexicon, prefix: &str) -> Vec<Value> {
     let mut firsts: Vec<&str> = Vec::new();
     for spec in &lexicon.commands {
@@ -31,7 +36,10 @@ pub fn commands(lexicon: &Lexicon, prefix: &str) -> Vec<Value> {
             firsts.push(first);
         }
     }
-    firsts.into_iter().map(|first| command(first, lexicon, prefix)).collect()
+    let on_message = [DECLARE_FROM, NOTE_FROM].map(
+        |name| json!({"type": 3, "name": format!("{prefix}{name}"), "integration_types": [0], "contexts": [0, 1]}),
+    );
+    firsts.into_iter().map(|first| command(first, lexicon, prefix)).chain(on_message).collect()
 }
 
 fn first_word(spec: &CommandSpec) -> &str {
@@ -103,7 +111,7 @@ pub fn problems(lexicon: &Lexicon, prefix: &str) -> Vec<String> {
     if all.len() > COMMANDS_MAX {
         found.push(format!("there are {} commands; Discord takes {COMMANDS_MAX}", all.len()));
     }
-    for command in &all {
+    for command in all.iter().filter(|command| command["type"] == 1) {
         let path = format!("/{}", text(command, "name"));
         look_at(command, &path, &mut found);
         let total = weight(command);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::complete::{self, Around, Completion};
 use super::help::usage;
-use super::spec::{CommandSpec, Lexicon};
+use super::spec::{CommandSpec, Lexicon, OptionSpec};
 use crate::domain::actor::Actor;
 use crate::domain::authorise::authorise;
 use crate::domain::desk::View;
@@ -38,6 +38,12 @@ impl Offered {
         let alerts =
             state.alerts.values().rev().take(RECORDS).map(|alert| (alert.id, alert.name.to_string())).collect();
         Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts }
+    }
+
+    /// What the value of one option could be that begins with `partial`, with a description each.
+    pub fn values(&self, option: &OptionSpec, partial: &str) -> Vec<(String, String)> {
+        let around = Around { org: &self.org, incidents: &self.incidents, alerts: &self.alerts, may: &|_| true };
+        complete::values(option, partial, &around)
     }
 
     /// What could stand at the end of `text`; `own` are the words of a face beside those of the organisation.

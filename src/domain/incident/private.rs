@@ -25,7 +25,7 @@ pub fn may_see(org: &Org, actor: &Actor, incident: &Incident) -> bool {
     }
     match actor {
         Actor::Timer(_) => true,
-        Actor::Integration(_) => false,
+        Actor::Integration(_) | Actor::Member(_) => false,
         Actor::Person(person) => administers(org, person) || incident.admits(person),
     }
 }

@@ -3,10 +3,13 @@
 use compact_str::format_compact;
 
 use super::{escalate, page};
-use crate::domain::delivery::{Delivery, DeliveryStatus, Outcome, retry_wait};
+use crate::domain::delivery::{
+    Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
+};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IncidentId, PageId};
+use crate::domain::time::Timestamp;
 
 /// The longest reason that is kept, in bytes.
 const REASON_MAX: usize = 300;
@@ -15,20 +18,44 @@ const REASON_MAX: usize = 300;
 pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
     let Some((incident, delivery)) = draft.state.owed_delivery(id) else { return };
     let delivery_id = id.clone();
+    if let Some(stale) = stale(draft, delivery, outcome) {
+        return draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: stale });
+    }
     match outcome {
         Outcome::Accepted => draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident }),
+        Outcome::Later { reason, after } => {
+            let DeliveryStatus::Owed { attempts, unknown, .. } = delivery.status else { return };
+            let Some(wait) = room_wait(draft.now.since(delivery.owed_at), *after) else {
+                let outcome = Outcome::Retryable { reason: reason.clone(), after: Some(*after), unknown: false };
+                return settle(draft, id, &outcome);
+            };
+            let not_before = draft.now.after(wait);
+            draft.emit(Event::DeliveryRetried {
+                delivery: delivery_id,
+                incident,
+                attempts,
+                not_before,
+                reason: cut(reason),
+                unknown,
+            });
+            too_late(draft, incident, delivery, not_before);
+        }
         Outcome::Retryable { reason, after, unknown } => {
             let DeliveryStatus::Owed { attempts, unknown: before, .. } = delivery.status else { return };
             let attempts = attempts.saturating_add(1);
             match retry_wait(attempts, *after) {
-                Some(wait) => draft.emit(Event::DeliveryRetried {
-                    delivery: delivery_id,
-                    incident,
-                    attempts,
-                    not_before: draft.now.after(wait),
-                    reason: cut(reason),
-                    unknown: *unknown || before,
-                }),
+                Some(wait) => {
+                    let not_before = draft.now.after(wait);
+                    draft.emit(Event::DeliveryRetried {
+                        delivery: delivery_id,
+                        incident,
+                        attempts,
+                        not_before,
+                        reason: cut(reason),
+                        unknown: *unknown || before,
+                    });
+                    too_late(draft, incident, delivery, not_before);
+                }
                 None => {
                     let reason = format_compact!("given up after {attempts} attempts: {}", cut(reason));
                     draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason });
@@ -40,6 +67,31 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
             draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: cut(reason) });
             after_failure(draft, incident, delivery);
         }
+    }
+}
+
+/// Why a line in a channel is not tried again: what it says is told by the record, and by then other lines say more.
+fn stale(draft: &Draft<'_>, delivery: &Delivery, outcome: &Outcome) -> Option<compact_str::CompactString> {
+    let (Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. }) = outcome else { return None };
+    let old = draft.now.since(delivery.owed_at) > STALE_AFTER;
+    (delivery.priority == Priority::Post && old).then(|| format_compact!("no longer news: {}", cut(reason)))
+}
+
+/// A message of a page that will not have gone out in time: the person's next rule starts now, while it is still
+/// tried. Once for each rule: the one that starts has its own time.
+fn too_late(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: &Delivery, not_before: Timestamp) {
+    let (Some(incident), Some(n)) = (incident, delivery.page) else { return };
+    let id = PageId { incident, n };
+    let Some(page) = page::running(draft, id) else { return };
+    if usize::from(page.used) >= page.rules.len() {
+        return;
+    }
+    let Some(record) = draft.incident(incident) else { return };
+    let started = || record.deliveries.iter().filter(|other| other.page == Some(n) && !failed(other));
+    let newest = started().map(|other| other.owed_at).max().unwrap_or(delivery.owed_at);
+    let arrived = started().any(|other| matches!(other.status, DeliveryStatus::Accepted { .. }));
+    if !arrived && not_before.since(newest) > SEND_DEADLINE {
+        page::rule_due(draft, id);
     }
 }
 

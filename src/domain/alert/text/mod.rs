@@ -106,6 +106,7 @@ pub fn hear(org: &Org, heard: &Heard<'_>) -> Vec<Input> {
             actor: Actor::Integration(integration.id.clone()),
             via: format_compact!("{}:{author}", heard.place.chat),
             request: heard.request.cloned(),
+            granted: None,
         };
         let input = |signal| Input {
             by: by.clone(),

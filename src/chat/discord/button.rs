@@ -1,0 +1,118 @@
+//! What a button, a select or a form carries in its `custom_id`: everything that is needed to act on it, so that it
+//! works after a restart and weeks later. `ob1:INSTALL:WORD:INC-7`, at most 100 characters.
+
+use crate::domain::id::IncidentId;
+use crate::domain::input::Button;
+
+/// What pressing, choosing or sending does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// A button of the domain's.
+    Press(Button),
+    /// Opens the form for an update.
+    AskUpdate,
+    /// That form, filled in.
+    Update,
+    /// Shows what else there is.
+    More,
+    /// How bad, chosen.
+    Severity,
+    /// A role for whoever chooses it.
+    Role,
+    /// How it ended, chosen.
+    Resolution,
+    /// Hold its pages back, for as long as chosen.
+    Snooze,
+    /// Opens the form that declares.
+    AskDeclare,
+    /// That form, filled in.
+    Declare,
+    /// The service of an incident that is declared, chosen.
+    DeclareFor,
+    /// The form for a note, from a message.
+    Note,
+}
+
+const WORDS: [(&str, Act); 18] = [
+    ("ack", Act::Press(Button::Ack)),
+    ("cant", Act::Press(Button::Cant)),
+    ("back", Act::Press(Button::HandBack)),
+    ("esc", Act::Press(Button::Escalate)),
+    ("fix", Act::Press(Button::Resolve)),
+    ("false", Act::Press(Button::FalseAlarm)),
+    ("prob", Act::Press(Button::Problem)),
+    ("upd", Act::AskUpdate),
+    ("upd-f", Act::Update),
+    ("more", Act::More),
+    ("sev", Act::Severity),
+    ("role", Act::Role),
+    ("end", Act::Resolution),
+    ("snz", Act::Snooze),
+    ("decl", Act::AskDeclare),
+    ("decl-f", Act::Declare),
+    ("decl-s", Act::DeclareFor),
+    ("note-f", Act::Note),
+];
+
+/// What a `custom_id` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The data directory that made it; another's is refused.
+    pub install: String,
+    /// What it does.
+    pub act: Act,
+    /// On what; `None` where it declares.
+    pub incident: Option<IncidentId>,
+}
+
+impl Mark {
+    /// The `custom_id`.
+    pub fn id(install: &str, act: Act, incident: Option<IncidentId>) -> String {
+        let word = WORDS.iter().find(|(_, known)| *known == act).map_or("", |(word, _)| word);
+        match incident {
+            Some(incident) => format!("ob1:{install}:{word}:{incident}"),
+            None => format!("ob1:{install}:{word}:-"),
+        }
+    }
+
+    /// Reads a `custom_id`; `None`: it is not one of ours.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let (Some("ob1"), Some(install), Some(word), Some(on), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        let act = WORDS.iter().find(|(known, _)| *known == word)?.1;
+        let incident = if on == "-" { None } else { Some(on.parse().ok()?) };
+        Some(Self { install: install.to_owned(), act, incident })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mark_reads_what_it_writes() {
+        for (_, act) in WORDS {
+            for incident in [None, Some(IncidentId(7)), Some(IncidentId(9_999_999_999))] {
+                let id = Mark::id("k3x9qz12", act, incident);
+                assert!(id.len() <= 100, "{id}");
+                assert_eq!(Mark::read(&id), Some(Mark { install: "k3x9qz12".to_owned(), act, incident }));
+            }
+        }
+        for button in Button::ALL {
+            assert!(WORDS.iter().any(|(_, act)| *act == Act::Press(button)), "{button:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_none() {
+        for odd in
+            ["", "ob1", "ob1:a:ack", "ob1:a:ack:INC-x", "ob1:a:nope:INC-1", "ob1:a:ack:INC-1:x", "ob2:a:ack:INC-1"]
+        {
+            assert_eq!(Mark::read(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The gateway: one socket on which Discord tells what happens, in order. HELLO, IDENTIFY or RESUME, heartbeats whose
+//! answers are watched, reconnecting with growing waits. What a dispatch means is `Hears`'s business.
+//! Source: <https://discord.com/developers/docs/events/gateway>.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use super::wire::{Frame, Hello, Ready};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// For a connection, and for the first word on it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait before the next attempt.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The wait when trying again cannot help until somebody changes something.
+const HOPELESS_WAIT: Duration = Duration::from_secs(300);
+/// The most that one message may have.
+const MESSAGE_MAX: usize = 16 * 1024 * 1024;
+
+/// Guilds, their messages and reactions, direct messages.
+pub const INTENTS: u64 = 1 | 1 << 9 | 1 << 10 | 1 << 12;
+/// What messages say; has to be allowed in Discord's developer portal.
+pub const MESSAGE_CONTENT: u64 = 1 << 15;
+
+/// Who hears what comes in.
+pub trait Hears: Send + Sync {
+    /// Where the gateway is; asked before every fresh connection.
+    fn address(&self) -> impl Future<Output = Result<String, String>> + Send;
+
+    /// The token, without `Bot`.
+    fn token(&self) -> String;
+
+    /// What to hear of.
+    fn intents(&self) -> u64;
+
+    /// A session has begun.
+    fn ready(&self, ready: &Ready);
+
+    /// A session goes on where it was.
+    fn resumed(&self);
+
+    /// Something happened. Called in order; it must not wait.
+    fn dispatch(&self, name: &str, data: &str);
+
+    /// The session is over for now.
+    fn lost(&self, why: &str);
+
+    /// Something that a person has to put right.
+    fn trouble(&self, what: &str);
+
+    /// A number in 0..=1000, for waits that must not be the same everywhere.
+    fn chance(&self) -> u64;
+}
+
+/// By what a session is taken up again.
+struct Resume {
+    session: String,
+    address: String,
+    seq: u64,
+}
+
+/// How a connection ended.
+enum End {
+    /// Take the session up again.
+    Resume(String),
+    /// Begin another session.
+    Anew(String),
+    /// What was asked for is not allowed: without it.
+    Intents,
+    /// It will not work until somebody changes something.
+    Hopeless(String),
+}
+
+/// Hears for ever; ends when it is dropped.
+pub async fn run(hears: &impl Hears) {
+    let mut resume: Option<Resume> = None;
+    let mut failures = 0_u32;
+    let mut less = false;
+    loop {
+        let connected = match &resume {
+            Some(resume) => Ok(resume.address.clone()),
+            None => hears.address().await,
+        };
+        let mut was_up = false;
+        let end = match connected {
+            Ok(address) => match connect(&address).await {
+                Ok(socket) => session(hears, socket, &address, &mut resume, less, &mut was_up).await,
+                Err(why) => End::Resume(why),
+            },
+            Err(why) => End::Resume(why),
+        };
+        failures = if was_up { 0 } else { failures.saturating_add(1) };
+        let wait = match end {
+            End::Resume(why) => {
+                hears.lost(&why);
+                // An address that no longer answers may have moved.
+                if failures >= 3 {
+                    resume = None;
+                }
+                backoff(failures, hears.chance())
+            }
+            End::Anew(why) => {
+                hears.lost(&why);
+                resume = None;
+                backoff(failures.max(1), hears.chance())
+            }
+            End::Intents if !less => {
+                hears.trouble(
+                    "Discord refuses to tell what messages say: turn on \"Message Content Intent\" on the Bot page of \
+                     https://discord.com/developers/applications, then restart Opsbell. Until then alerts posted as \
+                     text are not read; all else works.",
+                );
+                less = true;
+                resume = None;
+                Duration::ZERO
+            }
+            End::Intents => {
+                hears.trouble("Discord refuses the intents that Opsbell needs; check the bot's page");
+                HOPELESS_WAIT
+            }
+            End::Hopeless(why) => {
+                hears.lost(&why);
+                hears.trouble(&why);
+                resume = None;
+                HOPELESS_WAIT
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Nothing, then 1 s, 2 s, 4 s … 30 s, each between half and whole of it.
+fn backoff(failures: u32, chance: u64) -> Duration {
+    if failures == 0 {
+        return Duration::ZERO;
+    }
+    let whole = LONGEST_WAIT.min(Duration::from_secs(1 << (failures - 1).min(6)));
+    whole.mul_f64(0.5 + chance.min(1000) as f64 / 2000.0)
+}
+
+async fn connect(address: &str) -> Result<Socket, String> {
+    let mut url = address.trim_end_matches('/').to_owned();
+    if !url.contains('?') {
+        // Without a path the request's target would be empty.
+        if url.splitn(4, '/').count() < 4 {
+            url.push('/');
+        }
+        url.push_str("?v=10&encoding=json");
+    }
+    let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_MAX)).max_frame_size(Some(MESSAGE_MAX));
+    match timeout(PATIENCE, connect_async_with_config(url, Some(config), true)).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(format!("the gateway cannot be reached: {}", own_words(&error))),
+        Err(_) => Err("the gateway does not answer".to_owned()),
+    }
+}
+
+fn own_words(error: &tungstenite::Error) -> String {
+    match error {
+        tungstenite::Error::Io(error) => error.kind().to_string(),
+        tungstenite::Error::Http(response) => format!("it answered {}", response.status().as_u16()),
+        tungstenite::Error::Tls(_) => "its TLS certificate is not accepted".to_owned(),
+        tungstenite::Error::Url(_) => "its address is none".to_owned(),
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => "it hung up".to_owned(),
+        tungstenite::Error::Capacity(_) => "a message was too long".to_owned(),
+        _ => "it does not speak WebSocket".to_owned(),
+    }
+}
+
+async fn session(
+    hears: &impl Hears,
+    mut socket: Socket,
+    address: &str,
+    resume: &mut Option<Resume>,
+    less: bool,
+    was_up: &mut bool,
+) -> End {
+    let hello = match timeout(PATIENCE, next(&mut socket)).await {
+        Ok(Said::Text(text)) => read(&text).filter(|frame| frame.op == 10).and_then(|frame| {
+            let hello: Hello = serde_json::from_str(frame.d?.get()).ok()?;
+            Some(hello)
+        }),
+        Ok(Said::End(end)) => return end,
+        _ => None,
+    };
+    let Some(hello) = hello else { return End::Resume("the gateway did not begin with HELLO".to_owned()) };
+    let every = Duration::from_millis(hello.heartbeat_interval.clamp(100, 3_600_000));
+    let first = match resume {
+        Some(resume) => json!({"op": 6, "d": {
+            "token": hears.token(), "session_id": resume.session, "seq": resume.seq,
+        }}),
+        None => json!({"op": 2, "d": {
+            "token": hears.token(),
+            "intents": if less { hears.intents() & !MESSAGE_CONTENT } else { hears.intents() },
+            "properties": {"os": "linux", "browser": "opsbell", "device": "opsbell"},
+            "compress": false,
+        }}),
+    };
+    let mut seq = resume.as_ref().map(|resume| resume.seq);
+    if let Err(end) = say(&mut socket, &first).await {
+        return end;
+    }
+    let mut beat = Instant::now() + every.mul_f64(hears.chance().min(1000) as f64 / 1000.0);
+    let mut answered = true;
+    loop {
+        let said = tokio::select! {
+            said = next(&mut socket) => said,
+            () = tokio::time::sleep_until(beat) => Said::Beat,
+        };
+        let text = match said {
+            Said::Text(text) => text,
+            Said::Nothing => continue,
+            Said::End(end) => return end,
+            Said::Beat => {
+                if !answered {
+                    // The line is dead without a word: hanging up with 1000 would end the session, so just drop it.
+                    return End::Resume("a heartbeat was not answered".to_owned());
+                }
+                answered = false;
+                beat = Instant::now() + every;
+                if let Err(end) = say(&mut socket, &json!({"op": 1, "d": seq})).await {
+                    return end;
+                }
+                continue;
+            }
+        };
+        let Some(frame) = read(&text) else { continue };
+        match frame.op {
+            0 => {
+                if let Some(now) = frame.s {
+                    seq = Some(now);
+                    if let Some(resume) = resume {
+                        resume.seq = now;
+                    }
+                }
+                let (Some(name), data) = (frame.t, frame.d.map_or("null", |d| d.get())) else { continue };
+                match name.as_str() {
+                    "READY" => match serde_json::from_str::<Ready>(data) {
+                        Ok(ready) => {
+                            *was_up = true;
+                            let again = ready.resume_gateway_url.clone().filter(|url| !url.is_empty());
+                            *resume = Some(Resume {
+                                session: ready.session_id.clone(),
+                                address: again.unwrap_or_else(|| address.to_owned()),
+                                seq: seq.unwrap_or(0),
+                            });
+                            hears.ready(&ready);
+                        }
+                        Err(_) => return End::Anew("READY cannot be read".to_owned()),
+                    },
+                    "RESUMED" => {
+                        *was_up = true;
+                        hears.resumed();
+                    }
+                    name => hears.dispatch(name, data),
+                }
+            }
+            1 => {
+                if let Err(end) = say(&mut socket, &json!({"op": 1, "d": seq})).await {
+                    return end;
+                }
+            }
+            7 => return End::Resume("Discord asks to reconnect".to_owned()),
+            9 => {
+                let again = frame.d.is_some_and(|d| d.get() == "true");
+                // Discord wants a wait of one to five seconds here.
+                tokio::time::sleep(Duration::from_millis(1_000 + 2 * hears.chance().min(1000))).await;
+                let why = "the session is no longer valid".to_owned();
+                return if again { End::Resume(why) } else { End::Anew(why) };
+            }
+            11 => answered = true,
+            _ => {}
+        }
+    }
+}
+
+fn read(text: &str) -> Option<Frame<'_>> {
+    serde_json::from_str(text).ok()
+}
+
+/// What came next.
+enum Said {
+    Text(String),
+    Nothing,
+    Beat,
+    End(End),
+}
+
+async fn next(socket: &mut Socket) -> Said {
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) => Said::Text(text.as_str().to_owned()),
+        Some(Ok(Message::Close(frame))) => Said::End(closed(frame.map(|frame| u16::from(frame.code)))),
+        Some(Ok(_)) => Said::Nothing,
+        Some(Err(error)) => Said::End(End::Resume(format!("the line to the gateway broke: {}", own_words(&error)))),
+        None => Said::End(End::Resume("the line to the gateway ended without a word".to_owned())),
+    }
+}
+
+async fn say(socket: &mut Socket, words: &serde_json::Value) -> Result<(), End> {
+    match timeout(PATIENCE, socket.send(Message::text(words.to_string()))).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(End::Resume(format!("the line to the gateway broke: {}", own_words(&error)))),
+        Err(_) => Err(End::Resume("the gateway takes nothing any more".to_owned())),
+    }
+}
+
+/// What a close code asks for (Discord's reference, "Gateway Close Event Codes").
+fn closed(code: Option<u16>) -> End {
+    match code {
+        Some(4004) => End::Hopeless(
+            "Discord does not know the token: copy it again from the Bot page of \
+             https://discord.com/developers/applications and restart Opsbell"
+                .to_owned(),
+        ),
+        Some(code @ (4010..=4012)) => End::Hopeless(format!("the gateway closed with {code}, which no restart mends")),
+        Some(4013 | 4014) => End::Intents,
+        Some(code @ (4003 | 4007 | 4009)) => End::Anew(format!("the gateway closed the session ({code})")),
+        Some(code) => End::Resume(format!("the gateway closed the line ({code})")),
+        None => End::Resume("the gateway closed the line".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_end_at_half_a_minute() {
+        assert_eq!(backoff(0, 1000), Duration::ZERO);
+        let whole: Vec<u64> = (1..9).map(|n| backoff(n, 1000).as_secs()).collect();
+        assert_eq!(whole, [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(backoff(1, 0), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn close_codes_say_how_to_go_on() {
+        assert!(matches!(closed(None), End::Resume(_)));
+        assert!(matches!(closed(Some(1006)), End::Resume(_)));
+        assert!(matches!(closed(Some(4009)), End::Anew(_)));
+        assert!(matches!(closed(Some(4004)), End::Hopeless(_)));
+        assert!(matches!(closed(Some(4014)), End::Intents));
+    }
+}

@@ -1,0 +1,161 @@
+//! Sending: a grant becomes a message. A page goes to the person's direct messages with a mention, and when these are
+//! closed to the team's channel at once. The delivery's id is the nonce, so that a second try within Discord's window
+//! is the same message. What Discord does not take is said again in plain text. When to try again is not decided here.
+
+use std::time::Duration;
+
+use super::limit::Urgency;
+use super::look::{self, Said};
+use super::place::NoPlace;
+use super::rest::{Call, CallError};
+use super::{Discord, plain};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
+use crate::domain::desk::{Sender, Sending};
+use crate::domain::org::Org;
+use crate::domain::time::Span;
+
+/// How long a page waits for its turn before it gives its place to others, and for all else.
+const PAGE_PATIENCE: Duration = Duration::from_secs(1);
+const OTHER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// "Cannot send messages to this user".
+const DIRECT_CLOSED: u64 = 50_007;
+/// "Unknown channel".
+const UNKNOWN_CHANNEL: u64 = 10_003;
+
+impl Sender for Discord {
+    fn send<'a>(&'a self, grant: &'a Grant, org: &'a Org) -> Sending<'a> {
+        Box::pin(async move {
+            match &grant.to {
+                Destination::Person { person, method: Method::Chat } => {
+                    let account = org.people.get(person).and_then(|person| person.discord.as_deref());
+                    let Some(account) = account else {
+                        let reason = format!("{person} has no Discord account here; link it: discord = \"USER ID\"");
+                        return Outcome::Permanent { reason };
+                    };
+                    self.to_person(grant, org, account).await
+                }
+                Destination::Channel(channel) => {
+                    let said = look::grant(grant, None, runbook_of(grant, org));
+                    outcome(self.to_channel(channel, &said, grant).await)
+                }
+                to => Outcome::Permanent { reason: format!("{to} is not reached by Discord") },
+            }
+        })
+    }
+}
+
+fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
+    match grant.content {
+        Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
+        Content::Post { .. } => (Urgency::Other, OTHER_PATIENCE),
+    }
+}
+
+fn runbook_of<'o>(grant: &Grant, org: &'o Org) -> Option<&'o str> {
+    match &grant.content {
+        Content::Page(page) => look::runbook(org, page.service.as_str()),
+        _ => None,
+    }
+}
+
+/// The channel of the team whose service a page is about, else that of the operators.
+fn team_channel<'o>(grant: &Grant, org: &'o Org) -> Option<&'o ChannelRef> {
+    let team = match &grant.content {
+        Content::Page(page) => org.services.get(&page.service).and_then(|service| org.teams.get(&service.team)),
+        _ => None,
+    };
+    team.and_then(|team| team.channel.as_ref()).or(org.operators.channel.as_ref())
+}
+
+impl Discord {
+    async fn to_person(&self, grant: &Grant, org: &Org, account: &str) -> Outcome {
+        let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
+        let patience = urgency_of(grant).1;
+        let sent = match self.direct(account, patience).await {
+            Ok(channel) => self.post(&channel, &said, grant).await,
+            Err(error) => Err(error),
+        };
+        let error = match sent {
+            Ok(()) => return Outcome::Accepted,
+            Err(error) => error,
+        };
+        if error.code() == Some(UNKNOWN_CHANNEL) {
+            self.forget_direct(account);
+        }
+        // Closed direct messages, or an account that shares no guild: where the team reads, somebody sees it.
+        let closed = error.code() == Some(DIRECT_CLOSED) || matches!(error.refused(), Some(400 | 403 | 404));
+        let Some(channel) = team_channel(grant, org).filter(|_| closed && matches!(grant.content, Content::Page(_)))
+        else {
+            return outcome(Err(error.into()));
+        };
+        match self.to_channel(channel, &said, grant).await {
+            Ok(()) => Outcome::Accepted,
+            Err(NoPlace::Unknown(reason)) => Outcome::Permanent { reason: format!("{error}; {reason}") },
+            Err(other) => outcome(Err(other)),
+        }
+    }
+
+    async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
+        if let Some(chat) = channel.chat.as_ref().filter(|chat| *chat != "discord") {
+            return Err(NoPlace::Unknown(format!("channel {channel} is on {chat}, which is not connected")));
+        }
+        let id = self.channel_id(&channel.name, urgency_of(grant).1).await?;
+        let sent = self.post(&id, said, grant).await;
+        if sent.as_ref().err().and_then(CallError::code) == Some(UNKNOWN_CHANNEL) {
+            // Deleted, perhaps made anew under the same name: the next try looks.
+            self.with_known(super::place::Known::forget_channels);
+        }
+        Ok(sent?)
+    }
+
+    /// Posts one message; what Discord calls malformed is said again in plain text.
+    async fn post(&self, channel: &str, said: &Said, grant: &Grant) -> Result<(), CallError> {
+        let nonce = grant.id.to_string();
+        match self.post_once(channel, said, grant, &nonce).await {
+            Err(CallError::Refused { status: 400, code, .. }) if code != DIRECT_CLOSED => {
+                let bare = Said { content: short(&said.content), ..said.bare() };
+                self.post_once(channel, &bare, grant, &nonce).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn post_once(&self, channel: &str, said: &Said, grant: &Grant, nonce: &str) -> Result<(), CallError> {
+        let (urgency, patience) = urgency_of(grant);
+        let call = Call::new("POST /channels/{}/messages", format!("/channels/{channel}/messages"), channel);
+        let call = call.body(said.message(nonce)).urgency(urgency, patience);
+        self.rest.call(&call).await.map(drop)
+    }
+}
+
+/// The first lines that surely fit.
+fn short(content: &str) -> String {
+    content.chars().take(plain::CONTENT_MAX / 2).collect()
+}
+
+/// What a failed call means for a delivery.
+fn outcome(sent: Result<(), NoPlace>) -> Outcome {
+    let error = match sent {
+        Ok(()) => return Outcome::Accepted,
+        Err(NoPlace::Unknown(reason)) => return Outcome::Permanent { reason },
+        Err(NoPlace::Call(error)) => error,
+    };
+    let reason = error.to_string();
+    match error {
+        CallError::Busy { after } => {
+            let after = Span(i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+            Outcome::Later { reason, after }
+        }
+        CallError::NoAnswer { unknown, .. } => Outcome::Retryable { reason, after: None, unknown },
+        CallError::Failing { .. } => Outcome::Retryable { reason, after: None, unknown: true },
+        // While Discord recovers it forbids and forgets what is allowed and there; only its own numbers are final.
+        CallError::Refused { status: 403 | 404, code: 0, .. } => {
+            Outcome::Retryable { reason, after: None, unknown: false }
+        }
+        CallError::Refused { status: 401, .. } => {
+            Outcome::Permanent { reason: "Discord does not know the token; check OPSBELL_DISCORD_TOKEN".to_owned() }
+        }
+        CallError::Refused { .. } => Outcome::Permanent { reason },
+    }
+}

@@ -1,0 +1,14 @@
+//! Discord end to end: the real binary against a fake Discord (REST and gateway) that keeps a ledger of its own of what
+//! people would have seen. `page` is the way of a page and its buttons, `failure` the ways in which all this fails.
+#![cfg(feature = "cli")]
+
+mod support;
+
+#[path = "discord/failure.rs"]
+mod failure;
+#[path = "discord/limits.rs"]
+mod limits;
+#[path = "discord/page.rs"]
+mod page;
+#[path = "discord/stage.rs"]
+mod stage;
