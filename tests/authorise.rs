@@ -20,6 +20,7 @@ use support_paging::{START, input, press, say, sent, signal, small};
 const READ: &[&str] = &[
     "alert list",
     "alert show",
+    "alert silences",
     "help",
     "incident list",
     "incident pages",
@@ -41,6 +42,8 @@ const OWN: &[&str] = &["contact list", "contact test"];
 const DECLARE: &[&str] = &["incident declare", "incident invite", "page"];
 const RESPOND: &[&str] = &[
     "ack",
+    "alert silence",
+    "alert unsilence",
     "incident ack",
     "incident ack-all",
     "incident close",
@@ -65,6 +68,7 @@ const RESPOND: &[&str] = &[
     "problem root-cause",
     "problem workaround",
     "resolve",
+    "service maintenance",
     "snooze",
 ];
 
@@ -104,10 +108,12 @@ fn core() -> Core {
 }
 
 fn call(spec: &CommandSpec) -> Call {
-    // Severity is said in one of two ways.
-    let said = spec.options.iter().filter(|option| !matches!(option.name.as_str(), "impact" | "urgency"));
+    // What is said in one of two ways is said in one; a preview changes nothing.
+    let other = ["impact", "urgency", "matchers", "until", "preview", "end"];
+    let said = spec.options.iter().filter(|option| !other.contains(&option.name.as_str()));
     let options = said.map(|option| {
         let value = match option.kind {
+            OptionKind::Text if option.name == "silence" => "SIL-1",
             OptionKind::Text if spec.name == "help" => "status",
             OptionKind::Text => "some words",
             OptionKind::User | OptionKind::Target => "cas",

@@ -12,6 +12,7 @@ use crate::domain::org::{Org, Schedule, Summary, Target};
 use crate::domain::paging::Page;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::Problem;
+use crate::domain::silence;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
@@ -73,6 +74,8 @@ pub struct Facts {
     pub services_count: usize,
     /// Services to which nothing happened.
     pub services_calm: usize,
+    /// What is suppressed, and by how many silences, of all teams; empty where nothing is.
+    pub suppressed: String,
     /// The journal's last durable commit, `SEQ:HASH`; empty in a rehearsal.
     pub head: String,
 }
@@ -264,13 +267,15 @@ impl Facts {
             services_count: services.len(),
             services_calm: all.saturating_sub(services.len()),
             services: services.into_iter().take(SERVICES_MAX).collect(),
+            suppressed: silence::show::status(state, now).unwrap_or_default(),
             head: head.map(ToString::to_string).unwrap_or_default(),
         }
     }
 
-    /// Whether nothing is open, paged, resolved or waits to be published.
+    /// Whether nothing is open, paged, resolved, suppressed or waits to be published.
     pub fn nothing_to_say(&self) -> bool {
-        self.open_count == 0 && self.pages_count == 0 && self.resolved_count == 0 && self.waiting_count == 0
+        let counts = [self.open_count, self.pages_count, self.resolved_count, self.waiting_count];
+        counts.iter().all(|count| *count == 0) && self.suppressed.is_empty()
     }
 
     /// Nothing has happened.
@@ -324,6 +329,7 @@ impl Facts {
                 since: text("<t:0:f>"),
             }],
             waiting_count: 2,
+            suppressed: text("3 alerts suppressed by 1 silence: /alert list suppressed"),
             problems: vec![Known {
                 id: text("PRB-1"),
                 service: service.clone(),
