@@ -380,6 +380,9 @@ impl Engine {
         if self.alarms.ended(&delivery, &outcome, self.clock.now()) {
             return;
         }
+        if let Outcome::Permanent { reason } | Outcome::Retryable { reason, .. } = &outcome {
+            tracing::warn!(%delivery, %reason, "a message has not got through");
+        }
         self.core.ended(&delivery);
         self.count(&delivery, &outcome);
         let by = By::timer("lane");

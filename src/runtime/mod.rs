@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cli")]
 mod alarm;
+#[cfg(feature = "cli")]
 pub mod backup;
 pub mod clock;
 pub mod core;

@@ -79,6 +79,18 @@ fn dm_closed_the_page_goes_to_the_teams_channel_at_once() {
 }
 
 #[test]
+fn dm_closed_a_private_page_says_nothing_of_it_in_the_teams_channel() {
+    let stage = Stage::start();
+    stage.discord.close_direct(BAS);
+    let ops = stage.discord.channel("payments-ops");
+    let given = [("title", "a key leaked"), ("service", "payments-api"), ("severity", "sev1"), ("private", "yes")];
+    stage.discord.command(CLEO, ops, "incident declare", &given);
+    let page = stage.discord.wait_for_message("the page", |shown| shown.channel == ops && shown.notified == [BAS]);
+    assert!(page.body.to_string().contains("private incident"), "{}", page.body);
+    assert!(!page.body.to_string().contains("leaked"), "{}", page.body);
+}
+
+#[test]
 fn two_people_press_acknowledge_in_the_same_millisecond() {
     let mut stage = Stage::start();
     stage.discord.close_direct(BAS);

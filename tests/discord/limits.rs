@@ -169,8 +169,13 @@ fn a_storm_earns_no_429_and_a_critical_page_overtakes_it() {
     let wanted = usize::try_from(PEOPLE).expect("few") * 5 + 1;
     let all = stage.discord.seen.wait_until("all pages", |all| pages(all).len() >= wanted);
     let at = pages(&all).iter().position(|woken| *woken == BAS).expect("bas is paged");
-    assert!(at <= before + 12, "the critical page waits for no other but those under way: {before}, then {at}");
     assert!(before + 50 < wanted, "there were many to overtake");
+    // How many go out between the declaration and the look at `before` is the machine's affair; behind half of what
+    // was waiting then it would stand only if it queued up.
+    assert!(
+        at < before + (wanted - before) / 2,
+        "the critical page waits for those under way only: {before}, then {at}"
+    );
     assert!(stage.discord.requests.all().iter().all(|one| one.status != 429), "no 429 was earned");
     stage.discord.nothing_was_wrong();
 }

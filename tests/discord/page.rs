@@ -116,7 +116,7 @@ fn whoever_may_not_is_told_so_alone_and_nothing_happens() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let page = stage.page_of(BAS, "INC-1");
-    for (user, words) in [(DEWI, "needs a responder"), (STRANGER, "linked to no person")] {
+    for (user, words) in [(DEWI, "needs a responder"), (STRANGER, "is not a person of this organisation")] {
         let refused = stage.discord.press(user, &page, "Acknowledge");
         assert_eq!((refused.kind, &refused.data["flags"]), (4, &64.into()), "{refused:?}");
         assert!(refused.data["content"].as_str().unwrap().contains(words), "{refused:?}");
@@ -129,4 +129,30 @@ fn whoever_may_not_is_told_so_alone_and_nothing_happens() {
     assert!(listed.data["content"].as_str().unwrap().contains("INC-2"), "and read: {listed:?}");
     let acked = stage.discord.command(STRANGER, ops, "ack", &[("incident", "INC-2")]);
     assert!(acked.data["content"].as_str().unwrap().contains("linked to no person"), "{acked:?}");
+}
+
+#[test]
+fn a_private_incident_is_never_declared_by_a_form_that_would_forget_it() {
+    let stage = Stage::start();
+    let ops = stage.discord.channel("payments-ops");
+    let answer = stage.discord.command(BAS, ops, "incident declare", &[("private", "yes")]);
+    let said = answer.data["content"].as_str().unwrap_or_default();
+    assert_eq!(answer.kind, 4, "no form: {answer:?}");
+    assert!(said.contains("needs") && said.contains("What is wrong, in a few words"), "{answer:?}");
+    stage.discord.nothing_was_wrong();
+}
+
+#[test]
+fn a_stranger_who_comes_by_direct_message_reads_and_declares_nothing() {
+    let stage = Stage::start();
+    let ops = stage.discord.channel("payments-ops");
+    stage.discord.command(BAS, ops, "incident declare", &[("title", "cards fail"), ("service", "payments-api")]);
+    let direct = stage.discord.direct(STRANGER);
+    for (words, options) in [("incident list", &[][..]), ("incident declare", &[("title", "let me in")][..])] {
+        let answer = stage.discord.command(STRANGER, direct, words, options);
+        let said = answer.data["content"].as_str().unwrap_or_default();
+        assert!(said.contains("is not a person of this organisation"), "{answer:?}");
+        assert!(!said.contains("cards fail"), "{answer:?}");
+    }
+    stage.discord.nothing_was_wrong();
 }

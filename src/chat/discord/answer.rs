@@ -82,6 +82,10 @@ pub fn take(discord: &Arc<Discord>, interaction: Interaction) {
     let force = discord.force();
     let actor = match force.people.get(&user.id) {
         Some(person) => Actor::Person(person.clone()),
+        // Anybody can invite a public bot: a guest of another guild may nothing, not even read.
+        None if discord.elsewhere(interaction.guild_id.as_deref()) => {
+            Actor::Person(guest(&user.username, &user.id).as_str().into())
+        }
         None => Actor::Member(guest(&user.username, &user.id).into()),
     };
     let asked = Asked { discord: Arc::clone(discord), force, actor, interaction };
@@ -337,7 +341,9 @@ fn spoken(force: &Force, data: &super::wire::Data) -> (Words, Option<CommandSpec
 fn command(asked: Asked) {
     let (words, spec) = spoken(&asked.force, &asked.interaction.data);
     let run = spec.as_ref().map_or("", |spec| spec.run.as_str());
-    if run == "incident.declare" && !words.options.iter().any(|(name, _)| name == "title") {
+    // The form would lose what it does not ask for, and a private incident would be told to all.
+    let whole = ["title", "private", "impact", "urgency"];
+    if run == "incident.declare" && !words.options.iter().any(|(name, _)| whole.contains(&name.as_str())) {
         return form::ask_declare(asked, &words.options);
     }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();

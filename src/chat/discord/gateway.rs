@@ -105,7 +105,8 @@ pub async fn run(hears: &impl Hears) {
                 if failures >= 3 {
                     resume = None;
                 }
-                backoff(failures, hears.chance())
+                // Never at once: a server that takes the line and drops it would be asked without end.
+                backoff(failures.max(1), hears.chance())
             }
             End::Anew(why) => {
                 hears.lost(&why);

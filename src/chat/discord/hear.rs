@@ -132,6 +132,10 @@ impl Discord {
             return;
         }
         let Some(channel) = &message.channel_id else { return };
+        let own_guild = self.force().settings.guild.clone();
+        if own_guild.is_some() && message.guild_id.is_some() && own_guild != message.guild_id {
+            return;
+        }
         if self.with_known(|known| known.waits(message)) {
             return;
         }

@@ -126,7 +126,6 @@ impl Discord {
     pub fn replace(&self, settings: &Chat, org: Arc<Org>) {
         let force = Force::new(org, settings.clone());
         *self.force.write().unwrap_or_else(PoisonError::into_inner) = force;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).forget_channels();
     }
 
     fn force(&self) -> Force {

@@ -45,9 +45,9 @@ impl Known {
         waits
     }
 
-    /// Channels may have been made, renamed or deleted.
-    pub fn forget_channels(&mut self) {
-        self.channels = None;
+    /// A channel was deleted, perhaps made anew under the same name: the next post to it looks.
+    pub fn forget_channel(&mut self, name: &str) {
+        self.channels.iter_mut().for_each(|all| drop(all.remove(name)));
     }
 }
 
@@ -87,6 +87,17 @@ impl Discord {
         let found = all.get(name).cloned();
         self.with_known(|known| known.channels = Some(all));
         found.ok_or_else(|| no_channel(name))
+    }
+
+    /// Whether something comes from outside the organisation's guild. Without `guild` in the configuration the only
+    /// one that the bot is in is it; in several, none is. A direct message comes from nowhere.
+    pub(super) fn elsewhere(&self, guild: Option<&str>) -> bool {
+        let settings = self.force().settings;
+        match (&settings.guild, guild) {
+            (_, None) => true,
+            (Some(own), Some(guild)) => own != guild,
+            (None, Some(guild)) => self.with_known(|known| known.guilds.iter().any(|known| known != guild)),
+        }
     }
 
     /// What the configuration calls a channel, else its name in the guild, else its id.

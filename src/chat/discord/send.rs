@@ -9,8 +9,9 @@ use super::look::{self, Said};
 use super::place::NoPlace;
 use super::rest::{Call, CallError};
 use super::{Discord, plain};
-use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent};
 use crate::domain::desk::{Sender, Sending};
+use crate::domain::incident::private::masked;
 use crate::domain::org::Org;
 use crate::domain::time::Span;
 
@@ -68,6 +69,18 @@ fn team_channel<'o>(grant: &Grant, org: &'o Org) -> Option<&'o ChannelRef> {
     team.and_then(|team| team.channel.as_ref()).or(org.operators.channel.as_ref())
 }
 
+/// A page for one person as a team may read it: that somebody is needed, not why.
+fn others(grant: &Grant) -> Grant {
+    let content = match &grant.content {
+        Content::Page(page) => {
+            let reason = "its person cannot be reached by direct message".into();
+            Content::Page(PageContent { reason, ..masked(page.clone()) })
+        }
+        other => other.clone(),
+    };
+    Grant { content, ..grant.clone() }
+}
+
 impl Discord {
     async fn to_person(&self, grant: &Grant, org: &Org, account: &str) -> Outcome {
         let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
@@ -89,11 +102,25 @@ impl Discord {
         else {
             return outcome(Err(error.into()));
         };
-        match self.to_channel(channel, &said, grant).await {
+        // What was for one person is read by a team here, which may not see a private incident.
+        let (masked, said) = if self.is_private(grant).await {
+            let masked = others(grant);
+            let said = look::grant(&masked, account.parse().ok(), runbook_of(&masked, org));
+            (masked, said)
+        } else {
+            (grant.clone(), said)
+        };
+        match self.to_channel(channel, &said, &masked).await {
             Ok(()) => Outcome::Accepted,
             Err(NoPlace::Unknown(reason)) => Outcome::Permanent { reason: format!("{error}; {reason}") },
             Err(other) => outcome(Err(other)),
         }
+    }
+
+    /// Whether a message is about a private incident, or that cannot be told.
+    async fn is_private(&self, grant: &Grant) -> bool {
+        let Some(incident) = grant.incident else { return false };
+        self.look(move |view| view.state.meta.private.contains(&incident)).get().await.unwrap_or(true)
     }
 
     async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
@@ -104,7 +131,7 @@ impl Discord {
         let sent = self.post(&id, said, grant).await;
         if sent.as_ref().err().and_then(CallError::code) == Some(UNKNOWN_CHANNEL) {
             // Deleted, perhaps made anew under the same name: the next try looks.
-            self.with_known(super::place::Known::forget_channels);
+            self.with_known(|known| known.forget_channel(&channel.name));
         }
         Ok(sent?)
     }

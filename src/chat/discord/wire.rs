@@ -213,6 +213,9 @@ pub struct Message {
     /// Where it is.
     #[serde(default, deserialize_with = "maybe_id")]
     pub channel_id: Option<String>,
+    /// In which guild.
+    #[serde(default, deserialize_with = "maybe_id")]
+    pub guild_id: Option<String>,
     /// Who wrote it.
     #[serde(default)]
     pub author: User,

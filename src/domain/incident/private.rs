@@ -91,9 +91,14 @@ pub fn discreet(incident: &Incident, to: &Destination, content: Content) -> Opti
     match (to, content) {
         (_, content) if !incident.private => Some(content),
         (Destination::Person { .. }, content) => Some(content),
-        (_, Content::Page(page)) => Some(Content::Page(PageContent { title: CompactString::const_new(MASK), ..page })),
+        (_, Content::Page(page)) => Some(Content::Page(masked(page))),
         (_, _) => None,
     }
+}
+
+/// A page of a private incident as others may read it.
+pub fn masked(page: PageContent) -> PageContent {
+    PageContent { title: CompactString::const_new(MASK), known_error: None, ..page }
 }
 
 /// Tells a private incident's people, each in chat, what would else be posted in the team's channel.
