@@ -90,8 +90,11 @@ struct Bucket {
 /// What is known of Discord's limits.
 #[derive(Debug, Default)]
 pub struct Book {
-    /// By route: Discord's name of the bucket and its limit.
-    routes: BTreeMap<&'static str, (String, u32)>,
+    /// The limit that a route has told last, for where it has not been called yet.
+    limits: BTreeMap<&'static str, u32>,
+    /// By route and major id: Discord's name of the bucket. One route may be in different buckets in different places
+    /// (direct messages, a guild), and a call gives its place back where it took it.
+    names: BTreeMap<(&'static str, String), String>,
     /// By the bucket's name (else the route's) and the major id.
     buckets: BTreeMap<(String, String), Bucket>,
     /// Starts within the last second.
@@ -106,7 +109,7 @@ pub struct Book {
 
 impl Book {
     fn key(&self, route: &Route) -> (String, String) {
-        let name = self.routes.get(route.template).map_or(route.template, |(name, _)| name.as_str());
+        let name = self.names.get(&(route.template, route.major.clone())).map_or(route.template, String::as_str);
         (name.to_owned(), route.major.clone())
     }
 
@@ -138,10 +141,12 @@ impl Book {
         {
             return May::In((at + 1_000).saturating_sub(now).max(1));
         }
-        let limit = self.routes.get(route.template).map(|(_, limit)| *limit);
+        let limit = self.limits.get(route.template).copied();
         let key = self.key(route);
         if self.buckets.len() >= BUCKETS_MAX {
             self.buckets.retain(|_, bucket| bucket.under_way > 0 || bucket.reset_at > now);
+            let buckets = &self.buckets;
+            self.names.retain(|(_, major), name| buckets.contains_key(&(name.clone(), major.clone())));
         }
         let bucket = self.buckets.entry(key).or_default();
         if let (false, Some(limit)) = (bucket.known, limit) {
@@ -188,10 +193,15 @@ impl Book {
             bucket.under_way = bucket.under_way.saturating_sub(1);
         }
         if let (Some(name), Some(limit)) = (&told.bucket, told.limit) {
-            let renamed = self.routes.get(route.template).is_none_or(|(known, _)| known != name);
-            self.routes.insert(route.template, (name.clone(), limit.max(1)));
-            if renamed && let Some(bucket) = self.buckets.remove(&before) {
-                self.buckets.insert((name.clone(), route.major.clone()), bucket);
+            self.limits.insert(route.template, limit.max(1));
+            self.names.insert((route.template, route.major.clone()), name.clone());
+            if before.0 != *name
+                && let Some(bucket) = self.buckets.remove(&before)
+            {
+                // Another route may be in that bucket already: those under way count in both.
+                let under_way = bucket.under_way;
+                let shared = self.buckets.entry((name.clone(), route.major.clone()));
+                shared.and_modify(|known| known.under_way += under_way).or_insert(bucket);
             }
         }
         let key = self.key(route);
@@ -280,6 +290,23 @@ mod tests {
             assert_eq!(book.ask(200, &route("2"), Urgency::Page), May::Go);
         }
         assert!(matches!(book.ask(200, &route("2"), Urgency::Page), May::AfterAnother | May::In(_)));
+    }
+
+    #[test]
+    fn a_route_in_two_buckets_gives_each_place_back_where_it_was_taken() {
+        let mut book = Book::default();
+        let other = |told: Told| Told { bucket: Some("b2".to_owned()), ..told };
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
+        book.heard(0, &route("1"), &told(4, 10));
+        for n in 1..200_u64 {
+            let now = n * 1_000;
+            assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::Go, "{n}");
+            assert_eq!(book.ask(now, &route("2"), Urgency::Page), May::Go, "{n}");
+            // While the one is under way, the other names the same route's bucket otherwise.
+            book.heard(now, &route("2"), &other(told(4, 10)));
+            book.heard(now, &route("1"), &told(4, 10));
+        }
+        assert!(book.buckets.values().all(|bucket| bucket.under_way == 0), "{:?}", book.buckets);
     }
 
     #[test]
