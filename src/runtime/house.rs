@@ -129,14 +129,16 @@ impl Wiring {
     fn fits_discord(&self, config: &Config) -> Result<(), Vec<String>> {
         let told = config.chat.get("discord");
         let fits = match (&self.discord, told) {
-            (Some(discord), Some(settings)) => discord.fits(settings, config.secrets.chat.get("discord")),
+            (Some(discord), Some(settings)) => discord.fits(settings, config.secrets.chat.get("discord"), &config.org),
             (None, None) => true,
             _ => false,
         };
         if fits {
             return Ok(());
         }
-        Err(vec!["[chat.discord] came, went, or names another server or token: restart Opsbell to have it".to_owned()])
+        let what = "[chat.discord] came, went, or names another server or token, or the first [[text-alert]] came, for which \
+                    Discord has to be asked anew: restart Opsbell to have it";
+        Err(vec![what.to_owned()])
     }
 
     /// Where the watchdog is and how often it wants to hear; never in the demo, from which nothing leaves.

@@ -15,6 +15,12 @@ use crate::domain::actor::By;
 use crate::domain::alert::text::{Heard, SOURCE, hear};
 use crate::domain::id::RequestId;
 use crate::domain::input::{Input, InputKind, Place};
+use crate::domain::org::Org;
+
+/// Whether messages of others are read for alerts; Discord tells their words only to who asked for them at the start.
+pub(super) fn reads_text(org: &Org) -> bool {
+    org.integrations.values().any(|integration| integration.source == SOURCE)
+}
 
 /// The ears of Discord.
 pub struct Ears(Arc<Discord>);
@@ -55,8 +61,7 @@ impl Hears for Ears {
     }
 
     fn intents(&self) -> u64 {
-        let reads = self.0.force().org.integrations.values().any(|integration| integration.source == SOURCE);
-        if reads { INTENTS | MESSAGE_CONTENT } else { INTENTS }
+        if reads_text(&self.0.force().org) { INTENTS | MESSAGE_CONTENT } else { INTENTS }
     }
 
     fn ready(&self, ready: &Ready) {
@@ -146,11 +151,9 @@ impl Discord {
             message: Some(message.id.as_str().into()),
             ..Place::default()
         };
-        let authors: Vec<&str> = [Some(message.author.id.as_str()), message.webhook_id.as_deref()]
-            .into_iter()
-            .flatten()
-            .chain([message.author.username.as_str()])
-            .collect();
+        // By their ids: a webhook can call itself whatever it likes.
+        let authors: Vec<&str> =
+            [Some(message.author.id.as_str()), message.webhook_id.as_deref()].into_iter().flatten().collect();
         let (request, org) = (RequestId::from(message.id.as_str()), self.force().org);
         let heard = Heard { place: &place, authors: &authors, request: Some(&request), text: &message.text() };
         let mut inputs = hear(&org, &heard);
@@ -158,7 +161,7 @@ impl Discord {
             // Told twice (after a RESUME), it counts once.
             input.idempotency = Some(format!("discord-{}-{n}", message.id).into());
         }
-        self.submit_all(inputs);
+        self.submit_alerts(inputs);
     }
 
     /// Brings what stands in Discord to what we want.

@@ -22,13 +22,16 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use compact_str::CompactString;
+use tokio::sync::mpsc;
 
 use crate::catalog::{Chat, Secret};
 use crate::chat::Capabilities;
 use crate::domain::desk::Desk;
 use crate::domain::id::PersonId;
+use crate::domain::input::Input;
 use crate::domain::org::{Org, Role};
 
 pub use rest::{NoClient, base_of};
@@ -46,6 +49,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 
 /// Interactions that are remembered, so that one that is told twice is answered once.
 const SEEN_MAX: usize = 4_096;
+
+/// The first wait before alerts are given again to an engine that could not take them.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The wait before the connection is made anew after a fault of ours.
+const AFTER_A_FAULT: Duration = Duration::from_secs(5);
 
 /// The configuration in force.
 #[derive(Clone)]
@@ -74,6 +83,8 @@ pub struct Discord {
     seen: Mutex<Seen>,
     desk: OnceLock<Arc<dyn Desk>>,
     install: OnceLock<CompactString>,
+    /// Alerts on their way to the engine.
+    alerts: OnceLock<mpsc::Sender<Vec<Input>>>,
 }
 
 /// What was seen lately.
@@ -114,12 +125,14 @@ impl Discord {
             seen: Mutex::default(),
             desk: OnceLock::new(),
             install: OnceLock::new(),
+            alerts: OnceLock::new(),
         })
     }
 
     /// Whether settings can come into force without another connection.
-    pub fn fits(&self, settings: &Chat, token: Option<&Secret>) -> bool {
-        settings.api_base == self.api_base && token == Some(&self.token)
+    pub fn fits(&self, settings: &Chat, token: Option<&Secret>, org: &Org) -> bool {
+        let reads = !hear::reads_text(org) || hear::reads_text(&self.force().org);
+        reads && settings.api_base == self.api_base && token == Some(&self.token)
     }
 
     /// Puts another configuration in force.
@@ -135,10 +148,25 @@ impl Discord {
     /// Hears what happens there and tells the desk, for ever. `clock` and `install` (the data directory's name) are
     /// for what is rendered.
     pub async fn connect(self: Arc<Self>, desk: Arc<dyn Desk>, install: CompactString) {
-        if self.desk.set(desk).is_err() || self.install.set(install).is_err() {
+        let (alerts, queue) = mpsc::channel(ask::ALERTS_MAX);
+        if self.desk.set(Arc::clone(&desk)).is_err()
+            || self.install.set(install).is_err()
+            || self.alerts.set(alerts).is_err()
+        {
             return tracing::error!("Discord is connected already");
         }
-        gateway::run(&hear::Ears::new(self)).await;
+        tokio::spawn(ask::give_alerts(desk, queue, FIRST_WAIT));
+        // What strangers write is read there: a fault of ours must not end the buttons for good.
+        loop {
+            let ears = hear::Ears::new(Arc::clone(&self));
+            match tokio::spawn(async move { gateway::run(&ears).await }).await {
+                Err(fault) if fault.is_panic() => self.tell_operators(
+                    "The connection to Discord ended by a fault of Opsbell (see its log), and is made anew.".to_owned(),
+                ),
+                _ => return,
+            }
+            tokio::time::sleep(AFTER_A_FAULT).await;
+        }
     }
 
     fn install(&self) -> &str {
