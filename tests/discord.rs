@@ -10,5 +10,7 @@ mod failure;
 mod limits;
 #[path = "discord/page.rs"]
 mod page;
+#[path = "discord/room.rs"]
+mod room;
 #[path = "discord/stage.rs"]
 mod stage;

@@ -117,7 +117,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
 }
 
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
-    let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
+    // In an incident's own thread that one is meant.
+    let here = place.thread.as_ref().and_then(|_| draft.state.rooms().find(|incident| incident.is_room(place)));
+    let incidents = here.map_or_else(|| draft.state.meant_by(draft.person()), |incident| vec![incident.id]);
+    let meant = Meant { caller: draft.person().cloned(), incidents };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
     let needed = spec.permission.max(least(&command));
     for about in incidents_of(&command) {

@@ -424,6 +424,7 @@ pub(super) fn change(asked: Asked, coming: Coming<Answer>, incident: IncidentId,
     // Asked right behind the input, so that it shows what the input did.
     let card = asked.card(incident);
     let (me, open) = (asked.actor.to_string(), asked.interaction.in_guild());
+    let under = asked.interaction.message.as_ref().map(|message| message.id.clone());
     asked.answer(true, true, async move {
         let answer = coming.get().await;
         let reply = match answer {
@@ -439,7 +440,9 @@ pub(super) fn change(asked: Asked, coming: Coming<Answer>, incident: IncidentId,
         if button == Some(Button::Ack) && card.holder.as_ref().is_some_and(|holder| *holder != me) {
             return alone;
         }
-        Reaction::Change(Box::new(card.said(Some(&reply.text))))
+        let live = card.live.is_some() && card.live == under;
+        let said = if live { card.live_said(Some(&reply.text)) } else { card.said(Some(&reply.text)) };
+        Reaction::Change(Box::new(said))
     });
 }
 

@@ -74,6 +74,7 @@ impl Hears for Ears {
             }
         });
         self.0.refresh_channels();
+        self.0.reconcile.notify_one();
         let discord = Arc::clone(&self.0);
         tokio::spawn(async move { discord.reconcile().await });
     }

@@ -2,7 +2,7 @@
 //! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
 //!
 //! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
-//! what is seen, `button` what a button carries, `plain` inert text, `register` the commands, `place` names and ids.
+//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `plain` inert text, `register` the commands, `place` names and ids.
 
 mod answer;
 mod ask;
@@ -17,6 +17,7 @@ mod place;
 pub mod plain;
 pub mod register;
 mod rest;
+mod room;
 mod send;
 mod wire;
 
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use compact_str::CompactString;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::catalog::{Chat, Secret};
 use crate::chat::Capabilities;
@@ -83,6 +84,8 @@ pub struct Discord {
     seen: Mutex<Seen>,
     desk: OnceLock<Arc<dyn Desk>>,
     install: OnceLock<CompactString>,
+    /// What stands in Discord may not be what we want: look at all of it.
+    reconcile: tokio::sync::Notify,
     /// Alerts on their way to the engine.
     alerts: OnceLock<mpsc::Sender<Vec<Input>>>,
 }
@@ -125,6 +128,7 @@ impl Discord {
             seen: Mutex::default(),
             desk: OnceLock::new(),
             install: OnceLock::new(),
+            reconcile: tokio::sync::Notify::new(),
             alerts: OnceLock::new(),
         })
     }
@@ -145,9 +149,14 @@ impl Discord {
         self.force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Hears what happens there and tells the desk, for ever. `clock` and `install` (the data directory's name) are
-    /// for what is rendered.
-    pub async fn connect(self: Arc<Self>, desk: Arc<dyn Desk>, install: CompactString) {
+    /// Hears what happens there and tells the desk, for ever. `install` (the data directory's name) is for what is
+    /// rendered; `durable` tells the last durable commit.
+    pub async fn connect(
+        self: Arc<Self>,
+        desk: Arc<dyn Desk>,
+        install: CompactString,
+        durable: watch::Receiver<Option<u64>>,
+    ) {
         let (alerts, queue) = mpsc::channel(ask::ALERTS_MAX);
         if self.desk.set(Arc::clone(&desk)).is_err()
             || self.install.set(install).is_err()
@@ -155,7 +164,8 @@ impl Discord {
         {
             return tracing::error!("Discord is connected already");
         }
-        tokio::spawn(ask::give_alerts(desk, queue, FIRST_WAIT));
+        tokio::spawn(ask::give_alerts(Arc::clone(&desk), queue, FIRST_WAIT));
+        tokio::spawn(room::keep(Arc::clone(&self), desk, durable));
         // What strangers write is read there: a fault of ours must not end the buttons for good.
         loop {
             let ears = hear::Ears::new(Arc::clone(&self));

@@ -31,6 +31,8 @@ pub struct Known {
     channels: Option<BTreeMap<String, String>>,
     /// Messages that wait until the names of channels are known; others come behind them.
     waiting: Vec<Message>,
+    /// Live messages whose thread could not be made at once, by delivery.
+    pub begun: BTreeMap<String, String>,
     /// Direct messages by account.
     direct: BTreeMap<String, String>,
 }

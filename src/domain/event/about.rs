@@ -49,6 +49,7 @@ impl Event {
             | Self::IncidentUpdated { incident, .. }
             | Self::IncidentWarned { incident, .. }
             | Self::IncidentInvited { incident, .. }
+            | Self::RoomLost { incident, .. }
             | Self::ProblemProposed { incident, .. }
             | Self::ProblemLinked { incident, .. }
             | Self::EscalationStarted { incident, .. }

@@ -117,6 +117,8 @@ pub struct Index {
     pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
+    /// Incidents with a room.
+    pub(in crate::domain) rooms: BTreeSet<IncidentId>,
     /// Recent incidents by their kind.
     pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
     /// The unresolved problem of a kind.
@@ -308,6 +310,11 @@ impl State {
     /// The open incidents that somebody may see, oldest first.
     pub fn open_for<'s>(&'s self, org: &'s Org, actor: &'s Actor) -> impl Iterator<Item = &'s Incident> {
         self.all_open_incidents().filter(|incident| private::may_see(org, actor, incident))
+    }
+
+    /// Incidents with a room in chat, those that are resolved too.
+    pub fn rooms(&self) -> impl Iterator<Item = &Incident> {
+        self.index.rooms.iter().filter_map(|id| self.incidents.get(id)).map(|incident| &**incident)
     }
 
     /// The incidents a person can mean without saying an id: those that page them or that they work on; else the only
