@@ -11,6 +11,8 @@ mod life;
 mod night;
 #[path = "incidents/paging.rs"]
 mod paging;
+#[path = "incidents/room.rs"]
+mod room;
 #[path = "incidents/silences.rs"]
 mod silences;
 #[path = "incidents/together.rs"]

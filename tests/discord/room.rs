@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stage::{BAS, CLEO, Stage, steady};
+use crate::stage::{BAS, CLEO, DEWI, STRANGER, Stage, steady};
 use crate::support::discord::{Fault, Seen, Shown};
 
 /// The live message of an incident.
@@ -218,4 +218,35 @@ fn a_thread_that_could_not_be_started_at_once_is_started_from_the_same_message()
         .wait_for_message("the line", |shown| shown.channel == thread && shown.content.contains("acknowledged by bas"));
     let posts = stage.discord.messages_in(stage.discord.channel("payments-ops"));
     assert_eq!(posts.iter().filter(|shown| shown.content.contains("Opened <t:")).count(), 1);
+}
+
+#[test]
+fn a_pin_by_a_responder_notes_a_message_once_and_anybody_elses_notes_nothing() {
+    let mut stage = Stage::start();
+    stage.alert("replication lag 900s", "lag-1", "critical");
+    let thread = stage.discord.wait_for_thread(live(&stage, "INC-1").id);
+    stage.discord.requests.wait_until("the pin", |_| stage.discord.pinned(thread));
+    let said = stage.discord.write(CLEO, true, thread, "the replica *lost* its disk @everyone", json!([]));
+    let other = stage.discord.write(CLEO, true, thread, "me too", json!([]));
+    let elsewhere = stage.discord.write(CLEO, true, stage.discord.channel("general"), "lunch?", json!([]));
+    stage.discord.react(STRANGER, said, "📌");
+    stage.discord.react(DEWI, other, "📌");
+    stage.discord.react(BAS, other, "👍");
+    stage.discord.react(BAS, elsewhere, "📌");
+    stage.discord.react(crate::support::discord::BOT, other, "📌");
+    for _ in 0..2 {
+        stage.discord.react(BAS, said, "📌");
+        stage.discord.react(CLEO, said, "📌");
+    }
+    let done = format!("/messages/{said}/reactions/%E2%9C%85/@me");
+    stage.discord.requests.wait_until("the answer", |all| all.iter().any(|one| one.path.ends_with(&done)));
+    // Behind all of them in the engine's queue.
+    stage.discord.command(BAS, thread, "incident note", &[("text", "last")]);
+    let timeline = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
+    assert_eq!(timeline.matches("the replica *lost* its disk").count(), 1, "{timeline}");
+    assert!(timeline.contains("user204255221017214978: the replica"), "whose words they are: {timeline}");
+    for silent in ["me too", "lunch?"] {
+        assert!(!timeline.contains(silent), "{silent}: {timeline}");
+    }
+    stage.discord.nothing_was_wrong();
 }

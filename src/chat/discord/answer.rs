@@ -80,14 +80,7 @@ pub fn take(discord: &Arc<Discord>, interaction: Interaction) {
     let new = discord.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).first(&interaction.id);
     let Some(user) = interaction.who().filter(|user| new && !user.bot) else { return };
     let force = discord.force();
-    let actor = match force.people.get(&user.id) {
-        Some(person) => Actor::Person(person.clone()),
-        // Anybody can invite a public bot: a guest of another guild may nothing, not even read.
-        None if discord.elsewhere(interaction.guild_id.as_deref()) => {
-            Actor::Person(guest(&user.username, &user.id).as_str().into())
-        }
-        None => Actor::Member(guest(&user.username, &user.id).into()),
-    };
+    let actor = discord.actor(&force, user, interaction.guild_id.as_deref());
     let asked = Asked { discord: Arc::clone(discord), force, actor, interaction };
     match asked.interaction.kind {
         2 if asked.interaction.data.kind == 3 => form::on_message(asked),
@@ -100,13 +93,20 @@ pub fn take(discord: &Arc<Discord>, interaction: Interaction) {
 }
 
 /// What a member is called who is nobody of the organisation: the account's name, which is unique in Discord.
-fn guest(username: &str, id: &str) -> String {
+pub(super) fn guest(username: &str, id: &str) -> String {
     let name: String = username.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).collect();
     if name.is_empty() {
         format!("discord:{id}")
     } else {
         format!("discord:{}", name.chars().take(32).collect::<String>())
     }
+}
+
+/// The command of a meaning, by whatever name the organisation gives it.
+pub(super) fn words_of(force: &Force, run: &str, options: Vec<(&str, String)>) -> Words {
+    let spec = force.org.lexicon.commands.iter().find(|spec| spec.run == run);
+    let command = spec.map_or_else(|| run.replace('.', " ").into(), |spec| spec.name.clone());
+    Words { command, options: options.into_iter().map(|(name, value)| (name.into(), value)).collect() }
 }
 
 /// An interaction with who asks and the configuration it is answered by.
@@ -149,9 +149,7 @@ impl Asked {
 
     /// The command of a meaning, by whatever name the organisation gives it.
     pub(super) fn words(&self, run: &str, options: Vec<(&str, String)>) -> Words {
-        let spec = self.force.org.lexicon.commands.iter().find(|spec| spec.run == run);
-        let command = spec.map_or_else(|| run.replace('.', " ").into(), |spec| spec.name.clone());
-        Words { command, options: options.into_iter().map(|(name, value)| (name.into(), value)).collect() }
+        words_of(&self.force, run, options)
     }
 
     /// A look at an incident, for its message and buttons.

@@ -93,6 +93,10 @@ impl Hears for Ears {
                 Ok(message) => self.0.read_alert(&message),
                 Err(error) => tracing::debug!(%error, "a message cannot be read"),
             },
+            "MESSAGE_REACTION_ADD" => match serde_json::from_str(data) {
+                Ok(reaction) => self.0.reacted(reaction),
+                Err(error) => tracing::debug!(%error, "a reaction cannot be read"),
+            },
             "GUILD_CREATE" => match serde_json::from_str::<Guild>(data) {
                 Ok(guild) => self.0.learn(&guild),
                 Err(error) => tracing::debug!(%error, "a guild cannot be read"),

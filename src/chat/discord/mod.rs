@@ -13,6 +13,7 @@ mod hear;
 pub mod inspect;
 mod limit;
 mod look;
+mod pin;
 mod place;
 pub mod plain;
 pub mod register;

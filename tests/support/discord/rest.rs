@@ -162,7 +162,7 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
         }
         ("GET", ["guilds", _, "members", user]) => told(200, json!({"user": {"id": user}, "roles": []})),
         ("GET", ["guilds", guild, "roles"]) => {
-            told(200, json!([{"id": guild, "name": "@everyone", "permissions": "84992"}]))
+            told(200, json!([{"id": guild, "name": "@everyone", "permissions": "2252109051415616"}]))
         }
         ("GET", ["channels", channel]) => {
             match channel.parse().ok().and_then(|id: u64| world.channels.get(&id).map(|c| (id, c))) {
