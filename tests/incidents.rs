@@ -3,6 +3,8 @@
 
 mod support_paging;
 
+#[path = "incidents/connect.rs"]
+mod connect;
 #[path = "incidents/intake.rs"]
 mod intake;
 #[path = "incidents/life.rs"]

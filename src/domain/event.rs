@@ -8,6 +8,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
+use super::connect::{AccountLinked, AccountOffered};
 use super::id::{AlertId, DeliveryId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
@@ -106,6 +107,22 @@ pub enum Event {
         /// Its public name.
         token: CompactString,
     },
+
+    /// A code that links an account was shown to its owner.
+    #[serde(rename = "account.offered")]
+    AccountOffered(Box<AccountOffered>),
+    /// An account is a person's.
+    #[serde(rename = "account.linked")]
+    AccountLinked(Box<AccountLinked>),
+    /// A person has no linked account any more.
+    #[serde(rename = "account.unlinked")]
+    AccountUnlinked {
+        /// Who.
+        person: PersonId,
+    },
+    /// Somebody said a code that counts for nothing.
+    #[serde(rename = "account.code-refused")]
+    CodeRefused,
 
     /// An alert began to fire.
     #[serde(rename = "alert.opened")]

@@ -80,7 +80,7 @@ fn the_promised_words_are_there() {
     promised.extend(rest.into_iter().chain(["whoami", "help"]).map(str::to_owned));
     let silences = ["alert silence", "alert silences", "alert unsilence", "service maintenance"];
     promised.extend(silences.map(str::to_owned));
-    let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test";
+    let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test,connect,disconnect";
     promised.extend(more.split(',').map(str::to_owned));
     let subs = "list open show link root-cause workaround known-error resolve close";
     promised.extend(subs.split(' ').map(|sub| format!("problem {sub}")));

@@ -133,7 +133,7 @@ impl Asked {
         }
     }
 
-    fn input(&self, kind: InputKind) -> Input {
+    pub(super) fn input(&self, kind: InputKind) -> Input {
         let id = self.interaction.id.as_str();
         let mut by = By::new(self.actor.clone(), super::CAPABILITIES.chat);
         by.request = Some(id.into());
@@ -343,6 +343,9 @@ fn command(asked: Asked) {
     let whole = ["title", "private", "impact", "urgency"];
     if run == "incident.declare" && !words.options.iter().any(|(name, _)| whole.contains(&name.as_str())) {
         return form::ask_declare(asked, &words.options);
+    }
+    if run == "account.connect" && words.options.is_empty() {
+        return super::link::show_code(asked);
     }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);

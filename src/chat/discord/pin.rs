@@ -10,7 +10,7 @@ use super::limit::Urgency;
 use super::rest::{Call, CallError};
 use super::wire::{Member, Message, id, maybe_id};
 use super::{CAPABILITIES, Discord, Force};
-use crate::domain::actor::{Actor, By};
+use crate::domain::actor::By;
 use crate::domain::command::Call as Words;
 use crate::domain::id::IncidentId;
 use crate::domain::input::{Answer, Input, InputKind, Place};
@@ -115,17 +115,4 @@ fn note(force: &Force, incident: IncidentId, reaction: &Reaction, message: &Mess
     };
     let text = look::line(&format!("{}: {text}", message.author.username), NOTE_MAX).into_owned();
     super::answer::words_of(force, "incident.note", vec![("text", text), ("incident", incident.to_string())])
-}
-
-impl Discord {
-    /// Who an account is. Who is nobody of the organisation is a guest of the guild; one of another guild may nothing,
-    /// not even read: anybody can invite a public bot.
-    pub(super) fn actor(&self, force: &Force, user: &super::wire::User, guild: Option<&str>) -> Actor {
-        let guest = || super::answer::guest(&user.username, &user.id);
-        match force.people.get(&user.id) {
-            Some(person) => Actor::Person(person.clone()),
-            None if self.elsewhere(guild) => Actor::Person(guest().as_str().into()),
-            None => Actor::Member(guest().into()),
-        }
-    }
 }

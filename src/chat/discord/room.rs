@@ -19,6 +19,7 @@ use super::rest::{Call, CallError};
 use super::send::{UNKNOWN_CHANNEL, outcome, urgency_of};
 use super::wire::Channel;
 use super::{CAPABILITIES, Discord};
+use crate::domain::connect;
 use crate::domain::delivery::{ChannelRef, Grant, Outcome};
 use crate::domain::desk::{Desk, RecordList, RecordQuery, View};
 use crate::domain::id::{IncidentId, PersonId};
@@ -189,6 +190,7 @@ pub async fn keep(discord: Arc<Discord>, desk: Arc<dyn Desk>, mut durable: watch
         if durable.borrow_and_update().is_none() {
             return;
         }
+        discord.learn_links().await;
         let wanted = wanted(&discord, &*desk, &kept, first).await;
         all_well = wanted.is_some();
         first &= !all_well;
@@ -317,7 +319,8 @@ impl Discord {
 
     /// The account of a person.
     pub(super) fn account(&self, person: &PersonId) -> Option<String> {
-        self.force().org.people.get(person)?.discord.clone()
+        let force = self.force();
+        connect::account_of(&force.org, &force.links, person)
     }
 }
 

@@ -10,6 +10,7 @@ use super::place::NoPlace;
 use super::rest::{Call, CallError};
 use super::wire::Message;
 use super::{Discord, plain};
+use crate::domain::connect::{self, Links};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::incident::private::masked;
@@ -30,12 +31,22 @@ impl Sender for Discord {
         Box::pin(async move {
             match &grant.to {
                 Destination::Person { person, method: Method::Chat } => {
-                    let account = org.people.get(person).and_then(|person| person.discord.as_deref());
+                    let mut account = connect::account_of(org, &Links::new(), person);
+                    if account.is_none() && org.people.contains_key(person) {
+                        // Perhaps by /connect, even just now: the engine knows.
+                        let Some(links) = self.links().await else {
+                            let reason = "whose account is whose is not known yet".to_owned();
+                            return Outcome::Retryable { reason, after: None, unknown: false };
+                        };
+                        account = connect::account_of(org, &links, person);
+                    }
                     let Some(account) = account else {
-                        let reason = format!("{person} has no Discord account here; link it: discord = \"USER ID\"");
+                        let reason = format!(
+                            "{person} has no Discord account here; link it: /connect there, or discord = \"USER ID\""
+                        );
                         return Outcome::Permanent { reason };
                     };
-                    self.to_person(grant, org, account).await
+                    self.to_person(grant, org, &account).await
                 }
                 Destination::Channel(channel) if matches!(grant.content, Content::Room { .. }) => {
                     self.open_room(grant, channel).await

@@ -14,6 +14,10 @@ impl Event {
             | Self::RequestAnswered { .. }
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
+            | Self::AccountOffered(_)
+            | Self::AccountLinked(_)
+            | Self::AccountUnlinked { .. }
+            | Self::CodeRefused
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
             | Self::AlertSuppressed(_)

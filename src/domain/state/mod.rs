@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::connect::Accounts;
 use super::delivery::Delivery;
 use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
 use super::incident::{Incident, private};
@@ -80,6 +81,9 @@ pub struct Meta {
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
+    /// Discord accounts that were linked to people.
+    #[serde(default, skip_serializing_if = "Accounts::is_empty")]
+    pub accounts: Accounts,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
