@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "discord/connect.rs"]
+mod connect;
 #[path = "discord/failure.rs"]
 mod failure;
 #[path = "discord/limits.rs"]

@@ -462,7 +462,7 @@ fn revoke_token(draft: &mut Draft<'_>, which: &CompactString) -> Result<Reply, R
 fn whoami(draft: &Draft<'_>) -> String {
     if let Actor::Member(name) = draft.actor() {
         return format!(
-            "You are {name}, linked to no person of this organisation: you may read and declare.\nFor more, an administrator links your account to a [[person]]."
+            "You are {name}, linked to no person of this organisation: you may read and declare.\nFor more, link your account to your [[person]]: /connect"
         );
     }
     let Actor::Person(person) = draft.actor() else { return draft.actor().to_string() };
