@@ -16,3 +16,7 @@ mod page;
 mod room;
 #[path = "discord/stage.rs"]
 mod stage;
+#[path = "discord/story.rs"]
+mod story;
+#[path = "discord/texts.rs"]
+mod texts;

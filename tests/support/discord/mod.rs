@@ -175,6 +175,8 @@ pub struct World {
     refuse_resume: bool,
     next: u64,
     pins: BTreeSet<u64>,
+    /// Roles that members have in the guild.
+    roles: BTreeMap<u64, Vec<u64>>,
     /// Who wrote a message, where it was not the bot.
     authors: BTreeMap<u64, u64>,
 }
@@ -256,6 +258,7 @@ impl Discord {
             refuse_resume: false,
             next: 800_000_000_000_000_000,
             pins: BTreeSet::new(),
+            roles: BTreeMap::new(),
             authors: BTreeMap::new(),
         };
         for name in ["payments-ops", "platform-ops", "general"] {
@@ -371,6 +374,11 @@ impl Discord {
         lock(&self.world).pins.contains(&id)
     }
 
+    /// What roles a member has from now on.
+    pub fn give_roles(&self, user: u64, roles: &[u64]) {
+        lock(&self.world).roles.insert(user, roles.to_vec());
+    }
+
     /// The direct message with an account; made when there is none.
     pub fn direct(&self, user: u64) -> u64 {
         let mut world = lock(&self.world);
@@ -460,7 +468,8 @@ impl Discord {
         } else {
             body["guild_id"] = json!(GUILD.to_string());
             body["context"] = json!(0);
-            body["member"] = json!({"user": account, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
+            let roles: Vec<String> = world.roles.get(&user).into_iter().flatten().map(u64::to_string).collect();
+            body["member"] = json!({"user": account, "roles": roles, "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
                 "mute": false, "permissions": "0", "flags": 0});
         }
         if let Some(shown) = message {
