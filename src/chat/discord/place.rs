@@ -195,7 +195,7 @@ impl Discord {
             return Ok(id);
         }
         let call = Call::new("POST /users/@me/channels", "/users/@me/channels".into(), "");
-        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience);
+        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience).whose(account);
         let made = self.rest.call(&call).await?;
         let channel: Channel = serde_json::from_value(made)
             .map_err(|_| CallError::NoAnswer { reason: "Discord made no direct message".into(), unknown: false })?;
