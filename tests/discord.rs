@@ -8,6 +8,8 @@ mod support;
 mod connect;
 #[path = "discord/failure.rs"]
 mod failure;
+#[path = "discord/forms.rs"]
+mod forms;
 #[path = "discord/limits.rs"]
 mod limits;
 #[path = "discord/page.rs"]

@@ -344,10 +344,17 @@ fn command(asked: Asked) {
     if run == "incident.declare" && !words.options.iter().any(|(name, _)| whole.contains(&name.as_str())) {
         return form::ask_declare(asked, &words.options);
     }
+    // Nothing but which: what stands there is filled in by a form.
+    if let ("postmortem.edit", [(_, id)]) = (run, words.options.as_slice())
+        && let Ok(incident) = id.parse()
+    {
+        return super::review::ask(asked, incident);
+    }
     if run == "account.connect" && words.options.is_empty() {
         return super::link::show_code(asked);
     }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
+    let lists = matches!(run, "incident.list" | "status");
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);
     let coming = asked.call(words);
     let (discord, actor) = (Arc::clone(&asked.discord), asked.actor.clone());
@@ -365,6 +372,11 @@ fn command(asked: Asked) {
             if let (Ok(Some(card)), Some(last)) = (card.get().await, all.last_mut()) {
                 last.rows = card.said(None).rows;
             }
+        }
+        if let (true, Reaction::Say(all)) = (lists, &mut reaction)
+            && let Some(last) = all.last_mut()
+        {
+            last.rows = vec![super::look::declare_row(discord.install())];
         }
         reaction
     });
@@ -408,7 +420,7 @@ fn component(asked: Asked) {
         Act::Resolution => asked.words("incident.resolve", vec![("resolution", chosen.unwrap_or_default()), on]),
         Act::Snooze => asked.words("snooze", vec![("duration", chosen.unwrap_or_default()), on]),
         // Forms, and what declares, are not pressed.
-        Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note => return,
+        Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note | Act::Postmortem => return,
     };
     let coming = asked.call(words);
     change(asked, coming, incident, None);

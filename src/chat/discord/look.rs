@@ -159,6 +159,12 @@ fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: O
     Said { content: cut(content), embed: Some(embed), rows: rows.unwrap_or_default(), mention: account, private: false }
 }
 
+/// Declare.
+pub fn declare_row(install: &str) -> CreateActionRow {
+    let id = Mark::id(install, Act::AskDeclare, None);
+    CreateActionRow::Buttons(vec![CreateButton::new(id).label("Declare…").style(ButtonStyle::Danger)])
+}
+
 /// Acknowledge, Can't, Runbook.
 fn page_row(install: &str, incident: IncidentId, runbook: Option<&str>) -> CreateActionRow {
     let press = |button| Mark::id(install, Act::Press(button), Some(incident));

@@ -19,6 +19,7 @@ mod place;
 pub mod plain;
 pub mod register;
 mod rest;
+mod review;
 mod room;
 mod send;
 mod wire;

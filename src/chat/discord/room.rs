@@ -248,7 +248,7 @@ async fn wanted(
     Some(wanted)
 }
 
-async fn list(desk: &dyn Desk, query: RecordQuery) -> Option<Vec<Incident>> {
+pub(super) async fn list(desk: &dyn Desk, query: RecordQuery) -> Option<Vec<Incident>> {
     let (tell, told) = oneshot::channel();
     desk.list(
         query,
