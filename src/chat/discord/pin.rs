@@ -94,8 +94,14 @@ impl Discord {
         let idempotency = Some(format!("discord-pin-{message_id}").into());
         match self.submit(Input { by, idempotency, kind, closed: Vec::new() }).get().await {
             Ok(Answer { reply: Ok(_), .. }) => {}
-            Ok(Answer { reply: Err(refused), .. }) => return Ok(tracing::info!(%refused, "a pin was refused")),
-            Err(error) => return Ok(tracing::warn!(%error, "a pin was not taken")),
+            Ok(Answer { reply: Err(refused), .. }) => {
+                tracing::info!(%refused, "a pin was refused");
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a pin was not taken");
+                return Ok(());
+            }
         }
         let path = format!("{path}/reactions/{DONE}/@me");
         let call = Call::new("PUT /channels/{}/messages/{}/reactions/{}/@me", path, channel_id);

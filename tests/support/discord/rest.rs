@@ -295,7 +295,7 @@ fn start_thread(world: &mut World, channel: &str, message: &str, body: &Value) -
     let (Ok(channel), Ok(id)) = (channel.parse::<u64>(), message.parse::<u64>()) else {
         return error(404, 10_008, "Unknown Message");
     };
-    if !world.messages.get(&id).is_some_and(|shown| shown.channel == channel) {
+    if world.messages.get(&id).is_none_or(|shown| shown.channel != channel) {
         return error(404, 10_008, "Unknown Message");
     }
     if world.channels.contains_key(&id) {
