@@ -55,6 +55,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("problem.toml", include_str!("../../commands/problem.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
+    ("connect.toml", include_str!("../../commands/connect.toml")),
+    ("disconnect.toml", include_str!("../../commands/disconnect.toml")),
     ("whoami.toml", include_str!("../../commands/whoami.toml")),
     ("help.toml", include_str!("../../commands/help.toml")),
 ];

@@ -5,6 +5,7 @@ pub mod actor;
 pub mod alert;
 pub mod authorise;
 pub mod command;
+pub mod connect;
 pub mod contact;
 pub mod decide;
 pub mod delivery;

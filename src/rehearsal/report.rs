@@ -109,7 +109,7 @@ fn told(happening: &Happening, zone: Tz) -> String {
                     let (next, known) = (next.unwrap_or_default(), known.unwrap_or_default());
                     format!("page {}{repeat}: {}{next}{known}", shown(to), page.reason)
                 }
-                Content::Post { text } => format!("post {}{repeat}: {text}", shown(to)),
+                Content::Post { text } | Content::Room { text } => format!("post {}{repeat}: {text}", shown(to)),
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),
             }
         }

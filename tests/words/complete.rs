@@ -95,6 +95,8 @@ fn only_what_the_person_may_do() {
             "/problem",
             "/postmortem",
             "/status",
+            "/connect",
+            "/disconnect",
             "/whoami",
             "/help"
         ]

@@ -80,7 +80,7 @@ fn the_promised_words_are_there() {
     promised.extend(rest.into_iter().chain(["whoami", "help"]).map(str::to_owned));
     let silences = ["alert silence", "alert silences", "alert unsilence", "service maintenance"];
     promised.extend(silences.map(str::to_owned));
-    let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test";
+    let more = "incident ack-all,incident merge,incident link,incident invite,service show,service impact,service status,contact list,contact test,connect,disconnect";
     promised.extend(more.split(',').map(str::to_owned));
     let subs = "list open show link root-cause workaround known-error resolve close";
     promised.extend(subs.split(' ').map(|sub| format!("problem {sub}")));
@@ -174,7 +174,7 @@ choices = ["a b"]
     bad.toml:2: the summary of the command is not one line of 1 to 100 characters; shorten it
     bad.toml:3: `descriptoin` is not known here; it is called `summary` here
     bad.toml:4: `aliases` is not known here; it is called `synonyms` here
-    bad.toml:5: `incident.acknowledge` is nothing that can be run; known: incident.declare, incident.list, incident.show, incident.ack, incident.note, incident.update, incident.severity, incident.role, incident.escalate, incident.mitigate, incident.resolve, incident.reopen, incident.close, incident.ack-all, incident.merge, incident.link, incident.invite, service.show, service.impact, service.status, contact.list, contact.test, incident.timeline, incident.pages, incident.times, problem.open, problem.list, problem.show, problem.link, problem.root-cause, problem.workaround, problem.known-error, problem.resolve, problem.close, postmortem.show, postmortem.list, postmortem.edit, postmortem.publish, page, snooze, oncall.who, oncall.next, alert.list, alert.silence, alert.silences, alert.unsilence, service.maintenance, alert.show, status, whoami, help
+    bad.toml:5: `incident.acknowledge` is nothing that can be run; known: incident.declare, incident.list, incident.show, incident.ack, incident.note, incident.update, incident.severity, incident.role, incident.escalate, incident.mitigate, incident.resolve, incident.reopen, incident.close, incident.ack-all, incident.merge, incident.link, incident.invite, service.show, service.impact, service.status, account.connect, account.disconnect, contact.list, contact.test, incident.timeline, incident.pages, incident.times, problem.open, problem.list, problem.show, problem.link, problem.root-cause, problem.workaround, problem.known-error, problem.resolve, problem.close, postmortem.show, postmortem.list, postmortem.edit, postmortem.publish, page, snooze, oncall.who, oncall.next, alert.list, alert.silence, alert.silences, alert.unsilence, service.maintenance, alert.show, status, whoami, help
     bad.toml:6: `responder` is no permission; did you mean `respond`?
     bad.toml:7: `private` is not true or false; write private = true
     bad.toml:11: `incidnt` is no type; did you mean `incident`?

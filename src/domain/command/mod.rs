@@ -14,6 +14,7 @@ mod word;
 
 pub use meaning::typed;
 pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
+pub use value::account_number;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};

@@ -4,11 +4,12 @@ use compact_str::format_compact;
 
 use super::{escalate, page};
 use crate::domain::delivery::{
-    Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
+    Content, Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
 };
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IncidentId, PageId};
+use crate::domain::incident::room;
 use crate::domain::time::Timestamp;
 
 /// The longest reason that is kept, in bytes.
@@ -18,11 +19,17 @@ const REASON_MAX: usize = 300;
 pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
     let Some((incident, delivery)) = draft.state.owed_delivery(id) else { return };
     let delivery_id = id.clone();
-    if let Some(stale) = stale(draft, delivery, outcome) {
+    if let Some(stale) = stale(draft, incident, delivery, outcome) {
         return draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: stale });
     }
     match outcome {
-        Outcome::Accepted => draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident }),
+        Outcome::Accepted => {
+            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place: None });
+        }
+        Outcome::Placed(place) => {
+            let place = Some(place.clone());
+            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place });
+        }
         Outcome::Later { reason, after } => {
             let DeliveryStatus::Owed { attempts, unknown, .. } = delivery.status else { return };
             let Some(wait) = room_wait(draft.now.since(delivery.owed_at), *after) else {
@@ -65,14 +72,25 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
         }
         Outcome::Permanent { reason } => {
             draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: cut(reason) });
+            room::fall_back(draft, incident, delivery, &cut(reason));
             after_failure(draft, incident, delivery);
         }
     }
 }
 
 /// Why a line in a channel is not tried again: what it says is told by the record, and by then other lines say more.
-fn stale(draft: &Draft<'_>, delivery: &Delivery, outcome: &Outcome) -> Option<compact_str::CompactString> {
+fn stale(
+    draft: &Draft<'_>,
+    incident: Option<IncidentId>,
+    delivery: &Delivery,
+    outcome: &Outcome,
+) -> Option<compact_str::CompactString> {
     let (Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. }) = outcome else { return None };
+    let open = || incident.and_then(|id| draft.incident(id)).is_some_and(|incident| incident.state.open());
+    // A room shows how it stands now.
+    if matches!(delivery.content.as_deref(), Some(Content::Room { .. })) && open() {
+        return None;
+    }
     let old = draft.now.since(delivery.owed_at) > STALE_AFTER;
     (delivery.priority == Priority::Post && old).then(|| format_compact!("no longer news: {}", cut(reason)))
 }
