@@ -63,6 +63,7 @@ fn org(url: &str) -> Org {
         webhook: Some("pager".into()),
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Responder,
+        left: false,
         notify_high: None,
         notify_low: None,
     };

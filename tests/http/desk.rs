@@ -126,6 +126,7 @@ fn person(id: &str) -> (PersonId, Person) {
         webhook: None,
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Stakeholder,
+        left: false,
         notify_high: None,
         notify_low: None,
     };
@@ -153,7 +154,7 @@ fn text_alert(id: &str) -> (IntegrationId, Integration) {
 
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
-    (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook })
+    (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook, tier: 3 })
 }
 
 pub fn org() -> Org {

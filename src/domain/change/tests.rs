@@ -1,0 +1,1 @@
+//! Changes by themselves: canonical form, risk, periods.
