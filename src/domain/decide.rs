@@ -254,7 +254,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::ContactList => contact::list(draft),
         Command::ContactTest { method } => contact::test(draft, method),
         Command::IncidentShow { incident } => {
-            Ok(Reply::done(show::show(draft.any(incident)?, draft.state)).about(incident))
+            Ok(Reply::done(show::show(draft.any(incident)?, draft.state, draft.org)).about(incident))
         }
         Command::IncidentTimeline { incident } => Ok(Reply::done(show::timeline(draft.any(incident)?)).about(incident)),
         Command::IncidentPages { incident } => Ok(Reply::done(show::pages(draft.any(incident)?)).about(incident)),

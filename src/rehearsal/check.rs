@@ -347,8 +347,9 @@ fn words(content: &Content) -> String {
     match content {
         Content::Page(page) => {
             let mark = if page.unrouted { "[unrouted] " } else { "" };
+            let suspect = page.suspect.as_ref().map(|one| format!("\nChanged lately: {one}")).unwrap_or_default();
             let known = page.known_error.as_ref().map(|known| format!("\nKnown error {known}")).unwrap_or_default();
-            format!("{} {}: {mark}{}\n{}{known}", page.severity, page.service, page.title, page.reason)
+            format!("{} {}: {mark}{}\n{}{known}{suspect}", page.severity, page.service, page.title, page.reason)
         }
         Content::Post { text } | Content::Notice { text } => text.clone(),
     }

@@ -77,7 +77,9 @@ impl Period {
                 }
             }
         }
-        merge(self.without_exceptions(found))
+        let mut found = merge(self.without_exceptions(found));
+        found.retain(|one| one.meets(window));
+        found
     }
 
     fn without_exceptions(&self, mut found: Vec<Window>) -> Vec<Window> {
