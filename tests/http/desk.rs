@@ -108,6 +108,13 @@ impl Desk for FakeDesk {
             RecordQuery::Problem(id) => {
                 RecordList::Problems(state.problems.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
             }
+            RecordQuery::Changes { below, limit } => {
+                let found = state.changes.values().rev().filter(|change| under(below, change.id.0));
+                RecordList::Changes(found.take(limit).map(|boxed| (**boxed).clone()).collect())
+            }
+            RecordQuery::Change(id) => {
+                RecordList::Changes(state.changes.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
+            }
             RecordQuery::Alert(id) => RecordList::Alerts(state.alert(id).cloned().into_iter().collect()),
         }));
     }

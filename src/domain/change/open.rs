@@ -332,7 +332,7 @@ pub fn emergency(
     if let Some(why) = why.or_else(|| (!seen).then(|| format_compact!("{authoriser} may not see {incident}"))) {
         let needs = show::approvers(draft.org, &content);
         let reject =
-            Reject::new(RejectCode::NotAllowed, format!("{authoriser} cannot answer for this emergency: {why}."))
+            Reject::new(RejectCode::BadValue, format!("{authoriser} cannot answer for this emergency: {why}."))
                 .hint(format!("Name one of those who could approve it: {needs}"));
         return Err(approve::refused(draft, "change emergency", trial.id, reject));
     }
