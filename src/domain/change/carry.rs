@@ -209,7 +209,7 @@ pub fn caused(draft: &mut Draft<'_>, incident: IncidentId, id: ChangeId) -> Resu
         .about(id));
     }
     let review_due = draft.now.after(draft.org.changes.review);
-    let revived = draft.state.changes.get(&id).is_none().then(|| Box::new(change.clone()));
+    let revived = (!draft.state.changes.contains_key(&id)).then(|| Box::new(change.clone()));
     step(draft, id, Step::Caused { incident, revived, review_due });
     let text = format!("{} caused {incident}: it failed.", change.headline());
     life::post(draft, change, text);

@@ -82,8 +82,7 @@ fn others(
         let until = Some(theirs.until);
         let (id, service) = (other.id, &other.content.service);
         let doing = if other.state == ChangeState::Implementing { "is being carried out" } else { "is planned" };
-        let near = touched.contains(&service)
-            || org.services.get(service).is_some() && touched_by(org, service, &content.service);
+        let near = touched.contains(&service) || touched_by(org, service, &content.service);
         if near && other.content.environment == content.environment {
             let on = if *service == content.service { "on it".to_owned() } else { format!("on {service}") };
             found.push(Conflict { why: format!("{id} {doing} {on}, {when}"), until, freeze: false });
