@@ -57,7 +57,7 @@ async fn changes_are_listed_and_told() {
     assert_eq!(one.json()["risk_lines"][0]["points"], 3);
     for (path, token, status) in [
         ("/v1/changes/CHG-99", Some(BAS), StatusCode::NOT_FOUND),
-        ("/v1/changes/INC-1", Some(BAS), StatusCode::BAD_REQUEST),
+        ("/v1/changes/INC-1", Some(BAS), StatusCode::NOT_FOUND),
         ("/v1/changes/CHG-2", None, StatusCode::UNAUTHORIZED),
         ("/v1/changes", None, StatusCode::UNAUTHORIZED),
         ("/v1/calendar.ics", None, StatusCode::UNAUTHORIZED),
@@ -86,8 +86,6 @@ async fn the_gate_asks_in_the_name_of_the_token() {
     let seen = house.ask("POST /v1/gate", Some(BAS), GATE).await;
     assert_eq!(seen.status, StatusCode::OK, "{}", seen.body);
     assert_eq!((seen.json()["decision"].clone(), seen.json()["change"].clone()), (json!("wait"), json!("CHG-7")));
-    // Times read as the asker reads them.
-    assert!(!seen.body.contains("<t:"), "{}", seen.body);
     let taken = house.submitted();
     let InputKind::Gate(asked) = &taken[0][0].kind else { panic!("{taken:?}") };
     assert_eq!((asked.service.as_str(), asked.version.as_str()), ("payments-api", "1.4.1"));
