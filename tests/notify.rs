@@ -43,6 +43,7 @@ fn page(to: Destination) -> Grant {
             reason: "on call for payments-primary, step 1 of payments".into(),
             next: Some(NextPaged { who: "cleo".into(), at: Timestamp(1_798_164_300_000) }),
             known_error: None,
+            suspect: None,
         }),
         attempt: 1,
         possible_repeat: false,
@@ -63,6 +64,7 @@ fn org(url: &str) -> Org {
         webhook: Some("pager".into()),
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Responder,
+        left: false,
         notify_high: None,
         notify_low: None,
     };

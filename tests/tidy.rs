@@ -282,7 +282,7 @@ fn every_key_of_the_configuration_is_described() {
     .map(|pattern| Regex::new(pattern).unwrap());
     let described = read("docs/config.md");
     let mut missing = BTreeSet::new();
-    for file in ["settings", "tables", "senders", "text_alert", "draft"] {
+    for file in ["settings", "tables", "senders", "text_alert", "changes", "draft"] {
         let text = read(format!("src/catalog/{file}.rs"));
         for pattern in &read_by {
             missing.extend(pattern.captures_iter(&text).map(|found| found[1].to_owned()));

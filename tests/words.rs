@@ -36,6 +36,7 @@ fn org() -> Org {
             webhook: None,
             zone: chrono_tz::Europe::Amsterdam,
             role: Role::Responder,
+            left: false,
             notify_high: None,
             notify_low: None,
         };
@@ -45,7 +46,7 @@ fn org() -> Org {
         org.teams.insert(id.into(), Team { id: id.into(), channel: None, escalation: id.into() });
     }
     for (id, team) in [("payments-api", "payments"), ("booking", "payments"), ("ledger", "ledger")] {
-        let service = Service { id: id.into(), team: team.into(), depends_on: Vec::new(), runbook: None };
+        let service = Service { id: id.into(), team: team.into(), depends_on: Vec::new(), runbook: None, tier: 3 };
         org.services.insert(id.into(), service);
     }
     let schedule = Schedule { id: "primary".into(), zone: chrono_tz::UTC, rotations: Vec::new() };

@@ -12,7 +12,7 @@ macro_rules! files {
 
 /// The example's configuration files, by their path in the directory.
 pub fn example() -> BTreeMap<PathBuf, String> {
-    files!["opsbell.toml", "people.toml", "services.toml", "teams.toml"]
+    files!["changes.toml", "opsbell.toml", "people.toml", "services.toml", "teams.toml"]
         .into_iter()
         .map(|(name, text)| (PathBuf::from(name), text.to_owned()))
         .collect()

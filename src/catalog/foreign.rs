@@ -164,6 +164,15 @@ pub fn example(table: &str, key: &str) -> &'static str {
         ("[mail]", "from") => "write from = \"opsbell@ej.example\"",
         ("[[summary]]", "cron") => "write cron = \"0 9 * * 1-5\"",
         ("[[summary]]", "channel") => "write channel = \"channel:ops\"",
+        ("[[approval]]", "approvers") => "write approvers = [\"team:payments\", \"role:admin\"]",
+        ("[[freeze]]" | "[[change-window]]", "from") => "write from = \"Fri 16:00\", \"22:00\" or \"2026-12-18T18:00\"",
+        ("[[freeze]]" | "[[change-window]]", "until") => {
+            "write until = \"Mon 08:00\", \"06:00\" or \"2027-01-04T06:00\""
+        }
+        ("[[change-window]]", "services") => "write services = [\"payments-api\"]: what is changed in this window only",
+        ("[[change-model]]", "summary") => "write summary = \"Restart a service\"",
+        ("[[change-model]]", "plan") => "write plan = \"how it is done\"",
+        ("[[change-model]]", "rollback") => "write rollback = \"how it is taken back\"",
         (_, "id") => "write id = \"a-short-name\"",
         _ => "",
     }

@@ -11,7 +11,8 @@ use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{
-    Config, Loaded, Secrets, Server, check, foreign, senders, settings, tables, templates, text_alert, value, words,
+    Config, Loaded, Secrets, Server, changes, check, foreign, senders, settings, tables, templates, text_alert, value,
+    words,
 };
 use crate::domain::org::Org;
 
@@ -87,6 +88,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
     check::whole(&mut draft, &main);
     templates::check(&mut draft);
+    changes::gone(&draft);
     if sink.is_full() {
         let message = "there are more findings than are kept; these are the first";
         sink.add_last(Finding::error(&main, message));
@@ -125,7 +127,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
 
 /// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
 type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
-const LISTS: [(&str, &str, Reader); 9] = [
+const LISTS: [(&str, &str, Reader); 13] = [
     ("team", "[[team]]", tables::team),
     ("person", "[[person]]", tables::person),
     ("schedule", "[[schedule]]", tables::schedule),
@@ -135,15 +137,20 @@ const LISTS: [(&str, &str, Reader); 9] = [
     ("text-alert", "[[text-alert]]", text_alert::text_alert),
     ("webhook", "[[webhook]]", senders::webhook),
     ("summary", "[[summary]]", senders::summary),
+    ("approval", "[[approval]]", changes::approval),
+    ("freeze", "[[freeze]]", changes::freeze),
+    ("change-window", "[[change-window]]", changes::change_window),
+    ("change-model", "[[change-model]]", changes::change_model),
 ];
 /// The tables of settings; `[defaults]` first, because others fall back on its zone.
-const SETTINGS: [(&str, &str, Reader); 6] = [
+const SETTINGS: [(&str, &str, Reader); 7] = [
     ("defaults", "[defaults]", settings::defaults),
     ("server", "[server]", settings::server),
     ("operators", "[operators]", settings::operators),
     ("mail", "[mail]", settings::mail),
     ("severity", "[severity]", settings::severities),
     ("chat", "[chat]", settings::chats),
+    ("change", "[change]", changes::change),
 ];
 
 fn file(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {

@@ -7,6 +7,7 @@ pub mod reload;
 pub mod secret;
 pub mod words;
 
+mod changes;
 mod check;
 mod draft;
 mod example;

@@ -40,6 +40,7 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let webhook = draft.refer(Kind::Webhook, "webhook", &mut table);
     let zone = table.parse("zone", value::zone);
     let role = table.parse("role", value::role);
+    let left = table.flag("left");
     let (high, low) = notify(draft, Some(id.as_deref().unwrap_or_default()), &mut table);
     table.done();
     if let Some(id) = id {
@@ -51,6 +52,7 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
             webhook: webhook.map(Into::into),
             zone: zone.unwrap_or(draft.org.defaults.zone),
             role: role.unwrap_or_default(),
+            left: left.unwrap_or(false),
             notify_high: high,
             notify_low: low,
         };
@@ -239,6 +241,7 @@ pub fn service(draft: &mut Draft<'_>, mut table: Table<'_>) {
     table.require("team");
     let team = draft.refer(Kind::Team, "team", &mut table);
     let depends_on = draft.refer_all(Kind::Service, "depends_on", &mut table).unwrap_or_default();
+    let tier = table.count("tier", 1..=4).unwrap_or(3);
     let runbook = draft.link("runbook", &mut table);
     table.done();
     if let Some(id) = id {
@@ -247,6 +250,7 @@ pub fn service(draft: &mut Draft<'_>, mut table: Table<'_>) {
             team: team.unwrap_or_default().into(),
             depends_on: depends_on.into_iter().map(Into::into).collect(),
             runbook,
+            tier: u8::try_from(tier).unwrap_or(3),
         };
         draft.org.services.insert(id.into(), service);
     }

@@ -17,7 +17,7 @@
 //! [[option]]                             # required ones first
 //! name = "duration"
 //! summary = "How long"
-//! type = "duration"                      # text user team service schedule target oncall incident alert problem severity duration choice number
+//! type = "duration"                      # text user team service schedule target oncall incident alert problem change severity duration choice number
 //! required = true
 //! choices = []                           # for `choice`
 //! rest = false                           # a text that takes the rest of the line without quotes
@@ -53,6 +53,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("service.toml", include_str!("../../commands/service.toml")),
     ("contact.toml", include_str!("../../commands/contact.toml")),
     ("problem.toml", include_str!("../../commands/problem.toml")),
+    ("change.toml", include_str!("../../commands/change.toml")),
+    ("freeze.toml", include_str!("../../commands/freeze.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("connect.toml", include_str!("../../commands/connect.toml")),

@@ -50,6 +50,10 @@ pub fn authorise_by(
         return Err(Reject::new(RejectCode::Unlinked, format!("{person} is not a person of this organisation."))
             .hint("An administrator can add a [[person]] to the configuration."));
     };
+    if known.left {
+        return Err(Reject::new(RejectCode::NotAllowed, format!("{person} has left this organisation."))
+            .hint("Nothing may be done in their name; an administrator can say otherwise in the configuration."));
+    }
     let may = match known.role.max(granted.unwrap_or(known.role)) {
         Role::Stakeholder => permission <= Permission::Declare,
         Role::Responder => permission <= Permission::Respond,

@@ -6,9 +6,11 @@ use compact_str::{CompactString, format_compact};
 use super::actor::Actor;
 use super::alert;
 use super::authorise::{authorise_by, word};
+use super::change;
 use super::command::spec::Permission;
 use super::command::{
-    Call, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, account_number, grammar, help, meaning,
+    Call, ChangeCommand, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, account_number, grammar, help,
+    meaning,
 };
 use super::connect;
 use super::contact;
@@ -78,6 +80,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         InputKind::WritePostmortem { incident, text, base } => {
             permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
             postmortem::life::write(draft, *incident, text, *base)
+        }
+        InputKind::Gate(asked) => {
+            permit(draft, Permission::Respond, "change gate", None)?;
+            change::gate::json(draft, asked)
         }
         InputKind::Wake(wakeup) => {
             wake(draft, *wakeup, None);
@@ -158,7 +164,8 @@ fn permit(
     };
     if permission > Permission::Read {
         let incident = about.filter(|id| draft.incident(*id).is_some());
-        draft.emit(Event::AttemptRefused { command: command.into(), permission: word(permission).into(), incident });
+        let (command, permission) = (command.into(), word(permission).into());
+        draft.emit(Event::AttemptRefused { command, permission, incident, record: None });
     }
     Err(refused)
 }
@@ -203,6 +210,8 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::IncidentMerge { incident, .. }
         | Command::IncidentLink { incident, .. }
         | Command::IncidentInvite { incident, .. }
+        | Command::IncidentLinkChange { incident, .. }
+        | Command::Change(ChangeCommand::Emergency { incident, .. })
         | Command::IncidentTimeline { incident }
         | Command::IncidentPages { incident }
         | Command::IncidentTimes { incident, .. }
@@ -224,6 +233,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::ContactList
         | Command::ContactTest { .. }
         | Command::IncidentList
+        | Command::Change(_)
         | Command::Problem(_)
         | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
@@ -263,7 +273,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::ContactList => contact::list(draft),
         Command::ContactTest { method } => contact::test(draft, method),
         Command::IncidentShow { incident } => {
-            Ok(Reply::done(show::show(draft.any(incident)?, draft.state)).about(incident))
+            Ok(Reply::done(show::show(draft.any(incident)?, draft.state, draft.org)).about(incident))
         }
         Command::IncidentTimeline { incident } => Ok(Reply::done(show::timeline(draft.any(incident)?)).about(incident)),
         Command::IncidentPages { incident } => Ok(Reply::done(show::pages(draft.any(incident)?)).about(incident)),
@@ -294,6 +304,10 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::IncidentTimes { incident, stated: Some((milestone, at, reason)) } => {
             incident::times::state(draft, incident, milestone, &at, &reason)
         }
+        Command::IncidentLinkChange { incident, kind, change } => {
+            incident::link::to_change(draft, incident, kind, change)
+        }
+        Command::Change(command) => change::run(draft, command),
         Command::Problem(command) => problem::run(draft, command),
         Command::Postmortem(command) => postmortem::run(draft, command),
         Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
@@ -406,6 +420,8 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
         WakeupKind::Silence(id) => silence::end::due(draft, id),
         WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
         WakeupKind::UpdateDue(id) => incident::remind::due(draft, id),
+        WakeupKind::Change(id) => change::due::due(draft, id),
+        WakeupKind::Freeze(id) => change::freeze::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

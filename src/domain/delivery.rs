@@ -174,6 +174,9 @@ pub struct PageContent {
     /// The known error that it is an instance of, with what helps: `PRB-1: restart the consumer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_error: Option<CompactString>,
+    /// What was changed lately and may have caused it, the likeliest: `CHG-1 ledger: raise the pool (it runs)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<CompactString>,
 }
 
 /// Who is paged next, and when.

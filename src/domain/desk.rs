@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::alert::Alert;
-use super::id::{AlertId, IncidentId, ProblemId};
+use super::change::Change;
+use super::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::input::{Answer, Input, Unavailable};
 use super::org::Org;
@@ -68,6 +69,15 @@ pub enum RecordQuery {
     },
     /// One problem.
     Problem(ProblemId),
+    /// Changes, open and over.
+    Changes {
+        /// Only numbers below this.
+        below: Option<u64>,
+        /// At most so many, up to 200.
+        limit: usize,
+    },
+    /// One change.
+    Change(ChangeId),
 }
 
 /// Records, newest first.
@@ -79,6 +89,8 @@ pub enum RecordList {
     Alerts(Vec<Alert>),
     /// Problems.
     Problems(Vec<Problem>),
+    /// Changes.
+    Changes(Vec<Change>),
 }
 
 /// The engine, as a face sees it.

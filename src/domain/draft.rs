@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use super::actor::{Actor, By};
+use super::change::Change;
 use super::delivery::{ChannelRef, Content, Destination, Priority};
 use super::event::{DeliveryOwed, Event};
-use super::id::{AlertId, DeliveryId, IncidentId, ProblemId};
+use super::id::{AlertId, ChangeId, DeliveryId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::incident::apply::Stamp;
 use super::incident::merge::{self, IncidentMerged};
@@ -192,6 +193,22 @@ impl<'a> Draft<'a> {
             })
         };
         self.state.problems.get(&id).map(|problem| &**problem).or_else(closed)
+    }
+
+    /// A change, open or closed.
+    pub fn change(&self, id: ChangeId) -> Option<&'a Change> {
+        let closed = || {
+            self.closed.iter().find_map(|closed| match closed {
+                Closed::Change(change) if change.id == id => Some(&**change),
+                _ => None,
+            })
+        };
+        self.state.changes.get(&id).map(|change| &**change).or_else(closed)
+    }
+
+    /// When, and by whom.
+    pub fn stamp(&self) -> Stamp<'a> {
+        Stamp { at: self.now, by: self.by }
     }
 
     fn unknown(&self, id: IncidentId) -> Reject {

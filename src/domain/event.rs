@@ -8,8 +8,9 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
+use super::change;
 use super::connect::{AccountLinked, AccountOffered};
-use super::id::{AlertId, DeliveryId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
+use super::id::{AlertId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
 use super::incident::merge::IncidentMerged;
@@ -90,6 +91,9 @@ pub enum Event {
         /// The record, if one was named.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         incident: Option<IncidentId>,
+        /// Another record, `CHG-7`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<CompactString>,
     },
     /// A personal token came into force.
     #[serde(rename = "token.added")]
@@ -354,6 +358,28 @@ pub enum Event {
         problem: ProblemId,
         /// What is known now.
         change: ProblemChange,
+    },
+
+    /// A change was asked for.
+    #[serde(rename = "change.opened")]
+    ChangeOpened(Box<change::ChangeOpened>),
+    /// It was edited; what was approved before is void.
+    #[serde(rename = "change.edited")]
+    ChangeEdited(Box<change::ChangeEdited>),
+    /// Somebody approved it.
+    #[serde(rename = "change.approved")]
+    ChangeApproved(Box<change::ChangeApproved>),
+    /// It went on.
+    #[serde(rename = "change.moved")]
+    ChangeMoved(Box<change::ChangeMoved>),
+    /// The line was stopped.
+    #[serde(rename = "freeze.started")]
+    FreezeStarted(Box<change::FreezeStarted>),
+    /// It runs again.
+    #[serde(rename = "freeze.ended")]
+    FreezeEnded {
+        /// Which.
+        freeze: FreezeId,
     },
 
     /// An escalation began (or began over); holds the resolved policy.

@@ -136,6 +136,18 @@ number!(
 );
 
 number!(
+    /// A change, `CHG-7`.
+    ChangeId,
+    "CHG-"
+);
+
+number!(
+    /// A freeze by word, `FRZ-7`.
+    FreezeId,
+    "FRZ-"
+);
+
+number!(
     /// A silence, `SIL-7`.
     SilenceId,
     "SIL-"

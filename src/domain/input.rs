@@ -4,9 +4,10 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::actor::By;
-use super::command::Call;
+use super::change::Change;
+use super::command::{Call, GateAsked};
 use super::delivery::Outcome;
-use super::id::{DeliveryId, IncidentId, IntegrationId, PageId, PersonId, SilenceId};
+use super::id::{ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, SilenceId};
 use super::incident::Incident;
 use super::problem::Problem;
 use super::signal::Signal;
@@ -67,6 +68,8 @@ pub enum Closed {
     Incident(Box<Incident>),
     /// A problem.
     Problem(Box<Problem>),
+    /// A change.
+    Change(Box<Change>),
 }
 
 impl From<Incident> for Closed {
@@ -78,6 +81,12 @@ impl From<Incident> for Closed {
 impl From<Problem> for Closed {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Change> for Closed {
+    fn from(change: Change) -> Self {
+        Self::Change(Box::new(change))
     }
 }
 
@@ -123,6 +132,8 @@ pub enum InputKind {
         /// The revision it was made from, if that matters to whoever wrote it.
         base: Option<u32>,
     },
+    /// A pipeline asks whether it may deploy; the answer is the verdict as JSON.
+    Gate(GateAsked),
     /// A moment has come.
     Wake(Wakeup),
     /// The moment of a summary has come; what it is told of the journal.
@@ -256,6 +267,10 @@ pub enum WakeupKind {
     Summary,
     /// An update is asked for.
     UpdateDue(IncidentId),
+    /// A change owes something, or an approval runs out.
+    Change(ChangeId),
+    /// A freeze ends.
+    Freeze(FreezeId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -268,6 +283,8 @@ impl std::fmt::Display for WakeupKind {
             Self::Silence(id) => write!(f, "the end of {id}"),
             Self::Summary => f.write_str("the next summary"),
             Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
+            Self::Change(id) => write!(f, "what {id} owes"),
+            Self::Freeze(id) => write!(f, "the end of {id}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod alert;
 pub mod authorise;
+pub mod change;
 pub mod command;
 pub mod connect;
 pub mod contact;

@@ -180,13 +180,16 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Fai
     let hex = secret.hex();
     let person = ask::peek(app, &app.strangers, app.http.limits.answer_timeout, move |view| {
         let token = view.state.tokens.values().find(|token| token.sha256 == hex)?;
-        Some((token.person.clone(), view.org.people.contains_key(&token.person)))
+        let here = view.org.people.get(&token.person).is_some_and(|person| !person.left);
+        Some((token.person.clone(), here))
     })
     .await?;
     match person {
         Some((person, true)) => Ok(Caller::Person(person)),
-        Some((person, false)) => Err(unauthorized("the person of this token is no longer in the configuration")
-            .hint(format!("put `{person}` back, or revoke the token"))),
+        Some((person, false)) => {
+            Err(unauthorized("the person of this token has left, or is no longer in the configuration")
+                .hint(format!("put `{person}` back, or revoke the token")))
+        }
         None => Err(unknown()),
     }
 }

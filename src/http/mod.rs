@@ -5,6 +5,7 @@
 mod ask;
 mod auth;
 mod body;
+mod changes;
 mod complete;
 mod document;
 mod envelope;
@@ -210,7 +211,10 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::oncall))
         .routes(routes!(read::journal))
         .routes(routes!(read::journal_head))
-        .routes(routes!(read::changes))
+        .routes(routes!(changes::changes))
+        .routes(routes!(changes::change))
+        .routes(routes!(changes::calendar))
+        .routes(routes!(changes::gate))
         .routes(routes!(records::problems))
         .routes(routes!(records::problem))
         .routes(routes!(records::postmortem, records::write_postmortem))

@@ -289,15 +289,6 @@ pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap
     Ok(shape::json(StatusCode::OK, &json!({"install": install, "seq": seq, "hash": hash})))
 }
 
-/// Changes; none are made by this release.
-#[utoipa::path(
-    get, path = "/v1/changes", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
-)]
-pub(crate) async fn changes(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    none_yet(&app, &uri, &headers).await
-}
-
 /// Requests; none are made by this release.
 #[utoipa::path(
     get, path = "/v1/requests", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),

@@ -2,6 +2,7 @@
 //! `tests/http/document.rs` reads each answer by its schema and compares, so that neither can change alone. Keys are
 //! always there, `null` where nothing is known; new ones may be added.
 
+mod change;
 mod review;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 
 /// RFC 3339 in UTC with milliseconds.

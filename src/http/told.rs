@@ -14,7 +14,7 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::event::{DeliveryOwed, Event};
-use crate::domain::id::{AlertId, IncidentId, PageId, PersonId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, PageId, PersonId, ProblemId};
 use crate::domain::incident::private;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
@@ -69,6 +69,7 @@ enum Record {
     Incident(IncidentId),
     Alert(AlertId),
     Problem(ProblemId),
+    Change(ChangeId),
 }
 
 /// Who listens to what.
@@ -160,8 +161,9 @@ fn records(event: &Value) -> impl Iterator<Item = Record> {
     let incident = text("incident").and_then(|id| id.parse().ok()).or_else(page);
     let alert = text("alert").and_then(|id| id.parse().ok());
     let problem = text("problem").and_then(|id| id.parse().ok());
+    let change = text("change").and_then(|id| id.parse().ok());
     let known = [incident.map(Record::Incident), alert.map(Record::Alert), problem.map(Record::Problem)];
-    known.into_iter().flatten()
+    known.into_iter().chain([change.map(Record::Change)]).flatten()
 }
 
 /// Adds what is owed; the same page by several methods is one event.
@@ -225,6 +227,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                     found.and_then(|alert| Some(view.org.services.get(&alert.service)?.team.clone()))
                 }
                 Record::Problem(id) => view.state.problems.get(&id).map(|problem| problem.team.clone()),
+                Record::Change(id) => view.state.changes.get(&id).map(|change| change.team.clone()),
             };
             match team {
                 Some(team) => drop(teams.insert(record, team)),
@@ -239,6 +242,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
             Record::Incident(id) => RecordQuery::Incident(id),
             Record::Alert(id) => RecordQuery::Alert(id),
             Record::Problem(id) => RecordQuery::Problem(id),
+            Record::Change(id) => RecordQuery::Change(id),
         };
         let team = match ask::list(app, query).await? {
             RecordList::Incidents(found) => found.first().map(|incident| incident.team.clone()),
@@ -246,6 +250,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                 found.first().and_then(|alert| Some(org.services.get(&alert.service)?.team.clone()))
             }
             RecordList::Problems(found) => found.first().map(|problem| problem.team.clone()),
+            RecordList::Changes(found) => found.first().map(|change| change.team.clone()),
         };
         if let Some(team) = team {
             teams.insert(record, team);
@@ -310,6 +315,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
                 Record::Incident(id) => id.to_string(),
                 Record::Alert(id) => id.to_string(),
                 Record::Problem(id) => id.to_string(),
+                Record::Change(id) => id.to_string(),
             };
             let data = json!({
                 "record": id,

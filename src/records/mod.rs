@@ -30,7 +30,8 @@ use store::{Fault, Store};
 pub use trouble::{NotTaken, Trouble};
 
 use crate::domain::alert::Alert;
-use crate::domain::id::{AlertId, IncidentId, ProblemId};
+use crate::domain::change::Change;
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::problem::Problem;
 use crate::domain::state::OpenRecords;
@@ -209,6 +210,16 @@ impl Records {
     /// A resolved alert. Sees all that was queued before.
     pub fn get_alert(&self, id: AlertId) -> Result<Option<Alert>, Trouble> {
         self.ask("load an alert", move |store| store.alert(id))
+    }
+
+    /// A change that is over. Sees all that was queued before.
+    pub fn get_change(&self, id: ChangeId) -> Result<Option<Change>, Trouble> {
+        self.ask("load a change", move |store| store.change(id))
+    }
+
+    /// Changes that are over with numbers below `below`, newest first, at most `limit` (and 1,000).
+    pub fn list_changes(&self, below: Option<u64>, limit: usize) -> Result<Vec<Change>, Trouble> {
+        self.ask("list changes", move |store| store.changes(below, limit.min(LIST_MAX)))
     }
 
     /// A closed problem. Sees all that was queued before.

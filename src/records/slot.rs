@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, DeliveryId, IncidentId, ProblemId, SilenceId};
+use crate::domain::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, ProblemId, SilenceId};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,14 @@ pub enum Slot {
     OpenProblem(ProblemId),
     /// A closed problem.
     ClosedProblem(ProblemId),
+    /// A change that State keeps.
+    OpenChange(ChangeId),
+    /// A change that is over.
+    ClosedChange(ChangeId),
+    /// The same in short, for a while.
+    Past(ChangeId),
+    /// A freeze.
+    Freeze(FreezeId),
     /// Of which kind an incident was.
     Recent(IncidentId),
     /// A postmortem that waits to be published.
@@ -41,6 +49,10 @@ pub(super) const OPEN_ALERTS: &[u8] = b"o/a/";
 pub(super) const CLOSED_ALERTS: &[u8] = b"c/a/";
 pub(super) const OPEN_PROBLEMS: &[u8] = b"o/p/";
 pub(super) const CLOSED_PROBLEMS: &[u8] = b"c/p/";
+pub(super) const OPEN_CHANGES: &[u8] = b"o/c/";
+pub(super) const CLOSED_CHANGES: &[u8] = b"c/c/";
+pub(super) const PAST: &[u8] = b"o/l/";
+pub(super) const FREEZES: &[u8] = b"f/";
 pub(super) const RECENT: &[u8] = b"o/k/";
 pub(super) const WAITING: &[u8] = b"o/w/";
 pub(super) const NOTICES: &[u8] = b"n/";
@@ -74,6 +86,10 @@ impl Slot {
             Self::ClosedAlert(id) => Place::Folio(CLOSED_ALERTS, id.0),
             Self::OpenProblem(id) => Place::Folio(OPEN_PROBLEMS, id.0),
             Self::ClosedProblem(id) => Place::Folio(CLOSED_PROBLEMS, id.0),
+            Self::OpenChange(id) => Place::Folio(OPEN_CHANGES, id.0),
+            Self::ClosedChange(id) => Place::Folio(CLOSED_CHANGES, id.0),
+            Self::Past(id) => Place::Folio(PAST, id.0),
+            Self::Freeze(id) => Place::Key(numbered(FREEZES, id.0)),
             Self::Recent(id) => Place::Folio(RECENT, id.0),
             Self::Waiting(id) => Place::Folio(WAITING, id.0),
             Self::Notice(id) => Place::Key([NOTICES, id.to_string().as_bytes()].concat()),
@@ -90,6 +106,7 @@ pub(super) fn closed(prefix: &[u8]) -> Option<&'static [u8]> {
     match prefix {
         OPEN_INCIDENTS => Some(CLOSED_INCIDENTS),
         OPEN_ALERTS => Some(CLOSED_ALERTS),
+        OPEN_CHANGES => Some(CLOSED_CHANGES),
         _ => None,
     }
 }

@@ -43,6 +43,15 @@ pub struct Counts {
     pub recent: usize,
     /// Postmortems that wait.
     pub waiting: usize,
+    /// Changes that are not over.
+    #[serde(default)]
+    pub changes: usize,
+    /// Freezes.
+    #[serde(default)]
+    pub freezes: usize,
+    /// Changes that are over, in short.
+    #[serde(default)]
+    pub past: usize,
 }
 
 /// One atomic step of the records.
@@ -79,6 +88,10 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(&mut scratch, state.answers.get(key))?),
             RecordKey::Problem(id) if dirty.closed_problems.contains_key(id) => {}
             RecordKey::Problem(id) => place(Slot::OpenProblem(*id), json(&mut scratch, state.problems.get(id))?),
+            RecordKey::Change(id) if dirty.closed_changes.contains_key(id) && !state.changes.contains_key(id) => {}
+            RecordKey::Change(id) => place(Slot::OpenChange(*id), json(&mut scratch, state.changes.get(id))?),
+            RecordKey::Past(id) => place(Slot::Past(*id), json(&mut scratch, state.past.get(id))?),
+            RecordKey::Freeze(id) => place(Slot::Freeze(*id), json(&mut scratch, state.freezes.get(id))?),
             RecordKey::Recent(id) => place(Slot::Recent(*id), json(&mut scratch, state.recent.get(id))?),
             RecordKey::Waiting(id) => {
                 place(Slot::Waiting(*id), json(&mut scratch, state.waiting_postmortems.get(id))?);
@@ -100,6 +113,10 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         place(Slot::OpenProblem(*id), None);
         place(Slot::ClosedProblem(*id), json(&mut scratch, Some(problem))?);
     }
+    for (id, change) in dirty.closed_changes.iter().filter(|(id, _)| !state.changes.contains_key(id)) {
+        place(Slot::OpenChange(*id), None);
+        place(Slot::ClosedChange(*id), json(&mut scratch, Some(change))?);
+    }
     let open = Counts {
         incidents: state.incidents.len(),
         alerts: state.alerts.len(),
@@ -110,6 +127,9 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         problems: state.problems.len(),
         recent: state.recent.len(),
         waiting: state.waiting_postmortems.len(),
+        changes: state.changes.len(),
+        freezes: state.freezes.len(),
+        past: state.past.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

@@ -14,8 +14,9 @@ use super::slot::{self, Place};
 use super::snapshot::{Applied, Counts, SCHEMA, Snapshot};
 use super::trouble::Trouble;
 use crate::domain::alert::Alert;
+use crate::domain::change::{Change, Freeze, Past};
 use crate::domain::delivery::Delivery;
-use crate::domain::id::{AlertId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
 use crate::domain::postmortem::Waiting;
@@ -207,6 +208,13 @@ impl Store {
         let id = |alert: &Alert| alert.id.0;
         self.each_numbered(slot::OPEN_ALERTS, beat, id, |alert| records.alerts.push(alert))?;
         self.each_numbered(slot::OPEN_PROBLEMS, beat, problem_id, |problem| records.problems.push(problem))?;
+        self.each_numbered(slot::OPEN_CHANGES, beat, change_id, |change| records.changes.push(change))?;
+        let id = |past: &Past| past.change.0;
+        self.each_numbered(slot::PAST, beat, id, |past| records.past.push(past))?;
+        self.each(slot::FREEZES, beat, |key, value| {
+            records.freezes.push(parse::<Freeze>(key, value)?);
+            Ok(())
+        })?;
         let id = |recent: &Recent| recent.incident.0;
         self.each_numbered(slot::RECENT, beat, id, |recent| records.recent.push(recent))?;
         let id = |waiting: &Waiting| waiting.incident.0;
@@ -237,6 +245,9 @@ impl Store {
             problems: records.problems.len(),
             recent: records.recent.len(),
             waiting: records.waiting.len(),
+            changes: records.changes.len(),
+            freezes: records.freezes.len(),
+            past: records.past.len(),
         };
         if found != applied.open {
             return Err(Fault::Broken(format!("{found:?} found where {:?} were written", applied.open)));
@@ -281,6 +292,14 @@ impl Store {
 
     pub(super) fn problems(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<Problem>> {
         self.newest_first(slot::CLOSED_PROBLEMS, below, limit, problem_id)
+    }
+
+    pub(super) fn change(&self, id: ChangeId) -> Outcome<Option<Change>> {
+        self.one(slot::CLOSED_CHANGES, id.0, change_id)
+    }
+
+    pub(super) fn changes(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<Change>> {
+        self.newest_first(slot::CLOSED_CHANGES, below, limit, change_id)
     }
 
     pub(super) fn alert(&self, id: AlertId) -> Outcome<Option<Alert>> {
@@ -328,6 +347,10 @@ impl Store {
         self.db.flush()?;
         Ok(())
     }
+}
+
+fn change_id(change: &Change) -> u64 {
+    change.id.0
 }
 
 fn problem_id(problem: &Problem) -> u64 {

@@ -3,11 +3,12 @@
 use chrono_tz::Tz;
 
 use super::run::{Miss, one_line};
-use super::story::{Expect, Field, ProblemField};
+use super::story::{ChangeField, Expect, Field, ProblemField};
 use super::times::clock;
 use super::world::{What, World};
+use crate::domain::change::{Change, ChangeState};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Method};
-use crate::domain::id::{IncidentId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId};
 use crate::domain::incident::{Incident, IncidentState, Severity};
 use crate::domain::org::{Org, Target};
 use crate::domain::paging::look;
@@ -70,6 +71,7 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
             check_incident(world, *incident, *state, *severity, fields)
         }
         Expect::Problem { problem, state, fields } => check_problem(world, *problem, *state, fields),
+        Expect::Change { change, state, fields } => check_change(world, *change, *state, fields),
         Expect::Later(what) => {
             Err(Miss::new(format!("a {what}"), format!("no answer: {what}s are not in this release")))
         }
@@ -219,6 +221,40 @@ fn check_problem(
     Err(Miss::new(wanted, format!("{}{}", problem.state, told(is))))
 }
 
+fn check_change(world: &World, id: ChangeId, state: ChangeState, fields: &[(ChangeField, String)]) -> Result<(), Miss> {
+    let told = |fields: Vec<(ChangeField, String)>| -> String {
+        fields.iter().map(|(field, value)| format!(" {}={}", field.as_str(), quoted(value))).collect()
+    };
+    let wanted = format!("change {id} {state}{}", told(fields.to_vec()));
+    let Some(change) = world.change(id) else {
+        let got = match world.state().meta.changes {
+            0 => "no change at all".to_owned(),
+            last => format!("changes up to CHG-{last}"),
+        };
+        return Err(Miss::new(wanted, got));
+    };
+    let is: Vec<_> = fields.iter().map(|(field, _)| (*field, change_says(change, *field))).collect();
+    if change.state == state && is == fields {
+        return Ok(());
+    }
+    Err(Miss::new(wanted, format!("{}{}", change.state, told(is))))
+}
+
+/// What a change says in a field; `none` where it says nothing.
+fn change_says(change: &Change, field: ChangeField) -> String {
+    let content = &change.content;
+    match field {
+        ChangeField::Title => content.title.to_string(),
+        ChangeField::Service => content.service.to_string(),
+        ChangeField::Environment => content.environment.to_string(),
+        ChangeField::Class => content.class.to_string(),
+        ChangeField::Risk => content.risk.to_string(),
+        ChangeField::Outcome => change.outcome.map_or_else(|| "none".to_owned(), |outcome| outcome.to_string()),
+        ChangeField::Approvals => change.standing().count().to_string(),
+        ChangeField::Implementer => content.implementer.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string),
+    }
+}
+
 /// What a problem says in a field; `none` where it says nothing.
 fn problem_says(problem: &Problem, field: ProblemField) -> String {
     let or_none = |text: &Option<_>| text.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
@@ -311,8 +347,9 @@ fn words(content: &Content) -> String {
     match content {
         Content::Page(page) => {
             let mark = if page.unrouted { "[unrouted] " } else { "" };
+            let suspect = page.suspect.as_ref().map(|one| format!("\nChanged lately: {one}")).unwrap_or_default();
             let known = page.known_error.as_ref().map(|known| format!("\nKnown error {known}")).unwrap_or_default();
-            format!("{} {}: {mark}{}\n{}{known}", page.severity, page.service, page.title, page.reason)
+            format!("{} {}: {mark}{}\n{}{known}{suspect}", page.severity, page.service, page.title, page.reason)
         }
         Content::Post { text } | Content::Room { text } | Content::Notice { text } => text.clone(),
     }

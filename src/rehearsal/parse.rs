@@ -5,7 +5,8 @@ use chrono::{Datelike, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::line::{Words, without_comment};
-use super::story::{AlertLine, Expect, Fault, Field, Line, ProblemField, Statement, Story, SyntaxError};
+use super::story::{AlertLine, ChangeField, Expect, Fault, Field, Line, ProblemField, Statement, Story, SyntaxError};
+use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
@@ -275,7 +276,7 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
     let what = need(words, "expect incident|page|no page|reply|post …")?;
     match what.as_str() {
         "incident" => expect_incident(words),
-        "change" => later(words, "change"),
+        "change" => expect_change(words),
         "problem" => expect_problem(words),
         "request" => later(words, "request"),
         "page" => {
@@ -337,6 +338,29 @@ fn expect_incident(words: &mut Words<'_>) -> Result<Expect, String> {
         }
     }
     Ok(Expect::Incident { incident, state, severity, fields })
+}
+
+fn expect_change(words: &mut Words<'_>) -> Result<Expect, String> {
+    const USAGE: &str = "expect change ID STATE [field=VALUE …]";
+    let word = need(words, USAGE)?;
+    let change =
+        word.parse().map_err(|_| format!("`{}` is not a change; write it like CHG-1; usage: {USAGE}", cut(&word)))?;
+    let word = need(words, USAGE)?;
+    let state = ChangeState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| unknown("state", &word, &ChangeState::ALL.map(ChangeState::as_str)))?;
+    let mut fields = Vec::new();
+    while let Some(word) = words.next()? {
+        let Some((name, value)) = word.split_once('=') else {
+            return Err(format!("`{}` cannot stand here; usage: {USAGE}", cut(&word)));
+        };
+        match ChangeField::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, field)) => fields.push((*field, value.to_owned())),
+            None => return Err(unknown("field", name, &ChangeField::ALL.map(|(known, _)| known))),
+        }
+    }
+    Ok(Expect::Change { change, state, fields })
 }
 
 fn expect_problem(words: &mut Words<'_>) -> Result<Expect, String> {

@@ -107,7 +107,9 @@ fn told(happening: &Happening, zone: Tz) -> String {
                     let next = next.map(|next| format!("; next {} <t:{}:t>", next.who, next.at.unix_secs()));
                     let known = page.known_error.as_ref().map(|known| format!("; known error {known}"));
                     let (next, known) = (next.unwrap_or_default(), known.unwrap_or_default());
-                    format!("page {}{repeat}: {}{next}{known}", shown(to), page.reason)
+                    let suspect =
+                        page.suspect.as_ref().map(|one| format!("; changed lately: {one}")).unwrap_or_default();
+                    format!("page {}{repeat}: {}{next}{known}{suspect}", shown(to), page.reason)
                 }
                 Content::Post { text } | Content::Room { text } => format!("post {}{repeat}: {text}", shown(to)),
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),

@@ -6,8 +6,9 @@ use std::fmt;
 
 use chrono_tz::Tz;
 
+use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
-use crate::domain::id::{IncidentId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::Button;
 use crate::domain::problem::ProblemState;
@@ -140,7 +141,16 @@ pub enum Expect {
         /// Further fields and what they should say.
         fields: Vec<(ProblemField, String)>,
     },
-    /// `expect change|request …`: understood, but not in this release.
+    /// `expect change ID STATE [field=VALUE …]`.
+    Change {
+        /// Which.
+        change: ChangeId,
+        /// Where it should stand.
+        state: ChangeState,
+        /// Further fields and what they should say.
+        fields: Vec<(ChangeField, String)>,
+    },
+    /// `expect request …`: understood, but not in this release.
     Later(&'static str),
     /// `expect page PERSON via METHOD`.
     Page {
@@ -172,6 +182,46 @@ pub enum Expect {
         /// The text.
         text: String,
     },
+}
+
+/// What else a story can ask of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeField {
+    /// Its title, whole.
+    Title,
+    /// Its service.
+    Service,
+    /// Its environment.
+    Environment,
+    /// Its class.
+    Class,
+    /// Its risk.
+    Risk,
+    /// How it ended.
+    Outcome,
+    /// How many approvals stand: of its content, not void.
+    Approvals,
+    /// Who carries it out.
+    Implementer,
+}
+
+impl ChangeField {
+    /// All fields with their words.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("title", Self::Title),
+        ("service", Self::Service),
+        ("environment", Self::Environment),
+        ("class", Self::Class),
+        ("risk", Self::Risk),
+        ("outcome", Self::Outcome),
+        ("approvals", Self::Approvals),
+        ("implementer", Self::Implementer),
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, field)| *field == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// What else a story can ask of a problem.

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::story::Fault;
 use crate::domain::actor::{Actor, By};
 use crate::domain::alert::text;
+use crate::domain::change::Change;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply};
 use crate::domain::org::{Integration, Org};
@@ -37,6 +38,7 @@ pub struct World {
     journal: Vec<Kept>,
     closed: BTreeMap<IncidentId, Incident>,
     closed_problems: BTreeMap<ProblemId, Problem>,
+    closed_changes: BTreeMap<ChangeId, Change>,
     faults: BTreeSet<Fault>,
     /// Sent, and never answered: what hangs while `hold` is on.
     hanging: bool,
@@ -116,6 +118,7 @@ impl World {
             journal: Vec::new(),
             closed: BTreeMap::new(),
             closed_problems: BTreeMap::new(),
+            closed_changes: BTreeMap::new(),
             faults: BTreeSet::new(),
             hanging: false,
             log: Vec::new(),
@@ -152,6 +155,11 @@ impl World {
     /// A problem, open or closed.
     pub fn problem(&self, id: ProblemId) -> Option<&Problem> {
         self.state().problems.get(&id).map(|problem| &**problem).or_else(|| self.closed_problems.get(&id))
+    }
+
+    /// A change, open or over.
+    pub fn change(&self, id: ChangeId) -> Option<&Change> {
+        self.state().changes.get(&id).map(|change| &**change).or_else(|| self.closed_changes.get(&id))
     }
 
     /// Goes forward to an instant: every moment on the way is taken at its own time, those due at the end as well.
@@ -210,7 +218,8 @@ impl World {
         let by = By::new(Actor::Person(person.clone()), STORY);
         // A story has few records, so all closed ones are at hand; production loads those that are named.
         let problems = self.closed_problems.values().cloned().map(Closed::from);
-        let closed = self.closed.values().cloned().map(Closed::from).chain(problems).collect();
+        let changes = self.closed_changes.values().cloned().map(Closed::from);
+        let closed = self.closed.values().cloned().map(Closed::from).chain(problems).chain(changes).collect();
         let reply = self.take(Input { by, idempotency: None, kind, closed });
         self.deliver();
         reply
@@ -315,6 +324,7 @@ impl World {
         let dirty = self.core.state_mut().take_dirty();
         self.closed.extend(dirty.closed_incidents);
         self.closed_problems.extend(dirty.closed_problems);
+        self.closed_changes.extend(dirty.closed_changes);
     }
 
     /// Sends whatever may start, and takes its receipts, until nothing may start any more.
@@ -431,6 +441,11 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
             ProblemChange::Resolved(_) => format!("{problem} resolved by {by}"),
             ProblemChange::Closed => format!("{problem} closed by {by}"),
         },
+        Event::ChangeOpened(opened) => format!("{} asked for by {by}: {}", opened.change, opened.content.title),
+        Event::ChangeEdited(edited) => format!("{} edited by {by}: {}", edited.change, edited.what),
+        Event::ChangeApproved(approved) => format!("{} approved by {by}", approved.change),
+        Event::FreezeStarted(started) => format!("{} begins: {}", started.freeze, started.reason),
+        Event::FreezeEnded { freeze } => format!("{freeze} is over"),
         Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),
         Event::EscalationStarted { incident, policy, reason, .. } => {
             format!("{incident} escalates by {}: {reason}", policy.id)

@@ -1,6 +1,8 @@
 //! The shelf: the engine's side of the records room. It gathers what is dirty with each batch and passes it on once
 //! that is durable, finds closed records, and has the records rebuilt when they fail. It never waits for sled.
 
+mod changes;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -10,11 +12,12 @@ use crossbeam_channel::{Sender, TrySendError, bounded};
 use super::handle::{Handle, Tell};
 use super::recover;
 use crate::domain::alert::Alert;
+use crate::domain::change::Change;
 use crate::domain::command::spec::{Lexicon, OptionKind};
 use crate::domain::command::{Call, grammar};
 use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{AlertId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Closed, Input, InputKind, Unavailable};
 use crate::domain::problem::Problem;
@@ -47,6 +50,7 @@ struct Gathered {
     incidents: BTreeMap<IncidentId, Incident>,
     alerts: BTreeMap<AlertId, Alert>,
     problems: BTreeMap<ProblemId, Problem>,
+    changes: BTreeMap<ChangeId, Change>,
 }
 
 enum Store {
@@ -130,8 +134,8 @@ impl Shelf {
         match snapshot(state, &dirty, "") {
             Ok(snapshot) => {
                 let (incidents, alerts) = (dirty.closed_incidents, dirty.closed_alerts);
-                let problems = dirty.closed_problems;
-                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts, problems });
+                let (problems, changes) = (dirty.closed_problems, dirty.closed_changes);
+                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts, problems, changes });
             }
             Err(error) => self.fail(seq, &format!("a record cannot be written: {error}")),
         }
@@ -312,6 +316,13 @@ impl Shelf {
                 let gathered = gathered.and_then(|gathered| gathered.problems.get(&id));
                 state.closed_problem_since(id).or(gathered).cloned().map(Closed::from)
             }
+            Named::Change(id) => {
+                if state.changes.contains_key(&id) || id.0 == 0 || id.0 > state.meta.changes {
+                    return AtHand::NotClosed;
+                }
+                let gathered = gathered.and_then(|gathered| gathered.changes.get(&id));
+                state.closed_change_since(id).or(gathered).cloned().map(Closed::from)
+            }
         };
         found.map_or(AtHand::Stored, AtHand::Closed)
     }
@@ -326,6 +337,9 @@ impl Shelf {
                 Event::ProblemChanged { problem, .. } => {
                     self.closings.push_back((commit.seq, Named::Problem(*problem)));
                 }
+                Event::ChangeMoved(moved) => {
+                    self.closings.push_back((commit.seq, Named::Change(moved.change)));
+                }
                 _ => {}
             }
         }
@@ -339,6 +353,7 @@ impl Shelf {
         let name = match closed {
             Closed::Incident(incident) => Named::Incident(incident.id),
             Closed::Problem(problem) => Named::Problem(problem.id),
+            Closed::Change(change) => Named::Change(change.id),
         };
         seq < self.closings_from || self.closings.iter().any(|(at, closed)| *at > seq && *closed == name)
     }
@@ -352,6 +367,7 @@ impl Shelf {
                 let found = match id {
                     Named::Incident(id) => records.get_incident(id).map(|found| found.map(Closed::from)),
                     Named::Problem(id) => records.get_problem(id).map(|found| found.map(Closed::from)),
+                    Named::Change(id) => records.get_change(id).map(|found| found.map(Closed::from)),
                 };
                 match found {
                     Ok(None) => {}
@@ -397,6 +413,10 @@ impl Shelf {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
                 })
+            }
+            RecordQuery::Change(id) => changes::one(state, self.gathered.as_ref(), records, id),
+            RecordQuery::Changes { below, limit } => {
+                changes::list(state, self.gathered.as_ref(), records, below, limit)
             }
             RecordQuery::Problem(id) => {
                 let gathered = self.gathered.as_ref().and_then(|gathered| gathered.problems.get(&id));
@@ -521,6 +541,8 @@ pub enum Named {
     Incident(IncidentId),
     /// A problem.
     Problem(ProblemId),
+    /// A change.
+    Change(ChangeId),
 }
 
 /// Where a named record is.
@@ -540,6 +562,7 @@ fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<Named> {
         let kind = |name: &str| spec.and_then(|spec| spec.options.iter().find(|o| o.name == name)).map(|o| o.kind);
         let values = call.options.iter().filter_map(|(name, value)| match kind(name)? {
             OptionKind::Incident => value.trim().parse().ok().map(Named::Incident),
+            OptionKind::Change => value.trim().parse().ok().map(Named::Change),
             OptionKind::Problem => value.trim().parse().ok().map(Named::Problem),
             _ => None,
         });

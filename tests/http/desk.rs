@@ -108,6 +108,13 @@ impl Desk for FakeDesk {
             RecordQuery::Problem(id) => {
                 RecordList::Problems(state.problems.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
             }
+            RecordQuery::Changes { below, limit } => {
+                let found = state.changes.values().rev().filter(|change| under(below, change.id.0));
+                RecordList::Changes(found.take(limit).map(|boxed| (**boxed).clone()).collect())
+            }
+            RecordQuery::Change(id) => {
+                RecordList::Changes(state.changes.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
+            }
             RecordQuery::Alert(id) => RecordList::Alerts(state.alert(id).cloned().into_iter().collect()),
         }));
     }
@@ -126,6 +133,7 @@ fn person(id: &str) -> (PersonId, Person) {
         webhook: None,
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Stakeholder,
+        left: false,
         notify_high: None,
         notify_low: None,
     };
@@ -153,7 +161,7 @@ fn text_alert(id: &str) -> (IntegrationId, Integration) {
 
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
-    (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook })
+    (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook, tier: 3 })
 }
 
 pub fn org() -> Org {

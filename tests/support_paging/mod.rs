@@ -36,6 +36,11 @@ pub fn small() -> Arc<Org> {
     built(&BTreeMap::from([(PathBuf::from("opsbell.toml"), text)]))
 }
 
+/// An organisation of one file.
+pub fn from_text(text: &str) -> Arc<Org> {
+    built(&BTreeMap::from([(PathBuf::from("opsbell.toml"), text.to_owned())]))
+}
+
 /// A person's envelope.
 pub fn person(name: &str) -> By {
     By::new(Actor::Person(name.into()), "api")

@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::Problem;
 use crate::domain::command::grammar;
-use crate::domain::command::meaning::{MEANINGS, meaning};
+use crate::domain::command::meaning::{meaning, meanings};
 use crate::domain::command::spec::{CommandSpec, Lexicon, OptionKind, OptionSpec, Permission};
 use crate::domain::reject::did_you_mean;
 
@@ -29,8 +29,8 @@ const COMMON: &[&str] = &["name", "summary", "synonyms"];
 const LEAF: &[&str] = &["run", "permission", "private", "examples", "option"];
 const OPTION: &[&str] = &["name", "summary", "type", "required", "choices", "rest", "synonyms"];
 const KINDS: &[&str] = &[
-    "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "problem", "severity",
-    "duration", "choice", "number",
+    "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "problem", "change",
+    "severity", "duration", "choice", "number",
 ];
 const PERMISSIONS: &[&str] = &["read", "declare", "respond", "administer"];
 
@@ -185,7 +185,7 @@ impl<'t> Reading<'t> {
     /// Whether the command fits what it runs.
     fn meaning(&mut self, table: &Table<'_, '_>, spec: &CommandSpec, run: &str, at: Range<usize>) {
         let Some(meaning) = meaning(run) else {
-            let hint = suggest(run, MEANINGS.iter().map(|meaning| meaning.run));
+            let hint = suggest(run, meanings().map(|meaning| meaning.run));
             return self.problem(at, format!("`{run}` is nothing that can be run"), hint);
         };
         if spec.permission < meaning.permission {

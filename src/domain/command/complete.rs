@@ -64,7 +64,7 @@ pub fn values(option: &OptionSpec, partial: &str, around: &Around<'_>) -> Vec<(S
     let plain = |name: &str, what: &str| (name.to_owned(), what.to_owned());
     let prefixed = |kind: &str, name: &str| (format!("{kind}:{name}"), kind.to_owned());
     let all: Vec<(String, String)> = match option.kind {
-        OptionKind::Text | OptionKind::Number | OptionKind::Problem => Vec::new(),
+        OptionKind::Text | OptionKind::Number | OptionKind::Problem | OptionKind::Change => Vec::new(),
         OptionKind::User => people().map(|name| plain(name, "person")).chain([plain("me", "whoever asks")]).collect(),
         OptionKind::Team => teams().map(|name| plain(name, "team")).collect(),
         OptionKind::Service => services().collect(),

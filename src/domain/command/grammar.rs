@@ -14,7 +14,7 @@ use super::Call;
 use super::help::usage;
 use super::spec::{CommandSpec, Lexicon, OptionKind, OptionSpec, Permission};
 use super::word::{Word, clean, next_word, option_name, quoted, raw_end, shown, skip_space};
-use crate::domain::id::{AlertId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 use crate::domain::time::Span;
 
@@ -368,6 +368,7 @@ fn looks_like(option: &OptionSpec, value: &str) -> bool {
         OptionKind::Incident => has_prefix(value, IncidentId::PREFIX) && value.parse::<IncidentId>().is_ok(),
         OptionKind::Alert => has_prefix(value, AlertId::PREFIX) && value.parse::<AlertId>().is_ok(),
         OptionKind::Problem => has_prefix(value, ProblemId::PREFIX) && value.parse::<ProblemId>().is_ok(),
+        OptionKind::Change => has_prefix(value, ChangeId::PREFIX) && value.parse::<ChangeId>().is_ok(),
         OptionKind::Severity | OptionKind::Choice => {
             let meant = option.meant(value);
             choices(option).any(|choice| choice.eq_ignore_ascii_case(meant))
@@ -384,7 +385,12 @@ fn has_prefix(value: &str, prefix: &str) -> bool {
 /// Whether a required option takes a bare number for itself.
 fn takes_digits(option: &OptionSpec, digits: &str) -> bool {
     match option.kind {
-        OptionKind::Text | OptionKind::Number | OptionKind::Incident | OptionKind::Alert | OptionKind::Problem => true,
+        OptionKind::Text
+        | OptionKind::Number
+        | OptionKind::Incident
+        | OptionKind::Alert
+        | OptionKind::Problem
+        | OptionKind::Change => true,
         OptionKind::Severity => crate::domain::incident::Severity::from_word(digits).is_some(),
         OptionKind::Choice => choices(option).any(|choice| choice == digits),
         _ => false,
@@ -398,6 +404,7 @@ fn takes_any(kind: OptionKind) -> bool {
         OptionKind::Incident
             | OptionKind::Alert
             | OptionKind::Problem
+            | OptionKind::Change
             | OptionKind::Severity
             | OptionKind::Choice
             | OptionKind::Duration

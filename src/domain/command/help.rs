@@ -66,6 +66,7 @@ fn placeholder(option: &OptionSpec) -> String {
         OptionKind::Incident => "INC-n".to_owned(),
         OptionKind::Alert => "ALR-n".to_owned(),
         OptionKind::Problem => "PRB-n".to_owned(),
+        OptionKind::Change => "CHG-n".to_owned(),
         OptionKind::Severity => "sev1|sev2|sev3|sev4".to_owned(),
         OptionKind::Duration => "30m".to_owned(),
         OptionKind::Choice => option.choices.join("|"),

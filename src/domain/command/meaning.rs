@@ -9,7 +9,7 @@ use super::value::{
     role, service, target, yes,
 };
 use super::word::{clean, shown};
-use super::{Call, silence};
+use super::{Call, change, silence};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
@@ -36,16 +36,26 @@ pub struct Takes {
     pub words: &'static [&'static str],
 }
 
-const fn needs(name: &'static str, kind: OptionKind) -> Takes {
+pub(super) const fn needs(name: &'static str, kind: OptionKind) -> Takes {
     Takes { name, kind, needed: true, words: &[] }
 }
 
-const fn may(name: &'static str, kind: OptionKind) -> Takes {
+pub(super) const fn may(name: &'static str, kind: OptionKind) -> Takes {
     Takes { name, kind, needed: false, words: &[] }
 }
 
+/// A meaning, in one line.
+pub(super) const fn meant(
+    run: &'static str,
+    permission: Permission,
+    takes: &'static [Takes],
+    build: fn(&Given<'_>) -> Result<Command, Reject>,
+) -> Meaning {
+    Meaning { run, permission, takes, build }
+}
+
 impl Takes {
-    const fn of(self, words: &'static [&'static str]) -> Self {
+    pub(super) const fn of(self, words: &'static [&'static str]) -> Self {
         Self { words, ..self }
     }
 }
@@ -61,7 +71,11 @@ const URGENCY: Takes = may("urgency", OptionKind::Choice).of(&["high", "medium",
 const OF: Takes = may("of", OptionKind::Oncall);
 
 /// Every meaning there is. A test proves that each has a command file, and each command file a meaning.
-pub const MEANINGS: &[Meaning] = &[
+pub fn meanings() -> impl Iterator<Item = &'static Meaning> + Clone {
+    MEANINGS.iter().chain(change::MEANINGS)
+}
+
+const MEANINGS: &[Meaning] = &[
     Meaning {
         run: "incident.declare",
         permission: Permission::Declare,
@@ -211,9 +225,13 @@ pub const MEANINGS: &[Meaning] = &[
             needs("kind", OptionKind::Choice).of(&["related", "caused-by", "duplicate-of"]),
             may("incident", OptionKind::Incident),
             may("to", OptionKind::Incident),
+            may("change", OptionKind::Change),
         ],
         build: |given| {
             let kind = given.needed_read("kind", link_kind)?;
+            if let Some(change) = given.read("change", change::change)? {
+                return Ok(Command::IncidentLinkChange { kind, change, incident: given.incident()? });
+            }
             // `INC-1 related INC-2`; where only one is said, it is the other one.
             Ok(match given.read("to", incident)? {
                 Some(to) => Command::IncidentLink { kind, to, incident: given.incident()? },
@@ -510,7 +528,7 @@ pub const MEANINGS: &[Meaning] = &[
 
 /// The meaning of that name.
 pub fn meaning(run: &str) -> Option<&'static Meaning> {
-    MEANINGS.iter().find(|meaning| meaning.run == run)
+    meanings().find(|meaning| meaning.run == run)
 }
 
 /// Looks every option up in the organisation. Errors: an unknown command or option, a value that is not of its type,

@@ -1,6 +1,7 @@
 //! Commands: the words are data (`commands/*.toml`, read by `catalog/`), their meaning is the typed `Command`.
 //! The text grammar, completion and help work on the data; deciding what a command does is the practices' work.
 
+pub mod change;
 pub mod complete;
 pub mod grammar;
 pub mod help;
@@ -12,6 +13,7 @@ pub mod typed;
 mod value;
 mod word;
 
+pub use change::{ChangeAsked, ChangeCommand, ChangeWhen, GateAsked};
 pub use meaning::typed;
 pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
 pub use value::account_number;

@@ -46,7 +46,7 @@ pub(super) fn maintenance(given: &Given<'_>) -> Result<Command, Reject> {
     })
 }
 
-fn ends(given: &Given<'_>) -> Result<Option<Ends>, Reject> {
+pub(super) fn ends(given: &Given<'_>) -> Result<Option<Ends>, Reject> {
     match (given.read("for", duration)?, given.text("until")?) {
         (Some(_), Some(_)) => {
             Err(Reject::new(RejectCode::BadValue, "for:… and until:… are both given").hint("say one of them"))

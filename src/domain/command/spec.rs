@@ -107,6 +107,8 @@ pub enum OptionKind {
     Alert,
     /// A problem.
     Problem,
+    /// A change.
+    Change,
     /// `sev1` to `sev4`.
     Severity,
     /// `30m`, `1h30m`.

@@ -1,9 +1,10 @@
 //! The typed command: what a person asks for once every option stands for something the organisation knows.
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
+use super::change::ChangeCommand;
 use crate::domain::connect::Links;
 use crate::domain::delivery::Method;
-use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
 use crate::domain::incident::assess::Assessed;
 use crate::domain::incident::link::LinkKind;
 use crate::domain::incident::times::Milestone;
@@ -183,6 +184,17 @@ pub enum Command {
         /// The time that is stated: which, when (as said), and why; `None`: show them.
         stated: Option<(Milestone, String, String)>,
     },
+    /// Link it to a change.
+    IncidentLinkChange {
+        /// Which.
+        incident: IncidentId,
+        /// How it belongs to the change.
+        kind: LinkKind,
+        /// The change.
+        change: ChangeId,
+    },
+    /// Something about changes, or freezes.
+    Change(ChangeCommand),
     /// Something about problems.
     Problem(ProblemCommand),
     /// Something about a postmortem.

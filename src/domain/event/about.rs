@@ -29,6 +29,12 @@ impl Event {
             | Self::SilenceReleased { .. }
             | Self::ProblemOpened(_)
             | Self::ProblemChanged { .. }
+            | Self::ChangeOpened(_)
+            | Self::ChangeEdited(_)
+            | Self::ChangeApproved(_)
+            | Self::ChangeMoved(_)
+            | Self::FreezeStarted(_)
+            | Self::FreezeEnded { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::apply::Stamp;
 use super::record::Incident;
+use crate::domain::change::{self, carry};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::IncidentId;
+use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
 
@@ -102,6 +103,30 @@ impl Incident {
             self.links.push(link);
         }
     }
+}
+
+/// `/incident link INC-1 caused-by CHG-7`: the change failed. Related only stands on the incident.
+pub fn to_change(draft: &mut Draft<'_>, id: IncidentId, kind: LinkKind, to: ChangeId) -> Result<Reply, Reject> {
+    match kind {
+        LinkKind::CausedBy => return carry::caused(draft, id, to),
+        LinkKind::Related => {}
+        _ => {
+            return Err(Reject::new(RejectCode::BadValue, format!("An incident is no duplicate of {to}."))
+                .hint(format!("/incident link {id} caused-by {to}, or related {to}")));
+        }
+    }
+    let incident = draft.open(id)?;
+    change::life::any(draft, to)?;
+    let wanted = Link { kind, to: format_compact!("{to}") };
+    if incident.links.contains(&wanted) {
+        return Ok(Reply::done(format!("{id} is already {kind} {to}. Nothing changed.")).about(id).about(to));
+    }
+    if incident.links.len() >= LINKS_MAX {
+        return Err(Reject::new(RejectCode::Conflict, format!("{id} has {LINKS_MAX} links, and takes no more."))
+            .hint(format!("See them: /incident show {id}")));
+    }
+    draft.emit(Event::IncidentLinked(Box::new(IncidentLinked { incident: id, kind, to: wanted.to })));
+    Ok(Reply::done(format!("{id} is {kind} {to}.\nSee it: /change show {to}")).about(id).about(to))
 }
 
 /// `/incident link`. Whether the person may see both has been asked.

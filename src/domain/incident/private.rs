@@ -98,7 +98,7 @@ pub fn discreet(incident: &Incident, to: &Destination, content: Content) -> Opti
 
 /// A page of a private incident as others may read it.
 pub fn masked(page: PageContent) -> PageContent {
-    PageContent { title: CompactString::const_new(MASK), known_error: None, ..page }
+    PageContent { title: CompactString::const_new(MASK), known_error: None, suspect: None, ..page }
 }
 
 /// Tells a private incident's people, each in chat, what would else be posted in the team's channel.

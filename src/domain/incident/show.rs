@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::record::{Incident, IncidentState};
 use crate::domain::actor::Actor;
+use crate::domain::change::suspect;
 use crate::domain::delivery::{Delivery, DeliveryStatus, Destination};
 use crate::domain::id::PersonId;
 use crate::domain::org::Org;
@@ -96,7 +97,7 @@ pub fn list(state: &State, org: &Org, asker: &Actor) -> String {
 const LIST_MAX: usize = 20;
 
 /// `/incident show`.
-pub fn show(incident: &Incident, state: &State) -> String {
+pub fn show(incident: &Incident, state: &State, org: &Org) -> String {
     let mut text = format!("{}\n", headline(incident));
     let at = |at: Timestamp| format!("<t:{}:f>", at.unix_secs());
     let mut status = format!("{} · team {}", incident.state, incident.team);
@@ -146,6 +147,9 @@ pub fn show(incident: &Incident, state: &State) -> String {
     }
     for link in incident.links.iter().take(LIST_MAX) {
         let _ = writeln!(text, "{} {}", link.kind, link.to);
+    }
+    for suspect in suspect::of(state, org, incident) {
+        let _ = writeln!(text, "changed lately: {} ({})", suspect.what, suspect.why);
     }
     if let (Some(at), true) = (incident.update_due, incident.state.open()) {
         let _ = writeln!(text, "an update is asked for <t:{}:R>", at.unix_secs());

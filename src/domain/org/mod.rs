@@ -10,6 +10,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::alert::text::TextRule;
+use super::change::rules::Rules;
 use super::command::spec::Lexicon;
 use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
@@ -42,6 +43,8 @@ pub struct Org {
     pub webhooks: BTreeMap<WebhookId, Webhook>,
     /// Posts at set times by name.
     pub summaries: BTreeMap<CompactString, Summary>,
+    /// What is declared about changes.
+    pub changes: Rules,
     /// Who looks after Opsbell itself.
     pub operators: Operators,
     /// What holds where nothing nearer is said.
@@ -70,6 +73,7 @@ impl Default for Org {
             integrations: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            changes: Rules::default(),
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
@@ -120,6 +124,8 @@ pub struct Person {
     pub zone: Tz,
     /// What they may do.
     pub role: Role,
+    /// Whether they have left: then nothing at all.
+    pub left: bool,
     /// Rules for high urgency, in order of their delay; `None` = the organisation's default.
     pub notify_high: Option<Vec<NotifyRule>>,
     /// Rules for low urgency.
@@ -247,6 +253,8 @@ pub struct Service {
     pub team: TeamId,
     /// What it needs.
     pub depends_on: Vec<ServiceId>,
+    /// How much depends on it working: 1 (most) to 4.
+    pub tier: u8,
     /// A link for whoever is paged.
     pub runbook: Option<String>,
 }

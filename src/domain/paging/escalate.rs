@@ -5,6 +5,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::page;
 use super::{Escalation, PageState};
+use crate::domain::change::suspect;
 use crate::domain::delivery::{ChannelRef, Content, Destination, NextPaged, PageContent, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -252,7 +253,7 @@ fn end_pages(draft: &mut Draft<'_>, id: IncidentId, state: PageState, reason: &s
 }
 
 /// What a page about an incident says.
-pub fn content(state: &State, incident: &Incident, reason: &str, next: Option<NextPaged>) -> Content {
+pub fn content(state: &State, org: &Org, incident: &Incident, reason: &str, next: Option<NextPaged>) -> Content {
     Content::Page(PageContent {
         title: incident.title.clone(),
         severity: incident.severity,
@@ -261,6 +262,7 @@ pub fn content(state: &State, incident: &Incident, reason: &str, next: Option<Ne
         reason: reason.into(),
         next,
         known_error: known_error(state, incident).map(|(problem, helps)| format_compact!("{problem}: {helps}")),
+        suspect: suspect::first(state, org, incident),
     })
 }
 

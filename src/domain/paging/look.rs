@@ -88,6 +88,9 @@ fn page_look(grant: &Grant, page: &PageContent, zone: Tz) -> Look {
     if let Some(known) = &page.known_error {
         lines.push(format!("Known error {}", line(known, KNOWN_ERROR_MAX)));
     }
+    if let Some(suspect) = &page.suspect {
+        lines.push(format!("Changed lately: {}", line(suspect, KNOWN_ERROR_MAX)));
+    }
     if let Some(incident) = grant.incident {
         lines.push(format!("/ack {incident}, or can't: /incident escalate {incident}"));
     }

@@ -83,6 +83,6 @@ pub fn send(
     next: Option<NextPaged>,
 ) {
     let Some(incident) = draft.incident(id) else { return };
-    let (content, priority) = (content(draft.state, incident, why, next), priority(incident));
+    let (content, priority) = (content(draft.state, draft.org, incident, why, next), priority(incident));
     draft.owe(Some(id), page, to.clone(), priority, content);
 }

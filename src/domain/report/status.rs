@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::actor::Actor;
 use crate::domain::alert;
+use crate::domain::change;
 use crate::domain::incident::{Incident, IncidentState, show};
 use crate::domain::oncall;
 use crate::domain::org::Org;
@@ -40,6 +41,9 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     }
     if let Some(line) = silence::show::status(state, now) {
         let _ = writeln!(text, "{line}");
+    }
+    if let Some(line) = change::show::status(state, now) {
+        let _ = writeln!(text, "Changes: {line}. See /change list");
     }
     let duty: Vec<String> = org
         .schedules

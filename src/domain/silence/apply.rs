@@ -39,6 +39,7 @@ impl State {
             id: started.silence,
             matchers: started.matchers.clone(),
             maintenance: started.maintenance,
+            change: started.change,
             reason: started.reason.clone(),
             by: stamp.by.actor.clone(),
             started_at: stamp.at,

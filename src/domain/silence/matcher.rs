@@ -176,6 +176,14 @@ impl Matcher {
     }
 }
 
+/// `name=~value`, for what Opsbell itself expects.
+///
+/// # Errors
+/// The expression is too long, or none.
+pub fn like(name: &str, value: &str) -> Result<Matcher, Reject> {
+    matcher(name.into(), Op::Like, value.into())
+}
+
 /// Matchers in a row.
 pub fn join(matchers: &[Matcher]) -> String {
     matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::event::AlertOpened;
-use super::id::{AlertId, IncidentId, ServiceId, SilenceId};
+use super::id::{AlertId, ChangeId, IncidentId, ServiceId, SilenceId};
 use super::input::{Wakeup, WakeupKind};
 use super::time::{Span, Timestamp};
 use matcher::{Matcher, Subject};
@@ -32,6 +32,9 @@ pub struct Silence {
     /// Whether it is the maintenance of a service.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maintenance: bool,
+    /// The change whose fence it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeId>,
     /// Why, in the words of whoever made it.
     pub reason: CompactString,
     /// Who made it.
@@ -113,6 +116,9 @@ pub struct SilenceStarted {
     /// Whether it is the maintenance of a service.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub maintenance: bool,
+    /// The change whose fence it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeId>,
     /// Why.
     pub reason: CompactString,
     /// Until when.

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
+
 use super::matcher::{self, Matcher, Subject};
 use super::until::Ends;
 use super::{Silence, SilenceStarted, end, hold, show};
 use crate::domain::alert::Alert;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::{AlertId, IncidentId, ServiceId, SilenceId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ServiceId, SilenceId};
 use crate::domain::incident::{IncidentState, life, private};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
@@ -91,32 +93,49 @@ fn begin(draft: &mut Draft<'_>, asked: Asked, maintenance: bool, next: &str) -> 
         )
         .hint("End one: /alert unsilence SIL-n"));
     }
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ").into();
+    let (started, muted) = commit(draft, (asked.matchers, maintenance, None), reason, (ends, by_clock));
+    let channels = end::channels(draft, &started.matchers, muted.iter().copied());
+    let posted = show::posted(draft, &started, muted.len());
+    end::post(draft, &channels, &posted);
+    Ok(Reply::done(show::started(draft, &started, &muted)).about(started.silence))
+}
+
+/// The fence of a change: what it names as expected is silenced until it is over.
+pub fn fence(draft: &mut Draft<'_>, change: ChangeId, matchers: Vec<Matcher>, reason: CompactString, ends: Timestamp) {
+    commit(draft, (matchers, false, Some(change)), reason, (ends, false));
+}
+
+/// Puts a silence into force; what it mutes now.
+fn commit<'a>(
+    draft: &mut Draft<'a>,
+    (matchers, maintenance, change): (Vec<Matcher>, bool, Option<ChangeId>),
+    reason: CompactString,
+    (ends, by_clock): (Timestamp, bool),
+) -> (SilenceStarted, Vec<&'a Alert>) {
     let id = SilenceId(draft.state.meta.silences + 1);
-    let muted = matching(draft, &asked.matchers);
+    let muted = matching(draft, &matchers);
     let mutes: Vec<AlertId> = muted.iter().map(|alert| alert.id).collect();
     let holds = holds(draft, &muted, ends);
     let length = ends.since(draft.now);
     let remind = Timestamp(ends.0 - REMINDED.0.min(length.0 / 4));
     let started = SilenceStarted {
         silence: id,
-        matchers: asked.matchers,
+        matchers,
         maintenance,
-        reason: reason.split_whitespace().collect::<Vec<_>>().join(" ").into(),
+        change,
+        reason,
         ends,
         by_clock,
         remind,
         mutes,
         holds: holds.clone(),
     };
-    let reply = show::started(draft, &started, &muted);
-    let channels = end::channels(draft, &started.matchers, muted.iter().copied());
-    let posted = show::posted(draft, &started, muted.len());
-    draft.emit(Event::SilenceStarted(Box::new(started)));
+    draft.emit(Event::SilenceStarted(Box::new(started.clone())));
     for incident in holds {
         life::acknowledge(draft, incident, Some(length));
     }
-    end::post(draft, &channels, &posted);
-    Ok(Reply::done(reply).about(id))
+    (started, muted)
 }
 
 /// The alerts that fire, match, and are not suppressed yet; oldest first. Those of a private incident are for whoever

@@ -43,7 +43,11 @@ impl Ends {
     }
 }
 
-fn read(text: &str, now: Timestamp, zone: Tz) -> Result<Timestamp, Reject> {
+/// A time as people write it: `18:00`, `2026-12-25 06:00`, or RFC 3339.
+///
+/// # Errors
+/// It is none of these.
+pub(in crate::domain) fn read(text: &str, now: Timestamp, zone: Tz) -> Result<Timestamp, Reject> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -129,6 +129,12 @@ impl State {
                 self.apply_problem(stamp, event);
                 self.change(*incident, |incident| incident.apply(stamp, event));
             }
+            Event::ChangeOpened(_)
+            | Event::ChangeEdited(_)
+            | Event::ChangeApproved(_)
+            | Event::ChangeMoved(_)
+            | Event::FreezeStarted(_)
+            | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;
                 self.rebook(|book| book.apply(event, seq, stamp.at));

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::change::{Change, Freeze, Past};
 use super::connect::Accounts;
 use super::delivery::Delivery;
-use super::id::{AlertId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
+use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
@@ -47,6 +48,12 @@ pub struct State {
     pub recent: BTreeMap<IncidentId, Recent>,
     /// Postmortems that wait to be published; their texts are with their incidents.
     pub waiting_postmortems: BTreeMap<IncidentId, Waiting>,
+    /// Changes that are not over.
+    pub changes: BTreeMap<ChangeId, Box<Change>>,
+    /// Freezes by word that hold.
+    pub freezes: BTreeMap<FreezeId, Freeze>,
+    /// What was changed in the last days, in short; bounded.
+    pub past: BTreeMap<ChangeId, Past>,
     /// Closed records that were changed just now.
     pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
@@ -78,6 +85,12 @@ pub struct Meta {
     /// The last problem's number.
     #[serde(default)]
     pub problems: u64,
+    /// The last change's number.
+    #[serde(default)]
+    pub changes: u64,
+    /// The last freeze's number.
+    #[serde(default)]
+    pub freezes: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
@@ -184,6 +197,12 @@ pub enum RecordKey {
     Recent(IncidentId),
     /// A postmortem that waits.
     Waiting(IncidentId),
+    /// A change.
+    Change(ChangeId),
+    /// A freeze.
+    Freeze(FreezeId),
+    /// A change that is over, in short.
+    Past(ChangeId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -197,6 +216,8 @@ pub struct Dirty {
     pub closed_alerts: BTreeMap<AlertId, Alert>,
     /// Problems closed since, likewise.
     pub closed_problems: BTreeMap<ProblemId, Problem>,
+    /// Changes that are over since, likewise.
+    pub closed_changes: BTreeMap<ChangeId, Change>,
 }
 
 impl PartialEq for Dirty {
@@ -231,6 +252,12 @@ pub struct OpenRecords {
     pub recent: Vec<Recent>,
     /// Postmortems that wait.
     pub waiting: Vec<Waiting>,
+    /// Changes that are not over.
+    pub changes: Vec<Change>,
+    /// Freezes by word.
+    pub freezes: Vec<Freeze>,
+    /// Changes that are over, in short.
+    pub past: Vec<Past>,
 }
 
 impl State {
@@ -358,6 +385,16 @@ impl State {
         &self.dirty.closed_problems
     }
 
+    /// A change that ended since `take_dirty`.
+    pub fn closed_change_since(&self, id: ChangeId) -> Option<&Change> {
+        self.dirty.closed_changes.get(&id)
+    }
+
+    /// All changes that ended since `take_dirty`.
+    pub fn closed_changes_since(&self) -> &BTreeMap<ChangeId, Change> {
+        &self.dirty.closed_changes
+    }
+
     /// All incidents that were closed since `take_dirty`.
     pub fn closed_incidents_since(&self) -> &BTreeMap<IncidentId, Incident> {
         &self.dirty.closed_incidents
@@ -386,6 +423,9 @@ impl State {
             problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
             recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
             waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
+            changes: records.changes.into_iter().map(|change| (change.id, Box::new(change))).collect(),
+            freezes: records.freezes.into_iter().map(|freeze| (freeze.id, freeze)).collect(),
+            past: records.past.into_iter().map(|past| (past.change, past)).collect(),
             amended: Amended::default(),
             index: Index::default(),
             lifted: None,
@@ -397,6 +437,7 @@ impl State {
         state.put_back();
         state.index_alerts_and_notices();
         state.index_silences();
+        state.index_changes();
         state
     }
 
@@ -413,6 +454,9 @@ impl State {
             problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
             recent: self.recent.values().cloned().collect(),
             waiting: self.waiting_postmortems.values().cloned().collect(),
+            changes: self.changes.values().map(|change| (**change).clone()).collect(),
+            freezes: self.freezes.values().cloned().collect(),
+            past: self.past.values().cloned().collect(),
         }
     }
 }

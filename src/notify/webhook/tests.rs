@@ -18,6 +18,7 @@ fn grant() -> Grant {
             reason: "on call for payments-primary, step 1 of payments".into(),
             next: Some(NextPaged { who: "cleo".into(), at: Timestamp(1_798_164_300_000) }),
             known_error: None,
+            suspect: None,
         }),
         attempt: 1,
         possible_repeat: false,

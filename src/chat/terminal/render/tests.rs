@@ -42,6 +42,7 @@ fn lag() -> Content {
         reason: "on call for payments-primary, step 1 of payments".into(),
         next: Some(NextPaged { who: "cleo".into(), at: at("2026-12-25T03:05:00+01:00") }),
         known_error: None,
+        suspect: None,
     })
 }
 

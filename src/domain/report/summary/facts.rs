@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{Planned, Resolved, Tally};
+use crate::domain::change;
 use crate::domain::id::{IncidentId, ServiceId, TeamId};
 use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::input::Head;
@@ -76,6 +77,8 @@ pub struct Facts {
     pub services_calm: usize,
     /// What is suppressed, and by how many silences, of all teams; empty where nothing is.
     pub suppressed: String,
+    /// What is changed, waits for approval, is frozen or overdue, of all teams; empty where nothing is.
+    pub changes: String,
     /// The journal's last durable commit, `SEQ:HASH`; empty in a rehearsal.
     pub head: String,
 }
@@ -268,6 +271,7 @@ impl Facts {
             services_calm: all.saturating_sub(services.len()),
             services: services.into_iter().take(SERVICES_MAX).collect(),
             suppressed: silence::show::status(state, now).unwrap_or_default(),
+            changes: change::show::status(state, now).unwrap_or_default(),
             head: head.map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -275,7 +279,7 @@ impl Facts {
     /// Whether nothing is open, paged, resolved, suppressed or waits to be published.
     pub fn nothing_to_say(&self) -> bool {
         let counts = [self.open_count, self.pages_count, self.resolved_count, self.waiting_count];
-        counts.iter().all(|count| *count == 0) && self.suppressed.is_empty()
+        counts.iter().all(|count| *count == 0) && self.suppressed.is_empty() && self.changes.is_empty()
     }
 
     /// Nothing has happened.
@@ -329,6 +333,7 @@ impl Facts {
                 since: text("<t:0:f>"),
             }],
             waiting_count: 2,
+            changes: text("1 being carried out (CHG-1)"),
             suppressed: text("3 alerts suppressed by 1 silence: /alert list suppressed"),
             problems: vec![Known {
                 id: text("PRB-1"),

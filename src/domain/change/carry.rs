@@ -1,0 +1,249 @@
+//! Carrying a change out: beginning it, the fence that takes in the alerts that it names as expected, its end, and being
+//! the cause of an incident. What runs its steps is not here: it says start and end like a person.
+
+use compact_str::{CompactString, format_compact};
+
+use super::content::{Class, Content, Window};
+use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, show, step};
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::{ChangeId, IncidentId};
+use crate::domain::incident::link::{IncidentLinked, LinkKind};
+use crate::domain::input::Reply;
+use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::silence::matcher::{self, Matcher};
+use crate::domain::silence::{Silence, end as silence_end, start as silence_start};
+use crate::domain::time::Span;
+
+/// The longest that a fence stands: after that what still fires pages, whoever forgot to say that it is over.
+const FENCE_MAX: Span = Span::hours(24);
+
+/// Why a change may not begin now, by what its record says and the organisation in force: its approvals.
+pub fn unapproved(draft: &Draft<'_>, change: &Change) -> Vec<String> {
+    if change.content.class == Class::Standard {
+        return unauthorised(draft, change).into_iter().collect();
+    }
+    if approve::free(draft.org, change) {
+        return Vec::new();
+    }
+    let lacking = approve::lacking(draft.org, change, None, draft.now);
+    let mut why: Vec<String> = lacking.into_iter().map(|lack| format!("it needs {lack}")).collect();
+    if !why.is_empty() {
+        for approval in &change.approvals {
+            if let Some(weak) = approve::weakness(draft.org, change, approval, draft.now) {
+                why.push(format!("what {} approved does not count: {weak}", approval.person));
+            }
+        }
+    }
+    why
+}
+
+/// Why the model of a standard change does not authorise it now: it is gone, reads otherwise, or the risk has risen.
+fn unauthorised(draft: &Draft<'_>, change: &Change) -> Option<String> {
+    let content = &change.content;
+    let name = content.model.as_deref().unwrap_or_default();
+    let Some(model) = draft.org.changes.models.get(name) else {
+        return Some(format!("there is no model {name} any more"));
+    };
+    let same = content.plan.as_ref() == Some(&model.plan) && content.rollback.as_ref() == Some(&model.rollback);
+    if !same || !(model.services.is_empty() || model.services.contains(&content.service)) {
+        return Some(format!("the model {name} says something else now"));
+    }
+    let risk = risk::assess(draft.org, draft.state, content, draft.now);
+    let why = show::risk_in_short(&risk);
+    let up_to = model.up_to;
+    (risk.level > up_to).then(|| format!("the risk is {} now, and its model goes up to {up_to}: {why}", risk.level))
+}
+
+/// Why the calendar does not let it begin now.
+pub fn untimely(draft: &Draft<'_>, change: &Change) -> Vec<String> {
+    let mut why = Vec::new();
+    let now = draft.now;
+    let planned = change.window();
+    if let Some(window) = planned.filter(|window| !window.holds(now)) {
+        let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
+        why.push(format!("it is planned for <t:{from}:f> to <t:{until}:f>"));
+    }
+    let length = planned.map_or(draft.org.changes.length, |window| window.length());
+    let until = planned.filter(|window| window.holds(now)).map_or(now.after(length), |window| window.until);
+    let window = Window { from: now, until };
+    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id));
+    why.extend(found.into_iter().map(|conflict| conflict.why));
+    why
+}
+
+/// `/change start`.
+pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
+    let change = life::open(draft, id)?;
+    match change.state {
+        ChangeState::Scheduled => {}
+        ChangeState::Implementing => {
+            return Ok(Reply::done(format!("{id} has begun already. Nothing changed.")).about(id));
+        }
+        ChangeState::Requested | ChangeState::AwaitingApproval => {
+            let next = show::next(draft.org, id, change.state, &change.content);
+            let reject =
+                Reject::new(RejectCode::NotAllowed, format!("{id} is {}: it may not begin.", change.state)).hint(next);
+            return Err(approve::refused(draft, "change start", id, reject));
+        }
+        state => {
+            return Err(Reject::new(RejectCode::Conflict, format!("{id} is {state}: it cannot begin again."))
+                .hint("Ask for another one: /change new …"));
+        }
+    }
+    // Approvals, roles and groups are asked anew: whoever has left since does not count.
+    let why = unapproved(draft, change);
+    if !why.is_empty() {
+        let hint = match change.content.class {
+            Class::Standard => "Ask for a normal change, which others approve: /change new …".to_owned(),
+            _ => format!("It needs {}: /change approve {id}", show::approvers(draft.org, &change.content)),
+        };
+        let reject = Reject::new(RejectCode::NotAllowed, format!("{id} may not begin: {}.", why.join("; "))).hint(hint);
+        return Err(approve::refused(draft, "change start", id, reject));
+    }
+    let why = untimely(draft, change);
+    if !why.is_empty() {
+        let length = change.window().map_or(draft.org.changes.length, |window| window.length());
+        let from = Window { from: draft.now, until: draft.now.after(length) };
+        let free = conflict::next_free(draft.org, draft.state, &change.content, from, Some(id));
+        return Err(Reject::new(RejectCode::Conflict, format!("{id} may not begin now: {}.", why.join("; ")))
+            .hint(show::free(free)));
+    }
+    begin(draft, change);
+    let fenced = match change.content.expects.len() {
+        0 => String::new(),
+        _ => format!(" {} page nobody meanwhile; everything else does.", change.content.expects.join(", ")),
+    };
+    Ok(Reply::done(format!(
+        "{id} has begun.{fenced}\nWhen it is over: /change done {id}, /change fail {id} … or /change rollback {id} …"
+    ))
+    .about(id))
+}
+
+/// Begins it: the approvals are used, the fence stands, the team hears of it.
+pub(super) fn begin(draft: &mut Draft<'_>, change: &Change) {
+    step(draft, change.id, Step::Started { despite: Vec::new() });
+    raise_fence(draft, change);
+    let text = format!("{} begins now, by {}.", change.headline(), draft.actor());
+    life::post(draft, change, text);
+}
+
+/// The fence: alerts that the change names as expected are held back by a silence of its own until it is over.
+pub(super) fn raise_fence(draft: &mut Draft<'_>, change: &Change) {
+    let content = &change.content;
+    if content.expects.is_empty() || !draft.org.changes.controls(&content.environment) {
+        return;
+    }
+    // What is too much to be expected was refused when it was said; from another release everything pages.
+    let Ok(matchers) = matchers(content) else { return };
+    let ends = change.window().map_or(draft.now, |window| window.until).max(draft.now.after(draft.org.changes.length));
+    let ends = ends.min(draft.now.after(FENCE_MAX));
+    let reason = format_compact!("expected by {}", change.id);
+    silence_start::fence(draft, change.id, matchers, reason, ends);
+}
+
+/// What the fence of a content takes in.
+///
+/// # Errors
+/// It names too many alerts.
+pub(super) fn matchers(content: &Content) -> Result<Vec<Matcher>, Reject> {
+    let names: Vec<CompactString> = content.expects.iter().map(|name| regex::escape(name).into()).collect();
+    // Alerts that name no environment are of production, as changes are.
+    let mut environments = vec![regex::escape(&content.environment)];
+    if content.environment == super::rules::PRODUCTION {
+        environments.push(String::new());
+    }
+    let service = Matcher::is("service", content.service.as_str());
+    let environment = matcher::like("environment", &environments.join("|"))?;
+    Ok(vec![service, matcher::like("name", &names.join("|"))?, environment])
+}
+
+/// The fence of a change, while it stands.
+pub fn fence<'a>(draft: &Draft<'a>, id: ChangeId) -> Option<&'a Silence> {
+    draft.state.silences.values().find(|silence| silence.change == Some(id) && silence.ended.is_none())
+}
+
+/// `/change done`, `fail` and `rollback`.
+pub fn end(draft: &mut Draft<'_>, id: ChangeId, outcome: Outcome, text: Option<&str>) -> Result<Reply, Reject> {
+    let change = life::any(draft, id)?;
+    match change.state {
+        ChangeState::Implementing => {}
+        ChangeState::Review | ChangeState::Closed if change.outcome == Some(outcome) => {
+            return Ok(Reply::done(format!("{id} is over already: {outcome}. Nothing changed.")).about(id));
+        }
+        ChangeState::Review => {
+            let message = format!("{id} is over: {}.", change.outcome.unwrap_or(outcome));
+            return Err(Reject::new(RejectCode::Conflict, message)
+                .hint(format!("Say it in the review: /change review {id} outcome:{outcome} \"…\"")));
+        }
+        state => {
+            return Err(Reject::new(RejectCode::Conflict, format!("{id} is {state}: it has not begun."))
+                .hint(format!("See what comes next: /change show {id}")));
+        }
+    }
+    let held = fence(draft, id).map_or(0, |silence| draft.state.suppressed_by(silence.id).count());
+    let standard = change.content.class == Class::Standard;
+    let clean = standard && outcome == Outcome::Successful && change.caused.is_empty() && held == 0;
+    let review_due = (!clean).then(|| draft.now.after(draft.org.changes.review));
+    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due });
+    if let Some(silence) = fence(draft, id) {
+        silence_end::finish(draft, silence);
+    }
+    let why = text.map(|text| format!(": {text}")).unwrap_or_default();
+    let told = format!("{} is over: {outcome}{why}, by {}.", change.headline(), draft.actor());
+    life::post(draft, change, told);
+    let fires = match held {
+        0 => String::new(),
+        1 => " 1 alert that it expected still fires, and pages now.".to_owned(),
+        n => format!(" {n} alerts that it expected still fire, and page now."),
+    };
+    let next = match review_due {
+        None => format!("Its record is complete: /change show {id}"),
+        Some(due) => format!("Until <t:{}:f>: /change review {id} \"how it went\"", due.unix_secs()),
+    };
+    Ok(Reply::done(format!("{id} is over: {outcome}.{fires}\n{next}")).about(id))
+}
+
+/// `/incident link INC-1 caused-by CHG-7`: the change failed, whatever was said of it before.
+pub fn caused(draft: &mut Draft<'_>, incident: IncidentId, id: ChangeId) -> Result<Reply, Reject> {
+    let record = draft.open(incident)?;
+    let change = life::any(draft, id)?;
+    if change.started.is_none() {
+        return Err(Reject::new(
+            RejectCode::Conflict,
+            format!("{id} is {}: it never began, and caused nothing.", change.state),
+        )
+        .hint(format!("See it: /change show {id}")));
+    }
+    if change.caused.contains(&incident) {
+        return Ok(Reply::done(format!("{incident} is already caused by {id}. Nothing changed."))
+            .about(incident)
+            .about(id));
+    }
+    // Everybody reads changes, and nobody but its people hears of a private incident.
+    let private = record.private;
+    let link = IncidentLinked { incident, kind: LinkKind::CausedBy, to: format_compact!("{id}") };
+    draft.emit(Event::IncidentLinked(Box::new(link)));
+    if private {
+        return Ok(Reply::done(format!(
+            "{incident} is caused by {id}. {id} does not tell of it: {incident} is private."
+        ))
+        .about(incident)
+        .about(id));
+    }
+    let review_due = draft.now.after(draft.org.changes.review);
+    let revived = (!draft.state.changes.contains_key(&id)).then(|| Box::new(change.clone()));
+    step(draft, id, Step::Caused { incident, revived, review_due });
+    let text = format!("{} caused {incident}: it failed.", change.headline());
+    life::post(draft, change, text);
+    let back = match &change.content.rollback {
+        Some(plan) => format!("To take it back: {plan}"),
+        None => "How it is taken back is not said.".to_owned(),
+    };
+    let next = if change.state == ChangeState::Implementing {
+        format!("{back}\nThen: /change rollback {id} …")
+    } else {
+        format!("{back}\nThen: /change review {id} outcome:rolled-back \"…\"")
+    };
+    Ok(Reply::done(format!("{incident} is caused by {id}, which failed.\n{next}")).about(incident).about(id))
+}

@@ -1,0 +1,262 @@
+//! The gate: what a pipeline is told that asks whether it may deploy now. Decided when it is asked; it opens the change
+//! where there is none, and begins it where the answer is yes. The same question again gets the same answer while the
+//! change runs.
+
+use compact_str::{CompactString, format_compact};
+use serde::{Deserialize, Serialize};
+
+use super::content::{Class, Content, Window};
+use super::{Change, ChangeState, Outcome, carry, conflict, open, risk, rules, show};
+use crate::domain::command::GateAsked;
+use crate::domain::draft::Draft;
+use crate::domain::id::{ChangeId, ServiceId};
+use crate::domain::input::Reply;
+use crate::domain::reject::{Reject, RejectCode, did_you_mean};
+use crate::domain::service::tree::{Graph, Way};
+
+/// What the gate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Go.
+    Allow,
+    /// Not yet: ask again.
+    Wait,
+    /// No; asking again does not help.
+    Deny,
+}
+
+impl Decision {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Wait => "wait",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// One reason against it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`.
+    pub code: CompactString,
+    /// In words.
+    pub text: String,
+    /// Whether waiting helps.
+    #[serde(skip)]
+    pub waits: bool,
+}
+
+impl Reason {
+    fn wait(code: &str, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), waits: true }
+    }
+
+    fn deny(code: &str, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), waits: false }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether to go.
+    pub decision: Decision,
+    /// Everything that stands against it.
+    pub reasons: Vec<Reason>,
+    /// The change it is about.
+    pub change: Option<ChangeId>,
+    /// Where that stands now.
+    pub state: Option<ChangeState>,
+}
+
+impl Verdict {
+    fn of(reasons: Vec<Reason>, change: Option<&Change>, state: Option<ChangeState>) -> Self {
+        let decision = match reasons.iter().all(|reason| reason.waits) {
+            true if reasons.is_empty() => Decision::Allow,
+            true => Decision::Wait,
+            false => Decision::Deny,
+        };
+        Self { decision, reasons, change: change.map(|it| it.id), state: state.or(change.map(|it| it.state)) }
+    }
+
+    /// As it is told in chat.
+    pub fn told(&self) -> Reply {
+        let mut text = match (self.decision, self.change) {
+            (Decision::Allow, Some(id)) => format!("allow: {id} has begun. When it is over: /change done {id}"),
+            (Decision::Allow, None) => "allow".to_owned(),
+            (decision, Some(id)) => format!("{}: {id} may not begin now.", decision.as_str()),
+            (decision, None) => format!("{}.", decision.as_str()),
+        };
+        for reason in &self.reasons {
+            text.push_str(&format!("\n- {}: {}", reason.code, reason.text));
+        }
+        let reply = Reply::done(text);
+        match self.change {
+            Some(id) => reply.about(id),
+            None => reply,
+        }
+    }
+}
+
+/// Asks the gate for a program: the verdict as JSON is the text of the answer.
+pub fn json(draft: &mut Draft<'_>, asked: &GateAsked) -> Result<Reply, Reject> {
+    if !draft.org.services.contains_key(&asked.service) {
+        let known = draft.org.services.keys().map(ServiceId::as_str);
+        let reject = Reject::new(RejectCode::NotFound, format!("There is no service `{}`.", shown(&asked.service)));
+        return Err(match did_you_mean(asked.service.as_str(), known) {
+            Some(meant) => reject.hint(format!("Did you mean {meant}?")),
+            None => reject.hint("Services are the [[service]] tables of the configuration"),
+        });
+    }
+    if word(&asked.version).is_empty() {
+        return Err(Reject::new(RejectCode::Missing, "Which version?").hint("Say what the pipeline brings in"));
+    }
+    let verdict = ask(draft, asked);
+    // Plain data: writing it cannot fail.
+    let reply = Reply::done(serde_json::to_string(&verdict).unwrap_or_default());
+    Ok(match verdict.change {
+        Some(id) => reply.about(id),
+        None => reply,
+    })
+}
+
+fn shown(service: &ServiceId) -> String {
+    service.as_str().chars().take(60).collect()
+}
+
+/// Characters of a version.
+const VERSION_MAX: usize = 100;
+
+/// One line of what a program says, not long.
+fn word(text: &str) -> CompactString {
+    text.trim().chars().filter(|c| !c.is_control()).take(VERSION_MAX).collect()
+}
+
+/// Asks the gate.
+pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
+    let environment: CompactString =
+        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| word(said).to_lowercase());
+    let version = word(&asked.version);
+    let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
+        *service == asked.service && *env == environment && brought == Some(&version)
+    };
+    let found = draft.state.changes.values().rev();
+    let found = found
+        .map(|it| &**it)
+        .find(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()));
+    // What was refused or went wrong is not begun again by asking again.
+    let past = draft.state.past.values().rev();
+    let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
+    match (found, past.next()) {
+        (Some(change), _) => answer(draft, change),
+        (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
+            let (code, what) = match past.outcome {
+                None => ("rejected", "was rejected".to_owned()),
+                Some(outcome) => ("failed", format!("ended {outcome}")),
+            };
+            let text = format!("{} {what}; ask for another one: /change new … version:{version}", past.change);
+            Verdict { change: Some(past.change), ..Verdict::of(vec![Reason::deny(code, text)], None, None) }
+        }
+        _ => {
+            let content = Content {
+                class: Class::Normal,
+                title: format_compact!("Deploy {version}"),
+                service: asked.service.clone(),
+                environment,
+                version: Some(version),
+                plan: Some("By its pipeline.".into()),
+                rollback: Some("Deploy the version before by the same pipeline.".into()),
+                implementer: draft.person().cloned(),
+                author: asked.author.clone(),
+                ..Content::default()
+            };
+            match open::begin(draft, content, open::Begin::default()) {
+                Ok(change) => {
+                    let text = show::asked_for(draft, &change);
+                    super::life::post(draft, &change, text);
+                    answer(draft, &change)
+                }
+                Err(reject) => Verdict::of(vec![Reason::wait("full", reject.to_string())], None, None),
+            }
+        }
+    }
+}
+
+fn answer(draft: &mut Draft<'_>, change: &Change) -> Verdict {
+    match change.state {
+        // It was let through before: a second job of the same pipeline asks.
+        ChangeState::Implementing => return Verdict::of(Vec::new(), Some(change), None),
+        ChangeState::Review | ChangeState::Closed | ChangeState::Rejected => {
+            let outcome = change.outcome.map_or(change.state.as_str(), Outcome::as_str);
+            let text = format!("{} is over: {outcome}", change.id);
+            return Verdict::of(vec![Reason::deny("done", text)], Some(change), None);
+        }
+        ChangeState::Requested | ChangeState::AwaitingApproval | ChangeState::Scheduled => {}
+    }
+    let mut reasons: Vec<Reason> = Vec::new();
+    let missing = change.content.missing();
+    if change.state == ChangeState::Requested && !missing.is_empty() {
+        let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
+        reasons.push(Reason::wait("approval", text));
+    }
+    reasons.extend(carry::unapproved(draft, change).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(calendar(draft, change));
+    reasons.extend(surroundings(draft, &change.content));
+    if !reasons.is_empty() {
+        return Verdict::of(reasons, Some(change), None);
+    }
+    carry::begin(draft, change);
+    Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))
+}
+
+/// What the calendar says: a freeze stops the line, the rest passes.
+fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
+    let now = draft.now;
+    let planned = change.window();
+    let mut reasons = Vec::new();
+    if let Some(window) = planned.filter(|window| !window.holds(now)) {
+        let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
+        let text = format!("it is planned for <t:{from}:f> to <t:{until}:f>");
+        reasons.push(if now < window.from { Reason::wait("calendar", text) } else { Reason::deny("calendar", text) });
+    }
+    let until = planned.filter(|window| window.holds(now)).map(|window| window.until);
+    let window = Window { from: now, until: until.unwrap_or(now.after(draft.org.changes.length)) };
+    for found in conflict::find(draft.org, draft.state, &change.content, window, Some(change.id)) {
+        reasons.push(if found.freeze {
+            Reason::deny("freeze", found.why)
+        } else {
+            Reason::wait("calendar", found.why)
+        });
+    }
+    reasons
+}
+
+/// What stands against a change beside its approvals and the calendar: open incidents, nobody on call.
+pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
+    let (org, state) = (draft.org, draft.state);
+    let mut reasons = Vec::new();
+    if !org.changes.controls(&content.environment) {
+        return reasons;
+    }
+    let needs = Graph::new(org).all(&content.service, Way::Needs);
+    for incident in state.all_open_incidents().filter(|it| it.severity.pages()) {
+        let here = incident.environment.as_deref().unwrap_or(rules::PRODUCTION) == content.environment;
+        if !here || !(incident.service == content.service || needs.contains(&incident.service)) {
+            continue;
+        }
+        // That a private one is open stops the line; which, is not told.
+        let text = if incident.private {
+            "an incident is open on it or on what it needs".to_owned()
+        } else {
+            format!("{} is open on {}: {}", incident.id, incident.service, incident.title)
+        };
+        reasons.push(Reason::wait("incident", text));
+    }
+    if !risk::staffed(org, content, draft.now) {
+        reasons.push(Reason::wait("on-call", format!("nobody is on call for {}", content.service)));
+    }
+    reasons
+}
