@@ -173,15 +173,19 @@ fn a_room_that_could_not_be_made_is_asked_for_by_the_next_line() {
 }
 
 #[test]
-fn a_room_is_still_worth_making_after_an_outage_and_a_line_is_not() {
+fn a_room_that_an_outage_made_stale_is_asked_for_by_the_next_line() {
     let mut chat = Chat::new();
     chat.room = |_| Outcome::Later { reason: "full".into(), after: Span::mins(10) };
     chat.say("ann", DECLARE);
     chat.now = chat.now.after(Span::mins(11));
     chat.keep(None);
+    assert_eq!(chat.core.state().rooms().count(), 0, "nothing stale is sent afterwards");
     chat.room = made;
     chat.now = chat.now.after(Span::mins(11));
     chat.keep(None);
+    chat.told();
+    chat.say("ann", "/ack INC-1");
+    assert_eq!(chat.told(), ["room in channel core-ops: INC-1: acknowledged by ann."]);
     assert!(chat.core.state().incidents[&IncidentId(1)].thread().is_some());
     chat.replays();
 }
