@@ -12,6 +12,8 @@ mod failure;
 mod forms;
 #[path = "discord/limits.rs"]
 mod limits;
+#[path = "discord/looks.rs"]
+mod looks;
 #[path = "discord/page.rs"]
 mod page;
 #[path = "discord/room.rs"]

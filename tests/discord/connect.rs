@@ -13,7 +13,7 @@ fn said(callback: &Callback) -> String {
 }
 
 fn code_in(text: &str) -> String {
-    let found = regex::Regex::new(r"\*\*([A-Z2-9]{5}-[A-Z2-9]{5})\*\*").unwrap();
+    let found = regex::Regex::new(r"\*\*([A-Z2-9]{5}-[A-Z2-9]{5})\*\*").expect("a pattern");
     found.captures(text).unwrap_or_else(|| panic!("no code in {text:?}"))[1].to_owned()
 }
 

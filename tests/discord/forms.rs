@@ -7,7 +7,7 @@ use crate::support::discord::Callback;
 
 /// The fields of a form: names with what stands in them.
 fn fields(form: &Callback) -> Vec<(String, String)> {
-    let rows = form.data["components"].as_array().unwrap();
+    let rows = form.data["components"].as_array().expect("rows");
     let inputs = rows.iter().map(|row| &row["components"][0]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     inputs.map(|input| (text(&input["custom_id"]), text(&input["value"]))).collect()

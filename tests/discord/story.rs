@@ -116,7 +116,7 @@ fn a_storys_buttons_are_pressed_under_the_pages() {
 }
 
 fn play(file: &str, text: &str) {
-    let story = Story::parse(file, text).unwrap();
+    let story = Story::parse(file, text).expect("a story");
     let mut night = Night { stage: Stage::start(), replies: BTreeMap::new(), used: Vec::new() };
     for line in &story.lines {
         night.play(&line.statement, &format!("{file}:{}: {}", line.number, line.text));

@@ -25,7 +25,7 @@ fn folder() -> String {
 
 /// What the table says of a file: kinds, and what each is about.
 fn rows() -> Vec<(String, Vec<(String, String)>)> {
-    let table = fs::read_to_string(format!("{}/README.md", folder())).unwrap();
+    let table = fs::read_to_string(format!("{}/README.md", folder())).expect("the table");
     let of = |line: &str| {
         let cells: Vec<&str> = line.strip_prefix("| chat-text/")?.split(" | ").map(str::trim).collect();
         let split = |cell: &str| cell.split(';').map(|part| part.trim().to_owned()).collect::<Vec<_>>();
@@ -41,7 +41,7 @@ fn rows() -> Vec<(String, Vec<(String, String)>)> {
 
 /// A file as a bot posts it: text, or the body of a webhook. Discord makes embeds of Slack's attachments.
 fn message(file: &str) -> (String, Value) {
-    let text = fs::read_to_string(format!("{}/chat-text/{file}", folder())).unwrap();
+    let text = fs::read_to_string(format!("{}/chat-text/{file}", folder())).expect("the file");
     let Ok(body) = serde_json::from_str::<Value>(&text) else { return (text, json!([])) };
     let content = body["content"].as_str().or(body["text"].as_str()).unwrap_or_default().to_owned();
     let slack = |part: &Value| {
@@ -89,7 +89,8 @@ fn what_a_bot_posts_opens_and_resolves_what_the_table_says() {
                 _ => {}
             }
         }
-        let mine = commits.iter().filter(|commit| commit["by"]["request"] == id.to_string());
+        let id = id.to_string();
+        let mine = commits.iter().filter(|commit| commit["by"]["request"].as_str() == Some(id.as_str()));
         let events: Vec<&Value> = mine.flat_map(|commit| commit["events"].as_array().unwrap()).collect();
         let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
         let named: Vec<&str> = of("alert.opened").iter().map(|event| event["name"].as_str().unwrap()).collect();

@@ -57,12 +57,13 @@ impl Desk {
     fn replays(&self) {
         let mut again = State::new("c0nn");
         for commit in &self.commits {
-            let events: Vec<Event> = serde_json::from_str(&serde_json::to_string(&commit.events).unwrap()).unwrap();
+            let events: Vec<Event> =
+                serde_json::from_str(&serde_json::to_string(&commit.events).expect("it works")).expect("it works");
             again.apply(&Commit { events, ..commit.clone() });
         }
         assert_eq!(again.meta, self.core.state().meta);
-        let text = serde_json::to_string(&again.meta).unwrap();
-        assert_eq!(serde_json::from_str::<opsbell::domain::state::Meta>(&text).unwrap(), again.meta);
+        let text = serde_json::to_string(&again.meta).expect("it works");
+        assert_eq!(serde_json::from_str::<opsbell::domain::state::Meta>(&text).expect("it works"), again.meta);
     }
 }
 

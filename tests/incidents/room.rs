@@ -26,7 +26,7 @@ struct Chat {
 }
 
 fn made(grant: &Grant) -> Outcome {
-    let incident = grant.incident.unwrap();
+    let incident = grant.incident.expect("it works");
     Outcome::Placed(Box::new(Place {
         chat: "discord".into(),
         channel: "77".into(),
@@ -45,7 +45,7 @@ impl Chat {
     fn take(&mut self, input: opsbell::domain::input::Input) -> Reply {
         let (answer, commit) = self.core.take(self.now, input);
         self.keep(commit);
-        answer.reply.unwrap()
+        answer.reply.expect("it works")
     }
 
     fn keep(&mut self, commit: Option<Commit>) {
@@ -69,11 +69,11 @@ impl Chat {
         }
         match &grant.content {
             Content::Room { text } => {
-                self.said.push(format!("room in {to}: {}", text.lines().next().unwrap()));
+                self.said.push(format!("room in {to}: {}", text.lines().next().expect("it works")));
                 (self.room)(grant)
             }
             Content::Post { text } if to.starts_with("channel") => {
-                self.said.push(format!("{to}: {}", text.lines().next().unwrap()));
+                self.said.push(format!("{to}: {}", text.lines().next().expect("it works")));
                 Outcome::Accepted
             }
             _ => Outcome::Accepted,
@@ -92,8 +92,8 @@ impl Chat {
     fn replays(&self) {
         let mut again = State::new("r00ms");
         for commit in &self.commits {
-            let text = serde_json::to_string(&commit.events).unwrap();
-            let events: Vec<Event> = serde_json::from_str(&text).unwrap();
+            let text = serde_json::to_string(&commit.events).expect("it works");
+            let events: Vec<Event> = serde_json::from_str(&text).expect("it works");
             again.apply(&Commit { events, ..commit.clone() });
         }
         assert_eq!(again.disassemble().incidents, self.core.state().disassemble().incidents);
@@ -173,15 +173,19 @@ fn a_room_that_could_not_be_made_is_asked_for_by_the_next_line() {
 }
 
 #[test]
-fn a_room_is_still_worth_making_after_an_outage_and_a_line_is_not() {
+fn a_room_that_an_outage_made_stale_is_asked_for_by_the_next_line() {
     let mut chat = Chat::new();
     chat.room = |_| Outcome::Later { reason: "full".into(), after: Span::mins(10) };
     chat.say("ann", DECLARE);
     chat.now = chat.now.after(Span::mins(11));
     chat.keep(None);
+    assert_eq!(chat.core.state().rooms().count(), 0, "nothing stale is sent afterwards");
     chat.room = made;
     chat.now = chat.now.after(Span::mins(11));
     chat.keep(None);
+    chat.told();
+    chat.say("ann", "/ack INC-1");
+    assert_eq!(chat.told(), ["room in channel core-ops: INC-1: acknowledged by ann."]);
     assert!(chat.core.state().incidents[&IncidentId(1)].thread().is_some());
     chat.replays();
 }

@@ -4,7 +4,7 @@ use compact_str::format_compact;
 
 use super::{escalate, page};
 use crate::domain::delivery::{
-    Content, Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
+    Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
 };
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -19,7 +19,7 @@ const REASON_MAX: usize = 300;
 pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
     let Some((incident, delivery)) = draft.state.owed_delivery(id) else { return };
     let delivery_id = id.clone();
-    if let Some(stale) = stale(draft, incident, delivery, outcome) {
+    if let Some(stale) = stale(draft, delivery, outcome) {
         return draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: stale });
     }
     match outcome {
@@ -79,18 +79,8 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
 }
 
 /// Why a line in a channel is not tried again: what it says is told by the record, and by then other lines say more.
-fn stale(
-    draft: &Draft<'_>,
-    incident: Option<IncidentId>,
-    delivery: &Delivery,
-    outcome: &Outcome,
-) -> Option<compact_str::CompactString> {
+fn stale(draft: &Draft<'_>, delivery: &Delivery, outcome: &Outcome) -> Option<compact_str::CompactString> {
     let (Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. }) = outcome else { return None };
-    let open = || incident.and_then(|id| draft.incident(id)).is_some_and(|incident| incident.state.open());
-    // A room shows how it stands now.
-    if matches!(delivery.content.as_deref(), Some(Content::Room { .. })) && open() {
-        return None;
-    }
     let old = draft.now.since(delivery.owed_at) > STALE_AFTER;
     (delivery.priority == Priority::Post && old).then(|| format_compact!("no longer news: {}", cut(reason)))
 }
