@@ -1,0 +1,1 @@
+//! The performers against servers and programs of this machine.
