@@ -29,23 +29,6 @@ const MOST: usize = 200;
 /// More hosts, or programs, than any organisation needs.
 const REACH_MAX: usize = 200;
 
-/// The keys of a playbook, in the order of the reference. A test compares docs/playbooks.md.
-pub const KEYS: [&str; 11] = [
-    "kind",
-    "summary",
-    "services",
-    "risk",
-    "permission",
-    "expected",
-    "expects",
-    "parameter",
-    "step",
-    "verify",
-    "rollback",
-];
-/// The keys of a `[[parameter]]`.
-pub const PARAMETER_KEYS: [&str; 7] = ["name", "summary", "type", "required", "default", "values", "pattern"];
-
 /// A playbook as its file says it.
 pub struct Drafted {
     /// Everything but the steps.

@@ -20,23 +20,6 @@ use crate::domain::time::Span;
 
 /// What a step can do: the key that says so.
 pub const DOES: [&str; 7] = ["say", "note", "wait", "ask", "http", "run", "use"];
-/// The keys beside it, each with what it goes with.
-pub const STEP_KEYS: [(&str, &str); 14] = [
-    ("id", "every step"),
-    ("channel", "say"),
-    ("of", "ask"),
-    ("within", "ask"),
-    ("json", "http"),
-    ("status", "http"),
-    ("expect", "http"),
-    ("args", "run"),
-    ("with", "use"),
-    ("timeout", "http, run"),
-    ("retries", "http, run"),
-    ("backoff", "http, run"),
-    ("idempotent", "http, run"),
-    ("on_failure", "ask, http, run"),
-];
 /// How deep JSON in a step may be.
 const DEEPEST: usize = 16;
 /// The longest text of a step, in characters.

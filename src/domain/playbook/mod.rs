@@ -87,12 +87,27 @@ impl Run {
         self.playbook.part(self.part).get(self.at)
     }
 
+    /// How it stands, in one word.
+    pub fn word(&self) -> &'static str {
+        match (&self.doing, &self.ended) {
+            (_, Some(ended)) => ended.ending.as_str(),
+            (Doing::Waiting { .. }, None) => "waiting",
+            (Doing::Asking { .. }, None) => "asking",
+            (Doing::Unclear { .. }, None) => "unclear",
+            _ => "running",
+        }
+    }
+
     /// `RUN-1 deploy payments-api`.
     pub fn headline(&self) -> String {
         let on = self.service.as_ref().map(|service| format!(" {service}")).unwrap_or_default();
         format!("{} {}{on}", self.id, self.playbook.id)
     }
 }
+
+/// The words for how a run stands.
+pub const WORDS: [&str; 8] =
+    ["running", "waiting", "asking", "unclear", "done", "failed", "rolled-back", "cancelled"];
 
 /// What a run does just now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
