@@ -5,6 +5,7 @@
 //! `OPSBELL_APPROVAL_RUNS` says how many sequences; `./dev simulate --approvals` runs many.
 
 #[path = "simulation/chance.rs"]
+#[allow(dead_code, reason = "the simulation takes the rest")]
 mod chance;
 #[path = "approvals/model.rs"]
 mod model;

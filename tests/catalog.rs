@@ -186,6 +186,10 @@ fn only_the_files_of_a_configuration_are_read() {
     for other in ["playbooks/x.toml", "stories/x.toml", ".git/x.toml", "a/.x.toml", "notes.txt", "teams.toml~"] {
         put(other, "this is not TOML");
     }
+    // A server's data, as it keeps copies of configurations.
+    for held in ["data/lock", "data/journal/1.jsonl", "data/config/0af3/opsbell.toml"] {
+        put(held, "this is not TOML");
+    }
     assert_eq!(hash(), first);
     // An organisation's own words are part of its configuration, and read by their own rules.
     put("commands/deploy.toml", "name = \"deploy\"\nsumary = \"x\"\n");

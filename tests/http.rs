@@ -3,6 +3,8 @@
 // What is unwrapped is what the test is about.
 #![allow(clippy::unwrap_used)]
 
+#[path = "http/changes.rs"]
+mod changes;
 #[path = "http/desk.rs"]
 mod desk;
 #[path = "http/document.rs"]

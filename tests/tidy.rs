@@ -283,7 +283,7 @@ fn every_key_of_the_configuration_is_described() {
     .map(|pattern| Regex::new(pattern).unwrap());
     let described = read("docs/config.md");
     let mut missing = BTreeSet::new();
-    for file in ["settings", "tables", "senders", "text_alert", "draft"] {
+    for file in ["settings", "tables", "senders", "text_alert", "changes", "draft"] {
         let text = read(format!("src/catalog/{file}.rs"));
         for pattern in &read_by {
             missing.extend(pattern.captures_iter(&text).map(|found| found[1].to_owned()));
@@ -296,9 +296,10 @@ fn every_key_of_the_configuration_is_described() {
 
 #[test]
 fn every_key_of_a_playbook_is_described() {
-    let read_by =
-        Regex::new(r#"(?:table|inner)\s*\.(?:text|texts|parse|parse_all|flag|count|table|tables|settle)\(\s*"([a-z_]+)""#)
-            .unwrap();
+    let read_by = Regex::new(
+        r#"(?:table|inner)\s*\.(?:text|texts|parse|parse_all|flag|count|table|tables|settle)\(\s*"([a-z_]+)""#,
+    )
+    .unwrap();
     let does = Regex::new(r#"pub const DOES: \[&str; \d+\] = \[([^\]]*)\]"#).unwrap();
     let described = read("docs/playbooks.md");
     let line = read("src/catalog/playbooks/line.rs");

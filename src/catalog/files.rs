@@ -1,5 +1,6 @@
 //! Which files make a configuration, and reading them: `opsbell.toml` and any `*.toml` below it, those of `commands/`
-//! for the words, of `playbooks/` the playbooks and templates, none of `stories/`. Nothing is parsed here.
+//! for the words, of `playbooks/` the playbooks and templates, none of `stories/` or of a data directory. Nothing is
+//! parsed here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -83,6 +84,10 @@ pub fn read(dir: &Path) -> Result<BTreeMap<PathBuf, Content>, Unreadable> {
             // Links are followed: that is how configurations are mounted. One that leads nowhere is an error.
             let meta = std::fs::metadata(&at).map_err(|why| failed(&at, &why))?;
             if meta.is_dir() {
+                // The data directory of a server keeps copies of configurations.
+                if at.join("lock").is_file() && at.join("journal").is_dir() {
+                    continue;
+                }
                 if !OTHERS.contains(&name.as_str()) || path == Path::new(PLAYBOOKS) {
                     if depth + 1 > DEEPEST {
                         return Err(Unreadable::TooMuch(dir.to_owned()));

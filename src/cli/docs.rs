@@ -1,9 +1,11 @@
-//! `opsbell docs commands` (hidden): the page about all words, made from the command files. `./dev docs` writes it; a
-//! test compares it.
+//! `opsbell docs PAGE` (hidden): the pages that are made from the program itself, about all words (from the command
+//! files) and about the command line. `./dev docs` writes them; a test compares them.
 
 use std::fmt::Write as _;
 
-use super::{End, out};
+use clap::CommandFactory as _;
+
+use super::{Cli, End, out};
 use crate::catalog::words::builtin;
 use crate::domain::authorise::word;
 use crate::domain::command::spec::{CommandSpec, OptionKind, OptionSpec};
@@ -18,11 +20,14 @@ pub struct Args {
 enum Page {
     /// All words
     Commands,
+    /// The command line
+    Cli,
 }
 
 pub fn run(args: &Args) -> Result<(), End> {
     match args.page {
         Page::Commands => out(commands().trim_end()),
+        Page::Cli => out(command_line().trim_end()),
     }
 }
 
@@ -76,4 +81,63 @@ fn takes(kind: OptionKind, choices: &[compact_str::CompactString]) -> String {
         return all.join(", ");
     }
     serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+const CLI_HEAD: &str = "\
+# The command line
+
+<!-- Made from src/cli/ by `./dev docs`; change that. -->
+
+| exit status | means |
+|---|---|
+| 0 | done |
+| 1 | the answer is no: findings, a failed story, a refusal |
+| 2 | usage, syntax or an unreadable configuration |
+| 3 | nobody answered, or too late |
+
+Options that every verb takes:
+";
+
+fn command_line() -> String {
+    let mut program = Cli::command();
+    program.build();
+    let mut page = CLI_HEAD.to_owned();
+    let globals: Vec<&clap::Arg> = program.get_arguments().filter(|arg| arg.is_global_set()).collect();
+    // Writing into a text cannot fail.
+    let _ = arguments(&mut page, &globals);
+    for verb in program.get_subcommands() {
+        let _ = tell_verb(&mut page, "opsbell", verb);
+    }
+    page
+}
+
+/// A verb, or the verbs below it.
+fn tell_verb(page: &mut String, before: &str, verb: &clap::Command) -> std::fmt::Result {
+    let name = format!("{before} {}", verb.get_name());
+    if verb.is_hide_set() || verb.get_name() == "help" {
+        return Ok(());
+    }
+    if verb.has_subcommands() {
+        return verb.get_subcommands().try_for_each(|below| tell_verb(page, &name, below));
+    }
+    let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+    writeln!(page, "\n## `{name}`\n\n{about}.")?;
+    let own: Vec<&clap::Arg> = verb.get_arguments().filter(|arg| !arg.is_global_set()).collect();
+    arguments(page, &own)
+}
+
+fn arguments(page: &mut String, all: &[&clap::Arg]) -> std::fmt::Result {
+    let shown = |arg: &&&clap::Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    let mut rows = all.iter().filter(shown).peekable();
+    if rows.peek().is_some() {
+        writeln!(page, "\n| | |\n|---|---|")?;
+    }
+    for arg in rows {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let or = arg.get_env().map(|env| format!(" (or `{}` in the environment)", env.to_string_lossy()));
+        // As in the help: `--data <DIR>`.
+        let arg = arg.to_string().replace('|', "\\|");
+        writeln!(page, "| `{arg}` | {help}{} |", or.unwrap_or_default())?;
+    }
+    Ok(())
 }

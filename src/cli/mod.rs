@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod discord;
 mod docs;
+mod gate;
 mod health;
 mod import;
 mod init;
@@ -90,6 +91,8 @@ enum Verb {
     Rehearse(rehearse::Args),
     /// Show how a payload is read
     Read(read::Args),
+    /// Ask whether a version may be deployed now: --service S --version V [--wait]
+    Gate(gate::Args),
     /// Show who is on call
     Oncall(oncall::Args),
     /// Verify, export or rebuild from the journal
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
         Verb::Check => check::run(global),
         Verb::Rehearse(args) => rehearse::run(global, args),
         Verb::Read(args) => read::run(global, args),
+        Verb::Gate(args) => gate::run(global, args),
         Verb::Oncall(args) => oncall::run(global, args),
         Verb::Journal(verb) => journal::run(global, verb),
         Verb::Backup(args) => backup::run(global, args),

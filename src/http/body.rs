@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::{HeaderMap, StatusCode};
 use flate2::read::MultiGzDecoder;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::App;
@@ -24,6 +24,15 @@ pub(crate) struct Held<'a> {
 
 /// Reads the whole body, at most `max` bytes of it after decompression.
 pub(crate) async fn read(app: &App, request: Request, max: usize) -> Result<Held<'_>, Failure> {
+    read_within(app, &app.bodies, request, max).await
+}
+
+/// The same of a sender who shows its key in the body itself: strangers fill only places of their own.
+pub(crate) async fn read_unknown(app: &App, request: Request, max: usize) -> Result<Held<'_>, Failure> {
+    read_within(app, &app.unknown_bodies, request, max).await
+}
+
+async fn read_within<'a>(app: &App, places: &'a Semaphore, request: Request, max: usize) -> Result<Held<'a>, Failure> {
     let gzip = encoded(request.headers())?;
     if request
         .headers()
@@ -34,7 +43,7 @@ pub(crate) async fn read(app: &App, request: Request, max: usize) -> Result<Held
         return Err(too_large(max));
     }
     let wait = app.http.limits.read_timeout;
-    let place = match timeout(wait, app.bodies.acquire()).await {
+    let place = match timeout(wait, places.acquire()).await {
         Ok(Ok(place)) => place,
         Ok(Err(_)) | Err(_) => {
             return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many bodies are being read")

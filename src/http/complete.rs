@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::json;
 
 use super::auth::caller;
 use super::error::Failure;
-use super::{App, ask, document, say, schema, shape};
+use super::{App, ask, document, query, say, schema, shape};
 use crate::domain::command::offer::Offered;
 
 /// The longest line that is completed, in bytes; a longer one is no command.
@@ -29,21 +29,15 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn parse(uri: &Uri) -> Result<Self, Failure> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Failure::bad("query", "the query cannot be read"))?;
         let mut asked = Self::default();
-        for (name, value) in pairs {
+        for (name, value) in query::pairs(uri)? {
             match name.as_str() {
                 "text" if value.len() > TEXT_MAX => {
                     return Err(Failure::value("text", format!("`text` is longer than {TEXT_MAX} bytes")));
                 }
                 "text" => asked.text = Some(value),
                 "as" => asked.person = Some(value),
-                _ => {
-                    let name: String = name.chars().take(60).collect();
-                    let failure = Failure::bad(name.clone(), format!("there is no parameter `{name}`"));
-                    return Err(failure.meant(&name, ["text", "as"]));
-                }
+                _ => return Err(query::unknown(&name, ["text", "as"])),
             }
         }
         Ok(asked)

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::told::{self, Listener, Told};
-use super::{App, ask, document, say};
+use super::{App, ask, document, query, say};
 use crate::domain::delivery::ChannelRef;
 
 /// Pieces that may wait for the connection; beyond it the listener falls behind in the feed's ring, and is told so.
@@ -49,18 +49,12 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn parse(uri: &Uri) -> Result<Self, Failure> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Failure::bad("query", "the query cannot be read"))?;
         let mut asked = Self::default();
-        for (name, value) in pairs {
+        for (name, value) in query::pairs(uri)? {
             match name.as_str() {
                 "channel" => asked.channel = Some(say::channel(value)?).filter(|name| !name.is_empty()),
                 "as" => asked.person = Some(value),
-                _ => {
-                    let name: String = name.chars().take(60).collect();
-                    let failure = Failure::bad(name.clone(), format!("there is no parameter `{name}`"));
-                    return Err(failure.meant(&name, ["channel", "as"]));
-                }
+                _ => return Err(query::unknown(&name, ["channel", "as"])),
             }
         }
         Ok(asked)

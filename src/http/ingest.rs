@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use compact_str::{CompactString, format_compact};
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::auth::{Key, Shown, bearer, unauthorized};
 use super::error::Failure;
-use super::{App, ReadError, ReadOutcome, ask, body, document, schema, shape};
+use super::{App, ReadError, ReadOutcome, ask, body, document, query, schema, shape};
 use crate::domain::actor::{Actor, By};
 use crate::domain::alert::intake::IGNORED;
 use crate::domain::id::RequestId;
@@ -174,9 +174,7 @@ impl Asked {
         if uri.query().is_none() {
             return Ok(asked);
         }
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Failure::bad("query", "the query cannot be read").close())?;
-        for (name, value) in pairs {
+        for (name, value) in query::pairs(uri).map_err(Failure::close)? {
             match name.as_str() {
                 "key" => asked.key = Some(value),
                 "dry_run" => match value.as_str() {

@@ -12,6 +12,8 @@ pub struct Limits {
     pub api_bytes: usize,
     /// Bodies in memory at once; more wait.
     pub bodies: usize,
+    /// The same of senders who show their key in the body (`/v2/enqueue`, at most 512 KiB each).
+    pub unknown_bodies: usize,
     /// Streams of events at once; more are refused.
     pub listeners: usize,
     /// Between two signs of life in a stream of events.
@@ -36,6 +38,8 @@ impl Default for Limits {
             api_bytes: 64 << 10,
             // With the size above, at most 128 MiB when all bodies are as large as allowed.
             bodies: 128,
+            // 16 MiB.
+            unknown_bodies: 32,
             // An eighth of the connections, so that listeners never take the place of senders.
             listeners: 64,
             // Proxies commonly cut a connection that is silent for 60 s or 30 s.

@@ -22,6 +22,7 @@ mod paged;
 mod pagerduty;
 mod patient;
 mod prometheus;
+mod query;
 mod read;
 mod records;
 mod say;
@@ -143,6 +144,8 @@ pub(crate) struct App {
     pub ids: envelope::RequestIds,
     /// Bodies that may be in memory at once.
     pub bodies: Semaphore,
+    /// The same of senders who show their key in the body.
+    pub unknown_bodies: Semaphore,
     /// Streams of events at once: each keeps a connection.
     pub listeners: Arc<Semaphore>,
     /// Questions of strangers that may stand in the engine's queue at once: looking up a token costs a look at State,
@@ -164,6 +167,7 @@ pub fn router(http: Http) -> Result<Router, getrandom::Error> {
         metrics: metrics::Metrics::new(&http.tally),
         ids: envelope::RequestIds::new()?,
         bodies: Semaphore::new(http.limits.bodies),
+        unknown_bodies: Semaphore::new(http.limits.unknown_bodies),
         listeners: Arc::new(Semaphore::new(http.limits.listeners)),
         strangers: Semaphore::new(STRANGERS),
         checks: Semaphore::new(STRANGERS),

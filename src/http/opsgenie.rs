@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
@@ -16,7 +16,7 @@ use super::auth::{Key, Secret, Shown, bearer, genie_key};
 use super::error::Failure;
 use super::ingest::{give, idempotency_key, read, spend};
 use super::pagerduty::foreign;
-use super::{App, ask, body, document, ingest, shape};
+use super::{App, ask, body, document, ingest, query, shape};
 use crate::domain::id::{AlertId, RequestId};
 use crate::domain::limits;
 use crate::domain::signal::{Signal, SignalKind};
@@ -323,8 +323,7 @@ enum By {
 }
 
 fn identifier_type(uri: &Uri) -> Result<By, Refusal> {
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|_| Refusal::Said(StatusCode::BAD_REQUEST, "the query cannot be read".to_owned()))?;
+    let pairs = query::pairs(uri)?;
     match pairs.iter().find(|(name, _)| name == "identifierType").map(|(_, value)| value.as_str()) {
         Some("alias") => Ok(By::Alias),
         None | Some("id" | "tiny") => Ok(By::Number),

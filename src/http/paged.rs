@@ -3,12 +3,12 @@
 
 use std::str::FromStr;
 
-use axum::extract::Query;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::Failure;
+use super::query;
 
 /// Items in a list when nothing is said.
 const LIMIT: usize = 50;
@@ -40,9 +40,7 @@ impl<K: FromStr> Part<K> {
     /// Reads the query of the list called `list`.
     pub fn parse(list: &str, uri: &Uri) -> Result<Self, Failure> {
         let mut part = Self { limit: LIMIT, after: None };
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|_| Failure::bad("query", "the query cannot be read"))?;
-        for (name, value) in pairs {
+        for (name, value) in query::pairs(uri)? {
             match name.as_str() {
                 "limit" => match value.parse() {
                     Ok(limit @ 1..=LIMIT_MAX) => part.limit = limit,
@@ -55,11 +53,7 @@ impl<K: FromStr> Part<K> {
                             .hint("use `next` of an answer of the same path as it is, or leave it out to begin anew")
                     })?);
                 }
-                _ => {
-                    let name: String = name.chars().take(60).collect();
-                    let failure = Failure::bad(name.clone(), format!("there is no parameter `{name}`"));
-                    return Err(failure.meant(&name, ["limit", "cursor"]));
-                }
+                _ => return Err(query::unknown(&name, ["limit", "cursor"])),
             }
         }
         Ok(part)

@@ -151,7 +151,7 @@ async fn take(
     errors: fn(&Value) -> Vec<String>,
 ) -> Result<Option<String>, Refusal> {
     let idempotency = idempotency_key(request.headers())?;
-    let held = body::read(app, request, EVENT_BYTES.min(app.http.limits.ingest_bytes)).await?;
+    let held = body::read_unknown(app, request, EVENT_BYTES.min(app.http.limits.ingest_bytes)).await?;
     let event: Value = serde_json::from_slice(&held.bytes)
         .map_err(|error| Refusal::Invalid(vec![format!("the body is not valid JSON: {error}")]))?;
     let key = known(app, &event)?;

@@ -66,16 +66,20 @@ async fn take(app: &App, id: &RequestId, request: Request) -> Result<(), Failure
     drop(held.place);
     key.bucket.charge((app.http.stopwatch)(), app.http.limits.rate, outcome.signals.len().saturating_sub(1));
     let rejected = outcome.rejected.into_iter().next();
-    let mut accepted = 0;
+    let (mut accepted, mut refused) = (0, None);
     if !outcome.signals.is_empty() {
         for answer in give(app, &key, id, None, outcome.signals).await? {
-            accepted += usize::from(answer.reply.is_ok());
+            match answer.reply {
+                Ok(_) => accepted += 1,
+                Err(reject) => refused = refused.or(Some(reject.message)),
+            }
         }
         app.metrics.accepted(accepted);
     }
-    match rejected {
-        // A 2xx would tell Prometheus that something landed.
-        Some((path, reason)) if accepted == 0 => Err(Failure::value(path, reason)),
+    // A 2xx would tell Prometheus that something landed.
+    match (rejected, refused) {
+        (Some((path, reason)), _) if accepted == 0 => Err(Failure::value(path, reason)),
+        (None, Some(reason)) if accepted == 0 => Err(Failure::value("$", reason)),
         _ => Ok(()),
     }
 }

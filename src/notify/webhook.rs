@@ -3,7 +3,7 @@
 //!
 //! ```json
 //! {"type":"page","id":"k3x9qz-1.0","incident":"INC-1","page":"INC-1.p1","title":"replication lag 900s",
-//!  "severity":"sev1","service":"payments-api","reason":"on call for payments-primary, step 1 of payments",
+//!  "person":"bas","severity":"sev1","service":"payments-api","reason":"on call for payments-primary, step 1 of payments",
 //!  "next":{"who":"cleo","at":"2026-12-25T02:05:00.000Z"},"text":"🔴 SEV1 …","attempt":1,"possible_repeat":false,
 //!  "owed_at":"2026-12-25T02:00:00.000Z","unrouted":false}
 //! ```
@@ -238,6 +238,7 @@ struct Body<'a> {
     id: &'a DeliveryId,
     incident: Option<IncidentId>,
     page: Option<PageId>,
+    person: Option<&'a str>,
     title: Option<Cow<'a, str>>,
     severity: Option<Severity>,
     service: Option<&'a str>,
@@ -265,6 +266,10 @@ impl<'a> Body<'a> {
             id: &grant.id,
             incident: grant.incident,
             page: grant.page,
+            person: match &grant.to {
+                Destination::Person { person, .. } => Some(person.as_str()),
+                Destination::Channel(_) | Destination::Webhook(_) => None,
+            },
             title: page.map(|page| line(&page.title, PART_MAX)),
             severity: page.map(|page| page.severity),
             service: page.map(|page| page.service.as_str()),

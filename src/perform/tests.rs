@@ -32,7 +32,8 @@ fn never_ends() -> Response {
 async fn server() -> SocketAddr {
     let told = |headers: HeaderMap, body: String| async move {
         let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or("none").to_owned();
-        json!({ "state": "on", "body": body, "auth": header("authorization"), "type": header("content-type") }).to_string()
+        json!({ "state": "on", "body": body, "auth": header("authorization"), "type": header("content-type") })
+            .to_string()
     };
     let elsewhere = || async { (StatusCode::FOUND, [(header::LOCATION, "http://169.254.169.254/latest/meta-data/")]) };
     let app = Router::new()
@@ -128,7 +129,8 @@ async fn a_redirect_is_not_followed_and_a_private_address_is_not_asked() {
     assert!(reason(&refused).starts_with("localhost is at a private address"), "{refused:?}");
     let unlisted = perform(work(), &allowed(address, true), LONG).await;
     assert_eq!(reason(&unlisted), "localhost is no host that steps may ask");
-    let plain = perform(Work::Http(asked("GET", format!("http://{address}/told"))), &allowed(address, false), LONG).await;
+    let plain =
+        perform(Work::Http(asked("GET", format!("http://{address}/told"))), &allowed(address, false), LONG).await;
     assert_eq!(reason(&plain), "127.0.0.1 would be asked without TLS");
     for url in [
         format!("http://{}@evil.example/", address),
@@ -190,7 +192,8 @@ async fn a_program_gets_its_arguments_as_they_are_and_nothing_else() {
     let mut names: Vec<&str> = output.lines().filter_map(|line| line.split('=').next()).collect();
     names.sort_unstable();
     assert_eq!(names, ["LANG", "PATH"]);
-    let done = perform(shell("read line; echo \"[$line]\"; pwd; echo api_key=abcdefgh >&2; exit 3"), &all(), LONG).await;
+    let done =
+        perform(shell("read line; echo \"[$line]\"; pwd; echo api_key=abcdefgh >&2; exit 3"), &all(), LONG).await;
     let Performed::Failed { reason, output } = done else { panic!("{done:?}") };
     assert_eq!(reason, "it ended with 3");
     assert!(output.contains("[]\n/\n") && output.contains("api_key=***"), "{output}");
@@ -246,10 +249,38 @@ fn addresses_of_the_open_internet_are_told_from_others() {
         assert!(is_public(public.parse().expect(public)), "{public}");
     }
     for private in [
-        "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.0.1", "169.254.169.254", "172.16.0.1",
-        "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.0.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1",
-        "240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "fc00::1",
-        "fd12::1", "fe80::1", "ff02::1", "2001:db8::1", "2001::1", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::a00:1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "100.64.0.1",
+        "127.0.0.1",
+        "127.255.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.1",
+        "192.0.2.1",
+        "192.168.0.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "fc00::1",
+        "fd12::1",
+        "fe80::1",
+        "ff02::1",
+        "2001:db8::1",
+        "2001::1",
+        "2002:7f00:1::",
+        "2002:a00:1::",
+        "64:ff9b::a00:1",
         "64:ff9b:1::1",
     ] {
         assert!(!is_public(private.parse().expect(private)), "{private}");

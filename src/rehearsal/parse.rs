@@ -5,7 +5,9 @@ use chrono::{Datelike, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::line::{Words, without_comment};
-use super::story::{AlertLine, ChangeField, Expect, Fault, Field, Line, ProblemField, Statement, StepGoes, Story, SyntaxError};
+use super::story::{
+    AlertLine, ChangeField, Expect, Fault, Field, Line, ProblemField, Statement, StepGoes, Story, SyntaxError,
+};
 use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
@@ -19,8 +21,9 @@ use crate::domain::time::{LATEST, Span, Timestamp, resolve};
 use crate::source;
 
 /// The words that statements begin with.
-const STATEMENTS: [&str; 13] =
-    ["at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "step", "restart", "config", "expect"];
+const STATEMENTS: [&str; 13] = [
+    "at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "step", "restart", "config", "expect",
+];
 /// What can be expected.
 const EXPECTED: [&str; 9] = ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post"];
 const STATES: [IncidentState; 5] = [
@@ -392,7 +395,8 @@ fn expect_problem(words: &mut Words<'_>) -> Result<Expect, String> {
 fn expect_run(words: &mut Words<'_>) -> Result<Expect, String> {
     const USAGE: &str = "expect run ID STATE [step=NAME]";
     let word = need(words, USAGE)?;
-    let run = word.parse().map_err(|_| format!("`{}` is not a run; write it like RUN-1; usage: {USAGE}", cut(&word)))?;
+    let run =
+        word.parse().map_err(|_| format!("`{}` is not a run; write it like RUN-1; usage: {USAGE}", cut(&word)))?;
     let state = need(words, USAGE)?;
     if !WORDS.contains(&state.as_str()) {
         return Err(unknown("state", &state, &WORDS));

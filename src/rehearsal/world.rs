@@ -385,7 +385,8 @@ impl World {
 
     /// The first step of a run follows at once, as in production.
     fn begin_runs(&mut self) {
-        let run = |input: &Input| matches!(&input.kind, InputKind::Wake(it) if matches!(it.kind, WakeupKind::Playbook(_)));
+        let run =
+            |input: &Input| matches!(&input.kind, InputKind::Wake(it) if matches!(it.kind, WakeupKind::Playbook(_)));
         while let Some(input) = self.core.due(self.now).filter(run) {
             self.take(input).ok();
             self.deliver();

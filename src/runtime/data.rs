@@ -171,7 +171,10 @@ fn private_dir(dir: &Path) -> std::io::Result<()> {
 pub fn server_of(dir: &Path) -> Result<Server> {
     let path = dir.join("server.json");
     let none = |why: String| format!("no server runs on {} ({why}); start one with `opsbell serve`", dir.display());
-    let bytes = fs::read(&path).with_context(|| none(format!("no {}", path.display())))?;
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(none(format!("no {}", path.display()))),
+        read => read.with_context(|| format!("{}: cannot be read", path.display()))?,
+    };
     let lock = dir.join("lock");
     let held = match File::open(&lock).map(|lock| lock.try_lock_shared()) {
         Ok(Ok(())) => false,

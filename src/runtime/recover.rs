@@ -69,8 +69,16 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
             return Ok(Opened { journal, found, state, records });
         }
         Ok((records, behind)) => {
-            let behind = behind.map_or(0, |(applied, _)| applied.seq);
-            tracing::warn!(records = behind, journal = found.last_seq, "the records do not fit the journal");
+            match behind {
+                None => tracing::info!(journal = found.last_seq, "there are no records yet"),
+                Some((applied, _)) => {
+                    tracing::warn!(
+                        records = applied.seq,
+                        journal = found.last_seq,
+                        "the records do not fit the journal"
+                    );
+                }
+            }
             // They are moved away below, whether or not they let go.
             let _ = records.close();
         }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use opsbell::http::document;
 use serde_json::{Value, json};
 
+use crate::changes::with_changes;
 use crate::desk::{ADMIN, PROMETHEUS, house};
 use crate::records::written_house;
 
@@ -190,7 +191,7 @@ fn gather<'d>(document: &'d Value, schema: &'d Value, properties: &mut Vec<(&'d 
 
 #[tokio::test]
 async fn answers_look_as_the_document_says() {
-    let (house, document) = (written_house(), described());
+    let (house, document) = (with_changes(written_house()), described());
     let say = r#"{"text":"/status","as":"bas"}"#;
     let asked = [
         ("GET /v1/incidents", "/v1/incidents", ADMIN, ""),
@@ -208,6 +209,9 @@ async fn answers_look_as_the_document_says() {
         ("GET /v1/services", "/v1/services", ADMIN, ""),
         ("GET /v1/services/ledger", "/v1/services/{id}", ADMIN, ""),
         ("GET /v1/changes", "/v1/changes", ADMIN, ""),
+        ("GET /v1/changes/CHG-2", "/v1/changes/{id}", ADMIN, ""),
+        ("GET /v1/changes/CHG-9", "/v1/changes/{id}", ADMIN, ""),
+        ("POST /v1/gate", "/v1/gate", ADMIN, "{}"),
         ("GET /v1/requests?limit=0", "/v1/requests", ADMIN, ""),
         ("GET /v1/complete?text=%2Finc&as=bas", "/v1/complete", ADMIN, ""),
         ("GET /v1/complete?text=x&as=bob", "/v1/complete", ADMIN, ""),

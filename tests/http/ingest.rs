@@ -195,6 +195,18 @@ async fn bodies_beyond_the_memory_allowed_wait_and_then_are_sent_away() {
 }
 
 #[tokio::test]
+async fn senders_who_show_their_key_in_the_body_fill_only_places_of_their_own() {
+    let event = r#"{"routing_key":"nobody's","event_action":"resolve","dedup_key":"k"}"#;
+    let full = Limits { unknown_bodies: 0, read_timeout: Duration::ZERO, ..Limits::default() };
+    let house = house_with(full);
+    assert_eq!(house.ask("POST /v2/enqueue", None, event).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house.ask(INGEST, Some(PROMETHEUS), r#"{"signals":["a"]}"#).await.status, StatusCode::ACCEPTED);
+    let house = house_with(Limits { bodies: 0, ..Limits::default() });
+    let seen = house.ask("POST /v2/enqueue", None, event).await;
+    assert!(seen.told().contains("Invalid routing key"), "{}", seen.told());
+}
+
+#[tokio::test]
 async fn a_client_s_own_key_goes_with_every_signal() {
     let house = house();
     let mut sent = request(INGEST, Some(PROMETHEUS), r#"{"signals":["a","b"]}"#);

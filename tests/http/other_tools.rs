@@ -220,6 +220,10 @@ async fn a_prometheus_posts_alerts_whose_end_tells_their_state() {
     let (fires, over) = (SignalKind::Alert, SignalKind::Resolve);
     assert_eq!(told, [("will end", fires), ("has ended", over), ("tells none", fires), ("says nothing", fires)]);
     assert_eq!(house.ask("POST /api/v2/alerts", Some(PROMETHEUS), "[7]").await.status.as_u16(), 422, "nothing landed");
+    house.next(Does::Refuses(vec![Err(Reject::new(RejectCode::NotAllowed, "the core is full"))]));
+    let one = r#"[{"labels": {"alertname": "refused"}}]"#;
+    let seen = house.ask("POST /api/v2/alerts", Some(PROMETHEUS), one).await;
+    assert!(seen.told().starts_with("422") && seen.told().contains("the core is full"), "{}", seen.told());
     let seen = house.ask("POST /api/v2/alerts", Some(PROMETHEUS), r#"{"alerts":[]}"#).await;
     assert_eq!(seen.status.as_u16(), 422);
     assert_eq!(house.ask("POST /api/v2/alerts", None, "[]").await.status.as_u16(), 401);

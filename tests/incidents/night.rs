@@ -24,6 +24,8 @@ pub struct Night {
     closed: BTreeMap<IncidentId, Incident>,
     /// Methods that refuse.
     pub refuses: Vec<&'static str>,
+    /// Methods from which nothing is heard.
+    pub hangs: Vec<&'static str>,
     /// Everything started, `ann via chat`, in order; taken by `paged`.
     started: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl Night {
             last: Vec::new(),
             closed: BTreeMap::new(),
             refuses: Vec::new(),
+            hangs: Vec::new(),
             started: Vec::new(),
         }
     }
@@ -67,7 +70,11 @@ impl Night {
     fn send(&mut self, grant: &Grant) {
         let to = grant.to.to_string();
         let refused = self.refuses.iter().any(|method| to.ends_with(method));
+        let hangs = self.hangs.iter().any(|method| to.ends_with(method));
         self.started.push(to);
+        if hangs {
+            return;
+        }
         let outcome =
             if refused { Outcome::Permanent { reason: "it does not exist".into() } } else { Outcome::Accepted };
         self.core.ended(&grant.id);

@@ -68,6 +68,21 @@ fn low_urgency_is_gentle() {
 }
 
 #[test]
+fn a_method_that_is_silent_does_not_hold_up_the_next_one() {
+    let mut night = Night::new();
+    night.hangs = vec!["ann via chat", "ann via email"];
+    night.alert("k", "api", AlertSeverity::Critical);
+    assert_eq!(night.paged(), ["ann via chat", "ann via email"]);
+    let begun = night.now;
+    let next = |night: &Night| night.core.next_wakeup().map(|at| at.since(begun));
+    assert_eq!(next(&night), Some(Span::secs(45)), "not after four minutes");
+    night.wait(1);
+    assert_eq!(night.paged(), ["ann via sms"]);
+    // What has arrived is waited for as long as the rules say.
+    assert_eq!(next(&night), Some(Span::secs(165)));
+}
+
+#[test]
 fn a_method_that_fails_starts_the_next_one_and_a_person_the_next_step() {
     let mut night = Night::new();
     night.refuses = vec!["ann via chat", "ann via email"];

@@ -218,10 +218,11 @@ fn said_twice() {
     "#);
     night.wait(2);
     assert_snapshot!(night.say("ben", "/ack INC-1"), @"INC-1 is already acknowledged by ann 2 minutes ago. Nothing changed.");
-    assert_snapshot!(night.say("ann", "/resolve INC-1"), @r#"
+    assert_snapshot!(night.say("ann", "/resolve INC-1"), @"
     INC-1 resolved as fixed. It closes in 2 hours.
+    Its alert still fires: if it is sent again, it opens a new incident.
     Its postmortem: /postmortem show INC-1
-    "#);
+    ");
     night.wait(2);
     assert_snapshot!(night.say("ben", "/resolve INC-1"), @"INC-1 was already resolved as fixed 2 minutes ago. Nothing changed.");
     assert_snapshot!(night.say("ben", "/ack INC-1"), @r#"

@@ -15,9 +15,15 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_page_about_all_words_is_current() {
-    let made = run(&["docs", "commands"]);
-    assert!(made.status.success(), "{}", said(&made));
-    assert_eq!(read("docs/commands.md"), String::from_utf8_lossy(&made.stdout), "write it anew: ./dev docs");
+    for page in ["commands", "cli"] {
+        let made = run(&["docs", page]);
+        assert!(made.status.success(), "{}", said(&made));
+        assert_eq!(
+            read(&format!("docs/{page}.md")),
+            String::from_utf8_lossy(&made.stdout),
+            "write it anew: ./dev docs"
+        );
+    }
 }
 
 /// What `/metrics` tells, with every series of the runtime's tally.

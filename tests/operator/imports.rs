@@ -121,6 +121,14 @@ fn pagerduty_delays_stay_and_what_is_unknown_is_told() {
 }
 
 #[test]
+fn one_page_of_a_longer_list_is_told_as_such() {
+    let mut export = pagerduty();
+    export["more"] = json!(true);
+    let (_, notes) = organisation(Tool::PagerDuty, &[("users.json".into(), export)]);
+    assert!(notes[0].starts_with("users.json: THIS IS NOT ALL"), "{}", notes[0]);
+}
+
+#[test]
 fn opsgenie_delays_become_differences() {
     let (org, notes) = organisation(Tool::Opsgenie, &opsgenie());
     let everyone = page(&["person:bas", "person:cleo"]);

@@ -190,6 +190,10 @@ impl Live {
                 RecordKey::Problem(id) => state.problems.get(id).map(json),
                 RecordKey::Recent(id) => state.recent.get(id).map(json),
                 RecordKey::Waiting(id) => state.waiting_postmortems.get(id).map(json),
+                RecordKey::Change(id) => state.changes.get(id).map(json),
+                RecordKey::Freeze(id) => state.freezes.get(id).map(json),
+                RecordKey::Past(id) => state.past.get(id).map(json),
+                RecordKey::Run(id) => state.runs.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -213,6 +217,10 @@ impl Live {
         wanted.extend(state.problems.iter().map(|(id, record)| (RecordKey::Problem(*id), json(record))));
         wanted.extend(state.recent.iter().map(|(id, record)| (RecordKey::Recent(*id), json(record))));
         wanted.extend(state.waiting_postmortems.iter().map(|(id, record)| (RecordKey::Waiting(*id), json(record))));
+        wanted.extend(state.changes.iter().map(|(id, record)| (RecordKey::Change(*id), json(record))));
+        wanted.extend(state.freezes.iter().map(|(id, record)| (RecordKey::Freeze(*id), json(record))));
+        wanted.extend(state.past.iter().map(|(id, record)| (RecordKey::Past(*id), json(record))));
+        wanted.extend(state.runs.iter().map(|(id, record)| (RecordKey::Run(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");
@@ -248,17 +256,62 @@ fn json<T: serde::Serialize>(record: T) -> Value {
 
 /// Everything State keeps, as bytes.
 pub fn bytes(records: &OpenRecords) -> Vec<u8> {
-    let OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting } =
-        records;
-    let whole = (meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting);
+    let OpenRecords {
+        meta,
+        alerts,
+        incidents,
+        notices,
+        answers,
+        tokens,
+        silences,
+        problems,
+        recent,
+        waiting,
+        changes,
+        freezes,
+        past,
+        runs,
+    } = records;
+    let whole = (
+        meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting, changes, freezes, past,
+        runs,
+    );
     serde_json::to_vec(&whole).expect("plain data")
 }
 
 /// State from those bytes.
 pub fn from_bytes(bytes: &[u8]) -> State {
-    let (meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting) =
-        serde_json::from_slice(bytes).expect("its own words");
-    let records =
-        OpenRecords { meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting };
+    let (
+        meta,
+        alerts,
+        incidents,
+        notices,
+        answers,
+        tokens,
+        silences,
+        problems,
+        recent,
+        waiting,
+        changes,
+        freezes,
+        past,
+        runs,
+    ) = serde_json::from_slice(bytes).expect("its own words");
+    let records = OpenRecords {
+        meta,
+        alerts,
+        incidents,
+        notices,
+        answers,
+        tokens,
+        silences,
+        problems,
+        recent,
+        waiting,
+        changes,
+        freezes,
+        past,
+        runs,
+    };
     State::assemble(records)
 }

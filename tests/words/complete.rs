@@ -93,6 +93,7 @@ fn only_what_the_person_may_do() {
             "/service",
             "/contact",
             "/problem",
+            "/change",
             "/postmortem",
             "/status",
             "/whoami",

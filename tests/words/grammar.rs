@@ -287,12 +287,12 @@ fn without_any_words_everything_is_refused() {
 fn calls() -> impl Strategy<Value = Call> {
     let lexicon = builtin();
     let value = prop_oneof!["[ -~“”„é\n\t]{0,40}", "\\PC{0,20}", "[a-z]{1,8}", "INC-[0-9]{1,3}"];
-    (any::<prop::sample::Index>(), prop::collection::vec(value, 12), any::<u16>()).prop_map(
+    (any::<prop::sample::Index>(), prop::collection::vec(value, 25), any::<u32>()).prop_map(
         move |(which, values, mask)| {
             let spec = &lexicon.commands[which.index(lexicon.commands.len())];
             let given = spec.options.iter().enumerate().filter(|(i, option)| option.required || mask & (1 << i) != 0);
             let mut options: Vec<_> = given.map(|(i, option)| (option.name.clone(), values[i].clone())).collect();
-            if mask & (1 << 15) != 0 {
+            if mask & (1 << 31) != 0 {
                 options.reverse();
             }
             Call { command: spec.name.clone(), options }

@@ -64,6 +64,28 @@ fn all_of_it() {
     /problem resolve      It is mended
     /problem close        It stays away: its record is complete
 
+    /change list          Show the open changes
+    /change new           Ask for a change that others approve
+    /change standard      Ask for a change by a model that was approved once
+    /change emergency     Begin a change at once, for an open incident; it is approved afterwards
+    /change edit          Edit a change that has not begun; what was approved is void
+    /change show          Show one change: what, why, risk, approvals, what happened
+    /change check         Ask whether something may be changed: yes or no, why, and when
+    /change approve       Approve a change as it reads now
+    /change reject        Refuse a change; why
+    /change schedule      Put a change into the calendar
+    /change start         Begin a change
+    /change done          A change is over and did what it should
+    /change fail          A change is over and failed
+    /change rollback      A change was taken back
+    /change cancel        A change will not begin
+    /change review        Say how a change went: its record is complete
+    /change calendar      Show what is planned and frozen in the next two weeks
+    /change gate          Ask whether a version may be deployed now, as a pipeline does; yes begins the change
+
+    /freeze start         Begin a freeze, of one service or of all
+    /freeze end           End a freeze
+
     /postmortem list      Show the postmortems that wait to be published
     /postmortem show      Show the postmortem of an incident
     /postmortem edit      Write a section of it, or all of it; begins one where there is none
@@ -106,6 +128,11 @@ fn a_reader_sees_what_a_reader_may_do() {
 
     /problem list       Show the open problems
     /problem show       Show one problem: what is known, its incidents, what happened
+
+    /change list        Show the open changes
+    /change show        Show one change: what, why, risk, approvals, what happened
+    /change check       Ask whether something may be changed: yes or no, why, and when
+    /change calendar    Show what is planned and frozen in the next two weeks
 
     /postmortem list    Show the postmortems that wait to be published
     /postmortem show    Show the postmortem of an incident

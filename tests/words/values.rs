@@ -277,7 +277,7 @@ fn refusals_name_the_next_step() {
 
     > /incident link related
     `/incident link` needs `to`: The other one
-    usage: /incident link kind:related|caused-by|duplicate-of [incident:INC-n] [to:INC-n]
+    usage: /incident link kind:related|caused-by|duplicate-of [incident:INC-n] [to:INC-n] [change:CHG-n]
     for example: /incident link INC-8 caused-by INC-7
 
     > /incident link INC-2 blocks INC-1

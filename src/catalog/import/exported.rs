@@ -30,6 +30,13 @@ impl<'a> Exported<'a> {
             match value {
                 Value::Object(object) => {
                     let before = all.len();
+                    if object.get("more") == Some(&Value::Bool(true)) {
+                        notes.push(format!(
+                            "{}: THIS IS NOT ALL: it says `more: true`, so it is one page of a longer list; export the pages \
+                             after it (offset=…) as well, and import them together",
+                            path.display()
+                        ));
+                    }
                     for (key, inner) in object {
                         match known(key, kinds) {
                             Some(kind) => all.add(kind, inner),

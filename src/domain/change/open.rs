@@ -94,7 +94,7 @@ fn lay(draft: &Draft<'_>, asked: &ChangeAsked, mut content: Content, slot: Optio
         content.service = service.clone();
     }
     if let Some(environment) = &asked.environment {
-        content.environment = line(environment).to_lowercase().into();
+        content.environment = line(environment).to_lowercase();
     }
     if let Some(version) = &asked.version {
         content.version = Some(line(version));

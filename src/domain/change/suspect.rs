@@ -117,7 +117,7 @@ pub fn suspects(state: &State, org: &Org, service: &ServiceId, environment: &str
         .filter(|(past, _)| past.environment == environment)
         .filter_map(|(past, running)| suspect(&near, &past, running, at))
         .collect();
-    found.sort_by(|one, two| (two.points, two.change).cmp(&(one.points, one.change)));
+    found.sort_by_key(|one| std::cmp::Reverse((one.points, one.change)));
     found.truncate(TOLD);
     found
 }

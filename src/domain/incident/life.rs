@@ -364,12 +364,17 @@ pub fn resolve_by_person(
         return Ok(Reply::done(format!("{id} was already resolved{how}{at}. Nothing changed.")).about(id));
     }
     let how = how.unwrap_or(Resolution::Fixed);
+    let fires = match incident.alerts_firing {
+        0 => "",
+        1 => "\nIts alert still fires: if it is sent again, it opens a new incident.",
+        _ => "\nAlerts of it still fire: if they are sent again, they open a new incident.",
+    };
     resolve(draft, id, how, text);
     let closes = draft.incident(id).and_then(|incident| incident.closes);
     let closes = closes.map(|at| format!(" It closes <t:{}:R>.", at.unix_secs())).unwrap_or_default();
     let drafted = draft.incident(id).is_some_and(|incident| incident.postmortem().is_some());
     let next = if drafted { "Its postmortem: /postmortem show" } else { "Read what happened: /incident timeline" };
-    Ok(Reply::done(format!("{id} resolved as {how}.{closes}\n{next} {id}")).about(id))
+    Ok(Reply::done(format!("{id} resolved as {how}.{closes}{fires}\n{next} {id}")).about(id))
 }
 
 /// `/incident reopen`.

@@ -106,8 +106,7 @@ impl Run {
 }
 
 /// The words for how a run stands.
-pub const WORDS: [&str; 8] =
-    ["running", "waiting", "asking", "unclear", "done", "failed", "rolled-back", "cancelled"];
+pub const WORDS: [&str; 8] = ["running", "waiting", "asking", "unclear", "done", "failed", "rolled-back", "cancelled"];
 
 /// What a run does just now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

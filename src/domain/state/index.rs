@@ -5,11 +5,13 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{PolicyRef, RecordKey, State};
+use crate::domain::delivery::{DeliveryStatus, SEND_DEADLINE};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Incident;
 use crate::domain::input::{Wakeup, WakeupKind};
 use crate::domain::org::Policy;
 use crate::domain::report::summary::Book;
+use crate::domain::time::Timestamp;
 
 impl State {
     /// Puts an incident in. The look-ups know it once it is put back.
@@ -138,6 +140,17 @@ fn groups(incident: &Incident) -> impl Iterator<Item = &CompactString> {
     std::iter::once(&incident.group).chain(&incident.also_groups).filter(|group| !group.is_empty())
 }
 
+/// When the messages of a page have waited too long for its next rule to wait any longer; `None` where one arrived, or
+/// none is tried any more.
+fn unheard(incident: &Incident, page: u32) -> Option<Timestamp> {
+    let started = || incident.deliveries.iter().filter(|delivery| delivery.page == Some(page));
+    if started().any(|delivery| matches!(delivery.status, DeliveryStatus::Accepted { .. })) {
+        return None;
+    }
+    let newest = started().filter(|delivery| delivery.owed()).map(|delivery| delivery.owed_at).max()?;
+    Some(newest.after(SEND_DEADLINE))
+}
+
 /// The moments an incident waits for.
 fn wakeups(incident: &Incident) -> impl Iterator<Item = Wakeup> + '_ {
     let id = incident.id;
@@ -150,6 +163,7 @@ fn wakeups(incident: &Incident) -> impl Iterator<Item = Wakeup> + '_ {
     ];
     let pages = incident.pages.iter().filter_map(move |page| {
         let due = page.next?;
+        let due = unheard(incident, page.n).map_or(due, |at| due.min(at));
         Some(Wakeup { due, kind: WakeupKind::PageRule(page.id(id)) })
     });
     own.into_iter().flatten().chain(pages)

@@ -63,7 +63,7 @@ fn the_body_has_its_documented_shape() {
     let page = serde_json::to_string(&Body::of(&grant(), zone)).expect("JSON");
     assert_eq!(
         page,
-        r#"{"type":"page","id":"k3x9qz-1.0","incident":"INC-1","page":"INC-1.p1","title":"replication lag 900s","#
+        r#"{"type":"page","id":"k3x9qz-1.0","incident":"INC-1","page":"INC-1.p1","person":null,"title":"replication lag 900s","#
             .to_owned()
             + r#""severity":"sev1","service":"payments-api","reason":"on call for payments-primary, step 1 of payments","#
             + r#""next":{"who":"cleo","at":"2026-12-25T02:05:00.000Z"},"#
@@ -78,7 +78,7 @@ fn the_body_has_its_documented_shape() {
     let post = serde_json::to_string(&Body::of(&post, zone)).expect("JSON");
     assert_eq!(
         post,
-        r#"{"type":"post","id":"k3x9qz-1.0","incident":"INC-1","page":null,"title":null,"severity":null,"service":null,"#
+        r#"{"type":"post","id":"k3x9qz-1.0","incident":"INC-1","page":null,"person":null,"title":null,"severity":null,"service":null,"#
             .to_owned()
             + r#""reason":null,"next":null,"text":"INC-1 resolved","attempt":1,"possible_repeat":false,"#
             + r#""owed_at":"2026-12-25T02:00:00.000Z","unrouted":false}"#

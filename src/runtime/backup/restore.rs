@@ -50,6 +50,7 @@ pub fn restore(backup: &Path, data: &Path, now: Timestamp) -> Result<Restored> {
         }
     }
     let file = File::open(backup).with_context(|| format!("{}: cannot be opened", backup.display()))?;
+    let was_there = data.exists();
     let held = Data::take(data)?;
     let staging = held.dir().join(RESTORING);
     let restored = unpack(file, &staging)
@@ -61,6 +62,11 @@ pub fn restore(backup: &Path, data: &Path, now: Timestamp) -> Result<Restored> {
             Ok(Restored { manifest, report, install })
         });
     let _ = fs::remove_dir_all(&staging);
+    if restored.is_err() && !was_there {
+        // Only if nothing else came into it meanwhile.
+        let _ = fs::remove_file(data.join("lock"));
+        let _ = fs::remove_dir(data);
+    }
     restored
 }
 

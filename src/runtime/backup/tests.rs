@@ -158,6 +158,7 @@ fn a_backup_cut_short_is_refused_wherever_it_ends() {
         fs::write(&cut, &bytes[..length]).unwrap();
         let refused = refusal(&cut, &dir.path().join("new"));
         assert!(refused.contains("whole backup"), "{length}: {refused}");
+        assert!(!dir.path().join("new").exists(), "it leaves nothing behind");
     }
     for other in [&b"PK\x03\x04"[..], &[0; 10_000], b"not a backup\n"] {
         fs::write(&cut, other).unwrap();
