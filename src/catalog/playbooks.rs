@@ -2,6 +2,8 @@
 //! read for itself; what they say of each other, and of hosts and programs, is judged in `whole` when all are read.
 
 mod line;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::path::Path;

@@ -98,8 +98,9 @@ fn check_run(world: &World, id: RunId, state: &str, step: Option<&str>) -> Resul
     let Some(run) = world.state().runs.get(&id) else {
         return Err(Miss::new(format!("{id} {state}"), format!("no {id}")));
     };
-    let at = run.step().map(|step| step.id.as_str()).or(run.done.last().map(|done| done.step.as_str()));
-    let at = at.unwrap_or("none");
+    let last = run.done.last().map(|done| done.step.as_str());
+    let now = run.step().map(|step| step.id.as_str()).filter(|_| run.ended.is_none());
+    let at = now.or(last).unwrap_or("none");
     if run.word() == state && step.is_none_or(|step| step == at) {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use crate::domain::command::spec::Permission;
 use crate::domain::command::{ChangeAsked, ChangeCommand, Command, PlaybookAsked, PlaybookCommand};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::{ChangeId, IncidentId, RunId};
+use crate::domain::id::{ChangeId, IncidentId, RunId, ServiceId};
 use crate::domain::input::Reply;
 use crate::domain::limits;
 use crate::domain::org::Org;
@@ -116,6 +116,8 @@ fn in_change(
     asked: ChangeAsked,
     values: Values,
 ) -> Result<Reply, Reject> {
+    // Told before the calendar is asked, which would only say that the service is being changed.
+    room(draft, playbook, service_of(draft.org, &values).as_ref())?;
     let change = open::by_playbook(draft, asked, values.clone())?;
     let id = begin(draft, playbook, values, (Some(change.id), None))?;
     let fenced = match change.content.expects.len() {
@@ -187,6 +189,20 @@ fn playbook_of<'o>(org: &'o Org, content: &Content) -> Option<&'o Arc<Playbook>>
     content.model.as_deref().and_then(|model| org.playbooks.get(model))
 }
 
+/// Whether one more may run: not twice at once on a service, and not too many.
+fn room(draft: &Draft<'_>, playbook: &Playbook, service: Option<&ServiceId>) -> Result<(), Reject> {
+    let mut open = draft.state.runs.values().filter(|run| run.ended.is_none());
+    if let Some(other) = open.clone().find(|run| run.playbook.id == playbook.id && run.service.as_ref() == service) {
+        return Err(Reject::new(RejectCode::Conflict, format!("{} runs already.", other.headline()))
+            .hint(format!("Follow it: /runbook show {0}; stop it: /runbook cancel {0}", other.id)));
+    }
+    if open.nth(OPEN_MAX - 1).is_some() {
+        return Err(Reject::new(RejectCode::Conflict, format!("{OPEN_MAX} playbooks run; no more are begun."))
+            .hint("See them: /runbook list"));
+    }
+    Ok(())
+}
+
 /// Begins the run; its first step follows at once, in a commit of its own.
 fn begin(
     draft: &mut Draft<'_>,
@@ -210,15 +226,7 @@ fn begin(
         )
         .hint(format!("See it: /runbook show {}", playbook.id)));
     }
-    let mut open = draft.state.runs.values().filter(|run| run.ended.is_none());
-    if let Some(other) = open.clone().find(|run| run.playbook.id == playbook.id && run.service == service) {
-        return Err(Reject::new(RejectCode::Conflict, format!("{} runs already.", other.headline()))
-            .hint(format!("Follow it: /runbook show {0}; stop it: /runbook cancel {0}", other.id)));
-    }
-    if open.nth(OPEN_MAX - 1).is_some() {
-        return Err(Reject::new(RejectCode::Conflict, format!("{OPEN_MAX} playbooks run; no more are begun."))
-            .hint("See them: /runbook list"));
-    }
+    room(draft, playbook, service.as_ref())?;
     let team = match (service.as_ref().and_then(|id| draft.org.services.get(id)), incident) {
         (Some(service), _) => service.team.clone(),
         (None, Some(id)) => draft.incident(id).map(|incident| incident.team.clone()).unwrap_or_default(),
