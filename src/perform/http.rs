@@ -53,6 +53,11 @@ impl Performer {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err("its address has no host".to_owned());
         };
+        // Not even a name is looked up elsewhere.
+        let near = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if self.here && !near {
+            return Err(format!("{host} is not on this machine, and nothing leaves it in a demo"));
+        }
         let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
             Err(_) => match tokio::net::lookup_host((host, port)).await {
@@ -62,9 +67,6 @@ impl Performer {
         };
         if addresses.is_empty() {
             return Err(format!("{host} has no address"));
-        }
-        if self.here && !addresses.iter().all(|address| address.ip().is_loopback()) {
-            return Err(format!("{host} is not on this machine, and nothing leaves it in a demo"));
         }
         if !entry.private && !addresses.iter().all(|address| is_public(address.ip())) {
             return Err(format!(

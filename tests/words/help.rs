@@ -86,6 +86,13 @@ fn all_of_it() {
     /freeze start         Begin a freeze, of one service or of all
     /freeze end           End a freeze
 
+    /runbook list         Show what runs, and the playbooks there are
+    /runbook show         Show a playbook, or a run of one
+    /runbook run          Run a playbook
+    /runbook answer       Answer what a run asks
+    /runbook resume       Say what happened to a step of which nobody knows
+    /runbook cancel       Stop a run; nothing is taken back
+
     /postmortem list      Show the postmortems that wait to be published
     /postmortem show      Show the postmortem of an incident
     /postmortem edit      Write a section of it, or all of it; begins one where there is none

@@ -51,7 +51,7 @@ impl Run {
                 self.attempt = 0;
                 self.doing = Doing::Next { since: stamp.at };
             }
-            Move::Retried { at, .. } => self.doing = Doing::Again { at: *at },
+            Move::Retried { at, reason, .. } => self.doing = Doing::Again { at: *at, reason: reason.clone() },
             Move::Unclear { reason, .. } => self.doing = Doing::Unclear { reason: reason.clone() },
             Move::Turned { part, .. } => {
                 self.part = *part;
@@ -73,7 +73,7 @@ impl Run {
     /// Shifts what runs by duration.
     fn shift(&mut self, by: Span) {
         match &mut self.doing {
-            Doing::Next { since: at } | Doing::Again { at } => *at = at.after(by),
+            Doing::Next { since: at } | Doing::Again { at, .. } => *at = at.after(by),
             Doing::Waiting { until } | Doing::Asking { until, .. } | Doing::Owed { until, .. } => {
                 *until = until.after(by);
             }

@@ -140,6 +140,8 @@ pub enum Doing {
     Again {
         /// Then.
         at: Timestamp,
+        /// Why it failed.
+        reason: CompactString,
     },
     /// Nobody knows whether the step was done; a person is asked.
     Unclear {
@@ -154,7 +156,7 @@ impl Doing {
     /// When it has to be looked at again.
     pub fn due(&self) -> Option<Timestamp> {
         match self {
-            Self::Next { since: at } | Self::Again { at } => Some(*at),
+            Self::Next { since: at } | Self::Again { at, .. } => Some(*at),
             Self::Waiting { until } | Self::Asking { until, .. } | Self::Owed { until, .. } => Some(*until),
             Self::Unclear { .. } | Self::Over => None,
         }

@@ -53,7 +53,9 @@ fn doing(run: &Run) -> String {
             format!("{step}{of} asks “{question}” until <t:{}:f>", until.unix_secs())
         }
         Doing::Owed { work, .. } => format!("{step}{of} is being done: {work}"),
-        Doing::Again { at } => format!("{step}{of} failed and is tried again <t:{}:T>", at.unix_secs()),
+        Doing::Again { at, reason } => {
+            format!("{step}{of} failed ({reason}) and is tried again <t:{}:T>", at.unix_secs())
+        }
         Doing::Unclear { reason } => format!("nobody knows whether {step}{of} was done: {reason}"),
         Doing::Over => run.ended.as_ref().map(|ended| ended.ending.to_string()).unwrap_or_default(),
     }
