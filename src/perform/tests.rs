@@ -108,8 +108,9 @@ async fn a_server_is_asked_with_its_token_and_its_answer_is_looked_at() {
     text.expect = Some(Expected { path: "$".into(), is: json!("on") });
     let wrong = perform(Work::Http(text), &allowed(address, true), LONG).await;
     assert_eq!(reason(&wrong), "its answer is not JSON");
-    let broken = perform(Work::Http(asked("POST", format!("http://{address}/broken"))), &allowed(address, true), LONG);
-    let Performed::Failed { reason, output } = broken.await else { panic!("500 is no success") };
+    let listed = allowed(address, true);
+    let broken = perform(Work::Http(asked("POST", format!("http://{address}/broken"))), &listed, LONG).await;
+    let Performed::Failed { reason, output } = broken else { panic!("500 is no success") };
     assert_eq!((reason.as_str(), output.as_str()), ("it answered 500", "password=*** is wrong"));
 }
 

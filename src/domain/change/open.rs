@@ -271,7 +271,12 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
             .hint("Leave it out, or ask for a normal change: /change new …"));
     }
     let mut content = lay(draft, asked, content, None)?;
-    for (name, said) in [("version", content.version.clone()), ("service", Some(content.service.0.clone()))] {
+    let said = [
+        ("version", content.version.clone()),
+        ("service", Some(content.service.0.clone())),
+        ("environment", Some(content.environment.clone())),
+    ];
+    for (name, said) in said {
         if let (Some(known), Some(said)) = (content.parameters.get_mut(name), said) {
             *known = said;
         }

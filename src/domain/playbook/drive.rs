@@ -86,14 +86,15 @@ pub(super) fn go(draft: &mut Draft<'_>, run: &mut Run) {
             }
         };
         let values = all_values(run);
+        let private = run.incident.is_some_and(|id| draft.state.meta.private.contains(&id));
         let (id, now) = (next.id.clone(), draft.now);
         let doing = match &next.does {
             Does::Say { text, channel } => {
                 let text = fill(text, &values);
                 step(draft, run, Move::Began { step: id.clone(), doing: Doing::Next { since: now } });
                 match channel {
-                    Some(channel) => say_in(draft, channel.clone(), text.to_string()),
-                    None => post(draft, run, text.to_string()),
+                    Some(channel) if !private => say_in(draft, channel.clone(), text.to_string()),
+                    _ => post(draft, run, text.to_string()),
                 }
                 step(draft, run, Move::Ended { step: id, failure: None, output: Some(text) });
                 continue;
@@ -251,6 +252,8 @@ fn note(draft: &mut Draft<'_>, run: &Run, text: &str) {
 pub(super) fn post(draft: &mut Draft<'_>, run: &Run, text: String) {
     match run.incident {
         Some(incident) if draft.incident(incident).is_some() => draft.post(incident, text),
+        // Of a private incident nothing is told in a channel, also when it is closed.
+        Some(incident) if draft.state.meta.private.contains(&incident) => {}
         _ => change::life::post_to(draft, &run.team, text),
     }
 }

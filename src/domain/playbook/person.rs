@@ -8,12 +8,24 @@ use crate::domain::command::Resumed;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
+use crate::domain::incident::private;
 use crate::domain::input::Reply;
 use crate::domain::limits;
 use crate::domain::reject::{Reject, RejectCode};
 
+/// Whether the asker may see a run: one for a private incident only its people, and whoever began it.
+pub(super) fn may_see(draft: &Draft<'_>, run: &Run) -> bool {
+    let Some(id) = run.incident.filter(|id| draft.state.meta.private.contains(id)) else { return true };
+    let seen = draft.incident(id).is_some_and(|incident| private::may_see(draft.org, draft.actor(), incident));
+    seen || run.by == *draft.actor()
+}
+
 /// A run; else a refusal that says what there is.
 pub(super) fn any<'a>(draft: &Draft<'a>, id: RunId) -> Result<&'a Run, Reject> {
+    if let Some(run) = draft.state.runs.get(&id).filter(|run| !may_see(draft, run)) {
+        return Err(Reject::new(RejectCode::NotAllowed, format!("{} is for a private incident.", run.id))
+            .hint("Ask one of its people to invite you: /incident invite"));
+    }
     draft.state.runs.get(&id).map(|run| &**run).ok_or_else(|| {
         let last = draft.state.meta.runs;
         let message = match last {
@@ -35,12 +47,21 @@ fn open(draft: &Draft<'_>, id: RunId) -> Result<Run, Reject> {
     }
 }
 
+/// A reply about a run, and about its incident: of a private one only the asker reads it.
+pub(super) fn about(run: &Run, reply: Reply) -> Reply {
+    let reply = reply.about(run.id);
+    match run.incident {
+        Some(incident) => reply.about(incident),
+        None => reply,
+    }
+}
+
 fn told(run: &Run, said: &str) -> Reply {
     let next = match &run.ended {
         Some(ended) => format!("It is {}.", ended.ending),
         None => format!("Follow it: /runbook show {}", run.id),
     };
-    Reply::done(format!("{}: {said}.\n{next}", run.headline())).about(run.id)
+    about(run, Reply::done(format!("{}: {said}.\n{next}", run.headline())))
 }
 
 /// `/runbook answer`.
@@ -123,5 +144,5 @@ pub fn cancel(draft: &mut Draft<'_>, id: RunId, reason: Option<&str>) -> Result<
         true => String::new(),
         false => format!("\nNothing was taken back. How: /runbook show {}", run.playbook.id),
     };
-    Ok(Reply::done(format!("{} is cancelled.{under_way}{back}", run.headline())).about(id))
+    Ok(about(&run, Reply::done(format!("{} is cancelled.{under_way}{back}", run.headline()))))
 }

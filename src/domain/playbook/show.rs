@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::drive::all_values;
-use super::person::any;
+use super::person::{about, any, may_see};
 use super::spec::{Part, Playbook};
 use super::text::fill;
 use super::{Doing, Run, start};
@@ -17,8 +17,14 @@ const OUTPUT_LINES: usize = 3;
 
 /// `/runbook list`.
 pub fn list(draft: &Draft<'_>) -> String {
-    let running: Vec<String> =
-        draft.state.runs.values().filter(|run| run.ended.is_none()).map(|run| line(run)).take(50).collect();
+    let running: Vec<String> = draft
+        .state
+        .runs
+        .values()
+        .filter(|run| run.ended.is_none() && may_see(draft, run))
+        .map(|run| line(run))
+        .take(50)
+        .collect();
     let mut text = match running.as_slice() {
         [] => "Nothing runs.".to_owned(),
         some => format!("Running:\n{}", some.join("\n")),
@@ -65,7 +71,10 @@ fn doing(run: &Run) -> String {
 pub fn show(draft: &Draft<'_>, which: &str) -> Result<Reply, Reject> {
     let number = which.to_ascii_uppercase().starts_with(RunId::PREFIX);
     match which.parse::<RunId>() {
-        Ok(id) if number || !draft.org.playbooks.contains_key(which) => Ok(Reply::done(run(any(draft, id)?)).about(id)),
+        Ok(id) if number || !draft.org.playbooks.contains_key(which) => {
+            let shown = any(draft, id)?;
+            Ok(about(shown, Reply::done(run(shown))))
+        }
         _ => Ok(Reply::done(playbook(start::find(draft.org, which)?))),
     }
 }
