@@ -126,7 +126,9 @@ fn expand(
 /// What stands for the parameters of a playbook that is used: a value, or a name of the one that uses it.
 fn given(draft: &Draft<'_>, outer: &Playbook, used: &Playbook, with: &Values, spot: &Spot) -> Values {
     let mut found: Values = OWN.iter().map(|name| ((*name).into(), format_compact!("{{{{{name}}}}}"))).collect();
-    let wrong = |message: String, hint: String| draft.sink.add(Finding::error(spot, message).hint(hint));
+    let wrong = |message: String, hint: String| {
+        draft.sink.add(Finding::error(spot, message).maybe_hint(Some(hint).filter(|hint| !hint.is_empty())));
+    };
     for name in with.keys().filter(|name| !used.parameters.iter().any(|it| it.name == **name)) {
         let near = meant(name, used.parameters.iter().map(|it| it.name.as_str()));
         let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
