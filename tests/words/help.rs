@@ -141,6 +141,9 @@ fn a_reader_sees_what_a_reader_may_do() {
     /change check       Ask whether something may be changed: yes or no, why, and when
     /change calendar    Show what is planned and frozen in the next two weeks
 
+    /runbook list       Show what runs, and the playbooks there are
+    /runbook show       Show a playbook, or a run of one
+
     /postmortem list    Show the postmortems that wait to be published
     /postmortem show    Show the postmortem of an incident
 
