@@ -6,7 +6,7 @@ pub mod address;
 mod http;
 mod program;
 mod redact;
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -41,7 +41,7 @@ async fn server() -> SocketAddr {
         .route("/path/{piece}", get(|axum::extract::Path(piece): axum::extract::Path<String>| async move { piece }))
         .route("/elsewhere", get(elsewhere))
         .route("/endless", get(|| async { never_ends() }))
-        .route("/never", get(|| std::future::pending::<String>()))
+        .route("/never", get(std::future::pending::<String>))
         .route("/broken", post(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "password=hunter22 is wrong") }))
         .route("/text", get(|| async { "on" }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -60,8 +60,8 @@ pub fn performed(draft: &mut Draft<'_>, id: RunId, attempt: u16, outcome: &Perfo
 
 /// The process has begun anew: whatever was owed to the outside may have been done or not.
 pub fn restarted(draft: &mut Draft<'_>) {
-    let owed = |run: &&Box<Run>| matches!(run.doing, Doing::Owed { .. });
-    let ids: Vec<RunId> = draft.state.runs.values().filter(owed).map(|run| run.id).collect();
+    let owed = |run: &Run| matches!(run.doing, Doing::Owed { .. });
+    let ids: Vec<RunId> = draft.state.runs.values().filter(|run| owed(run)).map(|run| run.id).collect();
     for id in ids {
         let Some(mut run) = draft.state.runs.get(&id).map(|run| (**run).clone()) else { continue };
         if run.step().is_some_and(|step| step.idempotent) {
@@ -220,7 +220,7 @@ fn unclear(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
 pub(super) fn finish(draft: &mut Draft<'_>, run: &mut Run, ending: Ending, reason: Option<CompactString>) {
     // What was taken back says why; the last word is that of the failure before.
     let why = reason.clone().or_else(|| {
-        let bad = run.done.iter().filter(|done| done.part != Part::Rollback && done.failure.is_some()).next_back()?;
+        let bad = run.done.iter().rfind(|done| done.part != Part::Rollback && done.failure.is_some())?;
         (ending != Ending::Done).then(|| format_compact!("{}: {}", bad.step, bad.failure.as_deref().unwrap_or("")))
     });
     step(draft, run, Move::Finished { ending, reason });
