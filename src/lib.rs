@@ -12,6 +12,8 @@ pub mod http;
 pub mod journal;
 #[cfg(feature = "notify")]
 pub mod notify;
+#[cfg(feature = "perform")]
+pub mod perform;
 #[cfg(feature = "records")]
 pub mod records;
 pub mod rehearsal;

@@ -89,6 +89,7 @@ fn rooms_import_only_what_they_may() {
         ("chat", &["domain", "catalog"][..]),
         ("source", &["domain", "catalog"][..]),
         ("notify", &["domain", "catalog"][..]),
+        ("perform", &["domain", "catalog"][..]),
         ("http", &["domain", "catalog"][..]),
     ]);
     let all = ["runtime", "rehearsal", "cli"];
@@ -291,6 +292,26 @@ fn every_key_of_the_configuration_is_described() {
     assert!(missing.len() > 40, "this test no longer sees the keys: {missing:?}");
     missing.retain(|key| !described.contains(&format!("`{key}`")) && !described.contains(&format!(".{key}`")));
     assert!(missing.is_empty(), "docs/config.md does not describe {missing:?}");
+}
+
+#[test]
+fn every_key_of_a_playbook_is_described() {
+    let read_by = Regex::new(
+        r#"(?:table|inner)\s*\.(?:text|texts|parse|parse_all|flag|count|table|tables|settle)\(\s*"([a-z_]+)""#,
+    )
+    .unwrap();
+    let does = Regex::new(r#"pub const DOES: \[&str; \d+\] = \[([^\]]*)\]"#).unwrap();
+    let described = read("docs/playbooks.md");
+    let line = read("src/catalog/playbooks/line.rs");
+    let words = does.captures(&line).expect("the things that a step can do")[1].to_owned();
+    let mut keys: BTreeSet<String> = words.split(", ").map(|word| word.trim_matches('"').to_owned()).collect();
+    for text in [read("src/catalog/playbooks.rs"), line] {
+        keys.extend(read_by.captures_iter(&text).map(|found| found[1].to_owned()));
+    }
+    assert!(keys.len() > 35, "this test no longer sees the keys: {keys:?}");
+    let said = |key: &String| described.contains(&format!("`{key}`")) || described.contains(&format!("{key} = "));
+    let missing: Vec<&String> = keys.iter().filter(|key| !said(key)).collect();
+    assert!(missing.is_empty(), "docs/playbooks.md does not describe {missing:?}");
 }
 
 #[test]

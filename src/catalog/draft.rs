@@ -7,10 +7,12 @@ use std::path::Path;
 use compact_str::CompactString;
 
 use super::finding::{Finding, Spot};
+use super::playbooks::Drafted;
 use super::read::{Sink, Table, Text};
 use super::secret::{Secret, Secrets};
 use super::value;
 use super::{Chat, Mail, Server};
+use crate::domain::command::spec::CommandSpec;
 use crate::domain::delivery::{ChannelRef, Method};
 use crate::domain::id::{PersonId, ScheduleId};
 use crate::domain::org::Org;
@@ -119,6 +121,10 @@ pub struct Draft<'a> {
     pub templates: Vec<(String, Spot)>,
     /// Templates that summaries name.
     pub summary_templates: Vec<Text>,
+    /// Playbooks by name.
+    pub playbooks: BTreeMap<CompactString, Drafted>,
+    /// The organisation's own commands that run playbooks, and their files.
+    pub own_runs: Vec<(CommandSpec, Spot)>,
 }
 
 impl Draft<'_> {

@@ -12,8 +12,19 @@ macro_rules! files {
 
 /// The example's configuration files, by their path in the directory.
 pub fn example() -> BTreeMap<PathBuf, String> {
-    files!["changes.toml", "opsbell.toml", "people.toml", "services.toml", "teams.toml"]
-        .into_iter()
-        .map(|(name, text)| (PathBuf::from(name), text.to_owned()))
-        .collect()
+    let files = files![
+        "changes.toml",
+        "opsbell.toml",
+        "people.toml",
+        "services.toml",
+        "teams.toml",
+        "commands/deploy.toml",
+        "playbooks/certificate.toml",
+        "playbooks/deploy.toml",
+        "playbooks/drain-queue.toml",
+        "playbooks/feature-flag.toml",
+        "playbooks/pause-partner.toml",
+        "playbooks/scale.toml",
+    ];
+    files.into_iter().map(|(name, text)| (PathBuf::from(name), text.to_owned())).collect()
 }

@@ -1,5 +1,6 @@
 //! Which files make a configuration, and reading them: `opsbell.toml` and any `*.toml` below it, those of `commands/`
-//! for the words, of `playbooks/` the templates, none of `stories/` or of a data directory. Nothing is parsed here.
+//! for the words, of `playbooks/` the playbooks and templates, none of `stories/` or of a data directory. Nothing is
+//! parsed here.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -141,7 +142,9 @@ pub fn is_words(path: &Path) -> bool {
 /// Whether a file of a set given from elsewhere makes part of a configuration.
 pub fn counts(path: &Path) -> bool {
     let other = path.components().any(|part| OTHERS.iter().any(|other| part.as_os_str() == *other));
-    template(path).is_some() || (path.extension().is_some_and(|end| end == "toml") && !other)
+    template(path).is_some()
+        || playbook(path).is_some()
+        || (path.extension().is_some_and(|end| end == "toml") && !other)
 }
 
 /// The name of a template, if the path is one's: `postmortem.md`, `postmortem/sev1.md`, `summaries/daily.md`.
@@ -150,6 +153,12 @@ pub fn template(path: &Path) -> Option<&str> {
     let folder = |folder: &str| name.strip_prefix(folder)?.strip_suffix(".md");
     let own = folder("postmortem/").or_else(|| folder("summaries/"));
     (name == "postmortem.md" || own.is_some_and(|own| !own.is_empty() && !own.contains('/'))).then_some(name)
+}
+
+/// The name of a playbook, if the path is one's: `playbooks/deploy.toml`.
+pub fn playbook(path: &Path) -> Option<&str> {
+    let name = path.strip_prefix(PLAYBOOKS).ok()?.to_str()?.strip_suffix(".toml")?;
+    (!name.contains('/')).then_some(name)
 }
 
 /// Hex sha256 over files in the order of their paths, each as path, length and bytes.

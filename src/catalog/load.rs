@@ -11,9 +11,10 @@ use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{
-    Config, Loaded, Secrets, Server, changes, check, foreign, senders, settings, tables, templates, text_alert, value,
-    words,
+    Config, Loaded, Secrets, Server, changes, check, foreign, playbooks, senders, settings, tables, templates,
+    text_alert, value, words,
 };
+use crate::domain::command::playbook::RUNS;
 use crate::domain::org::Org;
 
 /// Reads a configuration directory. `env` answers an environment variable (`process_env` in the real program).
@@ -61,6 +62,8 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         lost: BTreeSet::new(),
         templates: Vec::new(),
         summary_templates: Vec::new(),
+        playbooks: BTreeMap::new(),
+        own_runs: Vec::new(),
     };
     let shown = |path: &Path| base.map_or_else(|| path.to_owned(), |base| base.join(path)).display().to_string();
     // The main file goes first: its `[defaults] zone` is what tables elsewhere fall back on.
@@ -69,6 +72,9 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         match content {
             Content::Text(text) if files::template(path).is_some() => {
                 templates::read(&mut draft, &Source::new(shown(path), text), path, text);
+            }
+            Content::Text(text) if files::playbook(path).is_some() => {
+                playbooks::read(&mut draft, &Source::new(shown(path), text), path, text);
             }
             Content::Text(text) if files::is_words(path) => {
                 own_words(&mut draft, &Source::new(shown(path), text), text)
@@ -86,6 +92,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         }
     }
     let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
+    playbooks::whole(&mut draft);
     check::whole(&mut draft, &main);
     templates::check(&mut draft);
     changes::gone(&draft);
@@ -101,6 +108,11 @@ fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
     for problem in words::overlay(&mut draft.org.lexicon, source.path(), text).err().unwrap_or_default() {
         let spot = Spot::new(source, problem.at);
         draft.sink.add(Finding::error(&spot, problem.message).maybe_hint(problem.hint));
+    }
+    let own = words::read(source.path(), text).unwrap_or_default();
+    for command in own.into_iter().filter(|command| command.run.starts_with(RUNS)) {
+        let at = text.find(command.run.as_str()).unwrap_or(0);
+        draft.own_runs.push((command.clone(), Spot::new(source, at..at + command.run.len())));
     }
 }
 
@@ -127,7 +139,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
 
 /// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
 type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
-const LISTS: [(&str, &str, Reader); 13] = [
+const LISTS: [(&str, &str, Reader); 14] = [
     ("team", "[[team]]", tables::team),
     ("person", "[[person]]", tables::person),
     ("schedule", "[[schedule]]", tables::schedule),
@@ -141,9 +153,10 @@ const LISTS: [(&str, &str, Reader); 13] = [
     ("freeze", "[[freeze]]", changes::freeze),
     ("change-window", "[[change-window]]", changes::change_window),
     ("change-model", "[[change-model]]", changes::change_model),
+    ("http-host", "[[http-host]]", playbooks::http_host),
 ];
 /// The tables of settings; `[defaults]` first, because others fall back on its zone.
-const SETTINGS: [(&str, &str, Reader); 7] = [
+const SETTINGS: [(&str, &str, Reader); 8] = [
     ("defaults", "[defaults]", settings::defaults),
     ("server", "[server]", settings::server),
     ("operators", "[operators]", settings::operators),
@@ -151,6 +164,7 @@ const SETTINGS: [(&str, &str, Reader); 7] = [
     ("severity", "[severity]", settings::severities),
     ("chat", "[chat]", settings::chats),
     ("change", "[change]", changes::change),
+    ("perform", "[perform]", playbooks::perform),
 ];
 
 fn file(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {

@@ -15,6 +15,7 @@ mod files;
 mod foreign;
 mod init;
 mod load;
+pub mod playbooks;
 mod read;
 mod senders;
 mod settings;

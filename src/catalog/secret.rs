@@ -59,6 +59,8 @@ pub struct Secrets {
     pub mail_password: Option<Secret>,
     /// Where Opsbell's own heartbeat goes: whoever has the address can silence the watchdog.
     pub heartbeat: Option<Secret>,
+    /// The token for a host that steps ask, by the host.
+    pub hosts: BTreeMap<String, Secret>,
     /// The token of a chat platform, by its name (`discord`).
     pub chat: BTreeMap<String, Secret>,
 }

@@ -55,6 +55,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("problem.toml", include_str!("../../commands/problem.toml")),
     ("change.toml", include_str!("../../commands/change.toml")),
     ("freeze.toml", include_str!("../../commands/freeze.toml")),
+    ("runbook.toml", include_str!("../../commands/runbook.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("connect.toml", include_str!("../../commands/connect.toml")),

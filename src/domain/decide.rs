@@ -9,8 +9,8 @@ use super::authorise::{authorise_by, word};
 use super::change;
 use super::command::spec::Permission;
 use super::command::{
-    Call, ChangeCommand, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, account_number, grammar, help,
-    meaning,
+    Call, ChangeCommand, Command, Meant, PageTarget, PlaybookCommand, PostmortemCommand, ProblemCommand,
+    account_number, grammar, help, meaning,
 };
 use super::connect;
 use super::contact;
@@ -23,6 +23,7 @@ use super::input::{Button, Head, Input, InputKind, Place, Reply, Wakeup, WakeupK
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
+use super::playbook;
 use super::postmortem;
 use super::problem;
 use super::reject::{Reject, RejectCode};
@@ -97,12 +98,17 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             settle::settle(draft, delivery, outcome);
             Ok(Reply::default())
         }
+        InputKind::Performed { run, attempt, outcome } => {
+            playbook::drive::performed(draft, *run, *attempt, outcome);
+            Ok(Reply::default())
+        }
         InputKind::Arrived(deliveries) => {
             deliveries.iter().for_each(|delivery| settle::settle(draft, delivery, &Outcome::Accepted));
             Ok(Reply::default())
         }
         InputKind::Started { version } => {
             draft.emit(Event::EngineStarted { version: version.clone() });
+            playbook::drive::restarted(draft);
             Ok(Reply::default())
         }
         InputKind::ConfigLoaded { hash } => {
@@ -135,7 +141,7 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
     let linked = named.filter_map(|account| links.get_key_value(account)).map(|(one, who)| (one.clone(), who.clone()));
     let meant = Meant { caller: draft.person().cloned(), incidents, linked: linked.collect() };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
-    let needed = spec.permission.max(least(&command, draft.person()));
+    let needed = spec.permission.max(least(&command, draft.person())).max(playbook::start::least(draft, &command));
     for about in incidents_of(&command) {
         permit(draft, needed, &spec.name, about)?;
     }
@@ -223,6 +229,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         )
         | Command::Snooze { incident, .. } => Some(*incident),
         Command::Page { incident, .. } | Command::Problem(ProblemCommand::Open { incident, .. }) => *incident,
+        Command::Playbook(PlaybookCommand::Run(asked)) => asked.incident,
         Command::IncidentDeclare { .. }
         | Command::IncidentAckAll
         | Command::ServiceShow { .. }
@@ -235,6 +242,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::IncidentList
         | Command::Change(_)
         | Command::Problem(_)
+        | Command::Playbook(_)
         | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
         | Command::OncallNext { .. }
@@ -308,6 +316,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
             incident::link::to_change(draft, incident, kind, change)
         }
         Command::Change(command) => change::run(draft, command),
+        Command::Playbook(command) => playbook::run(draft, command),
         Command::Problem(command) => problem::run(draft, command),
         Command::Postmortem(command) => postmortem::run(draft, command),
         Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
@@ -422,6 +431,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
         WakeupKind::UpdateDue(id) => incident::remind::due(draft, id),
         WakeupKind::Change(id) => change::due::due(draft, id),
         WakeupKind::Freeze(id) => change::freeze::due(draft, id),
+        WakeupKind::Playbook(id) => playbook::drive::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

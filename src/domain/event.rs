@@ -19,6 +19,7 @@ use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
 use super::input::Place;
 use super::org::{NotifyRule, Policy};
+use super::playbook;
 use super::postmortem::{Drafted, Edited, Published};
 use super::problem::{ProblemChange, ProblemOpened};
 use super::signal::AlertSeverity;
@@ -381,6 +382,13 @@ pub enum Event {
         /// Which.
         freeze: FreezeId,
     },
+
+    /// A playbook is run.
+    #[serde(rename = "playbook.started")]
+    PlaybookStarted(Box<playbook::PlaybookStarted>),
+    /// Its run went on.
+    #[serde(rename = "playbook.moved")]
+    PlaybookMoved(Box<playbook::PlaybookMoved>),
 
     /// An escalation began (or began over); holds the resolved policy.
     #[serde(rename = "escalation.started")]

@@ -148,6 +148,12 @@ number!(
 );
 
 number!(
+    /// A run of a playbook, `RUN-7`.
+    RunId,
+    "RUN-"
+);
+
+number!(
     /// A silence, `SIL-7`.
     SilenceId,
     "SIL-"

@@ -7,8 +7,9 @@ use super::actor::By;
 use super::change::Change;
 use super::command::{Call, GateAsked};
 use super::delivery::Outcome;
-use super::id::{ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, SilenceId};
+use super::id::{ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId};
 use super::incident::Incident;
+use super::playbook::Performed;
 use super::problem::Problem;
 use super::signal::Signal;
 use super::time::Span;
@@ -150,6 +151,15 @@ pub enum InputKind {
         /// How.
         outcome: Outcome,
     },
+    /// What a run owed to the outside has come back.
+    Performed {
+        /// Of which run.
+        run: RunId,
+        /// Which attempt of its step.
+        attempt: u16,
+        /// How it went.
+        outcome: Performed,
+    },
     /// Attempts that all ended well; the same as a receipt for each, in one commit.
     Arrived(Vec<DeliveryId>),
     /// The process has started.
@@ -271,6 +281,8 @@ pub enum WakeupKind {
     Change(ChangeId),
     /// A freeze ends.
     Freeze(FreezeId),
+    /// A run of a playbook goes on, or has waited long enough.
+    Playbook(RunId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -285,6 +297,7 @@ impl std::fmt::Display for WakeupKind {
             Self::UpdateDue(id) => write!(f, "the reminder about an update of {id}"),
             Self::Change(id) => write!(f, "what {id} owes"),
             Self::Freeze(id) => write!(f, "the end of {id}"),
+            Self::Playbook(id) => write!(f, "the next step of {id}"),
         }
     }
 }

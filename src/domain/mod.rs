@@ -20,6 +20,7 @@ pub mod limits;
 pub mod oncall;
 pub mod org;
 pub mod paging;
+pub mod playbook;
 pub mod postmortem;
 pub mod problem;
 pub mod reject;

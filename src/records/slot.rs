@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, ProblemId, SilenceId};
+use crate::domain::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, ProblemId, RunId, SilenceId};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,8 @@ pub enum Slot {
     Past(ChangeId),
     /// A freeze.
     Freeze(FreezeId),
+    /// A run of a playbook.
+    Run(RunId),
     /// Of which kind an incident was.
     Recent(IncidentId),
     /// A postmortem that waits to be published.
@@ -53,6 +55,7 @@ pub(super) const OPEN_CHANGES: &[u8] = b"o/c/";
 pub(super) const CLOSED_CHANGES: &[u8] = b"c/c/";
 pub(super) const PAST: &[u8] = b"o/l/";
 pub(super) const FREEZES: &[u8] = b"f/";
+pub(super) const RUNS: &[u8] = b"u/";
 pub(super) const RECENT: &[u8] = b"o/k/";
 pub(super) const WAITING: &[u8] = b"o/w/";
 pub(super) const NOTICES: &[u8] = b"n/";
@@ -90,6 +93,7 @@ impl Slot {
             Self::ClosedChange(id) => Place::Folio(CLOSED_CHANGES, id.0),
             Self::Past(id) => Place::Folio(PAST, id.0),
             Self::Freeze(id) => Place::Key(numbered(FREEZES, id.0)),
+            Self::Run(id) => Place::Key(numbered(RUNS, id.0)),
             Self::Recent(id) => Place::Folio(RECENT, id.0),
             Self::Waiting(id) => Place::Folio(WAITING, id.0),
             Self::Notice(id) => Place::Key([NOTICES, id.to_string().as_bytes()].concat()),

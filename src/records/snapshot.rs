@@ -52,6 +52,9 @@ pub struct Counts {
     /// Changes that are over, in short.
     #[serde(default)]
     pub past: usize,
+    /// Runs of playbooks.
+    #[serde(default)]
+    pub runs: usize,
 }
 
 /// One atomic step of the records.
@@ -92,6 +95,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Change(id) => place(Slot::OpenChange(*id), json(&mut scratch, state.changes.get(id))?),
             RecordKey::Past(id) => place(Slot::Past(*id), json(&mut scratch, state.past.get(id))?),
             RecordKey::Freeze(id) => place(Slot::Freeze(*id), json(&mut scratch, state.freezes.get(id))?),
+            RecordKey::Run(id) => place(Slot::Run(*id), json(&mut scratch, state.runs.get(id))?),
             RecordKey::Recent(id) => place(Slot::Recent(*id), json(&mut scratch, state.recent.get(id))?),
             RecordKey::Waiting(id) => {
                 place(Slot::Waiting(*id), json(&mut scratch, state.waiting_postmortems.get(id))?);
@@ -130,6 +134,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         changes: state.changes.len(),
         freezes: state.freezes.len(),
         past: state.past.len(),
+        runs: state.runs.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

@@ -19,6 +19,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
+use crate::domain::playbook::Run;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::{Problem, Recent};
 use crate::domain::silence::Silence;
@@ -215,6 +216,10 @@ impl Store {
             records.freezes.push(parse::<Freeze>(key, value)?);
             Ok(())
         })?;
+        self.each(slot::RUNS, beat, |key, value| {
+            records.runs.push(parse::<Run>(key, value)?);
+            Ok(())
+        })?;
         let id = |recent: &Recent| recent.incident.0;
         self.each_numbered(slot::RECENT, beat, id, |recent| records.recent.push(recent))?;
         let id = |waiting: &Waiting| waiting.incident.0;
@@ -248,6 +253,7 @@ impl Store {
             changes: records.changes.len(),
             freezes: records.freezes.len(),
             past: records.past.len(),
+            runs: records.runs.len(),
         };
         if found != applied.open {
             return Err(Fault::Broken(format!("{found:?} found where {:?} were written", applied.open)));

@@ -8,7 +8,7 @@ use super::times::clock;
 use super::world::{What, World};
 use crate::domain::change::{Change, ChangeState};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Method};
-use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId};
 use crate::domain::incident::{Incident, IncidentState, Severity};
 use crate::domain::org::{Org, Target};
 use crate::domain::paging::look;
@@ -72,6 +72,7 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
         }
         Expect::Problem { problem, state, fields } => check_problem(world, *problem, *state, fields),
         Expect::Change { change, state, fields } => check_change(world, *change, *state, fields),
+        Expect::Run { run, state, step } => check_run(world, *run, state, step.as_deref()),
         Expect::Later(what) => {
             Err(Miss::new(format!("a {what}"), format!("no answer: {what}s are not in this release")))
         }
@@ -90,6 +91,20 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
         Expect::Reply { person, contains, text } => reply(world, person, *contains, text),
         Expect::Post { channel, contains, text } => post(world, channel, *contains, text, zone),
     }
+}
+
+fn check_run(world: &World, id: RunId, state: &str, step: Option<&str>) -> Result<(), Miss> {
+    let told = |state: &str, step: &str| format!("{id} {state} step={step}");
+    let Some(run) = world.state().runs.get(&id) else {
+        return Err(Miss::new(format!("{id} {state}"), format!("no {id}")));
+    };
+    let last = run.done.last().map(|done| done.step.as_str());
+    let now = run.step().map(|step| step.id.as_str()).filter(|_| run.ended.is_none());
+    let at = now.or(last).unwrap_or("none");
+    if run.word() == state && step.is_none_or(|step| step == at) {
+        return Ok(());
+    }
+    Err(Miss::new(step.map_or_else(|| format!("{id} {state}"), |step| told(state, step)), told(run.word(), at)))
 }
 
 /// What is wrong with the name of somebody who can be paged, if anything: a misspelled one would make `expect no page`

@@ -5,12 +5,15 @@ use chrono::{Datelike, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::line::{Words, without_comment};
-use super::story::{AlertLine, ChangeField, Expect, Fault, Field, Line, ProblemField, Statement, Story, SyntaxError};
+use super::story::{
+    AlertLine, ChangeField, Expect, Fault, Field, Line, ProblemField, Statement, StepGoes, Story, SyntaxError,
+};
 use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::Button;
+use crate::domain::playbook::WORDS;
 use crate::domain::problem::ProblemState;
 use crate::domain::reject::did_you_mean;
 use crate::domain::signal::AlertSeverity;
@@ -18,10 +21,11 @@ use crate::domain::time::{LATEST, Span, Timestamp, resolve};
 use crate::source;
 
 /// The words that statements begin with.
-const STATEMENTS: [&str; 12] =
-    ["at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "restart", "config", "expect"];
+const STATEMENTS: [&str; 13] = [
+    "at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "step", "restart", "config", "expect",
+];
 /// What can be expected.
-const EXPECTED: [&str; 8] = ["incident", "change", "problem", "request", "page", "no", "reply", "post"];
+const EXPECTED: [&str; 9] = ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post"];
 const STATES: [IncidentState; 5] = [
     IncidentState::Triggered,
     IncidentState::Acknowledged,
@@ -87,6 +91,7 @@ impl Parser {
             "press" => press(&mut words)?,
             "fail" => Statement::Fail(fault(&mut words, "fail")?),
             "restore" => Statement::Restore(fault(&mut words, "restore")?),
+            "step" => step(&mut words)?,
             "restart" => Statement::Restart,
             "config" => Statement::Config(need(&mut words, "config DIR")?),
             "expect" => Statement::Expect(expect(&mut words)?),
@@ -278,6 +283,7 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
         "incident" => expect_incident(words),
         "change" => expect_change(words),
         "problem" => expect_problem(words),
+        "run" => expect_run(words),
         "request" => later(words, "request"),
         "page" => {
             const USAGE: &str = "expect page PERSON via METHOD";
@@ -384,6 +390,40 @@ fn expect_problem(words: &mut Words<'_>) -> Result<Expect, String> {
         }
     }
     Ok(Expect::Problem { problem, state, fields })
+}
+
+fn expect_run(words: &mut Words<'_>) -> Result<Expect, String> {
+    const USAGE: &str = "expect run ID STATE [step=NAME]";
+    let word = need(words, USAGE)?;
+    let run =
+        word.parse().map_err(|_| format!("`{}` is not a run; write it like RUN-1; usage: {USAGE}", cut(&word)))?;
+    let state = need(words, USAGE)?;
+    if !WORDS.contains(&state.as_str()) {
+        return Err(unknown("state", &state, &WORDS));
+    }
+    let step = match words.next()? {
+        None => None,
+        Some(word) => match word.strip_prefix("step=") {
+            Some(step) => Some(step.to_owned()),
+            None => return Err(format!("`{}` cannot stand here; usage: {USAGE}", cut(&word))),
+        },
+    };
+    Ok(Expect::Run { run, state, step })
+}
+
+fn step(words: &mut Words<'_>) -> Result<Statement, String> {
+    const USAGE: &str = "step NAME succeeds|fails|hangs [STR]";
+    let name = need(words, USAGE)?;
+    let how = need(words, USAGE)?;
+    let text = words.next()?;
+    let how = match how.as_str() {
+        "succeeds" => StepGoes::Succeeds(text.unwrap_or_default()),
+        "fails" => StepGoes::Fails(text.unwrap_or_else(|| "it fails (simulated)".to_owned())),
+        "hangs" if text.is_none() => StepGoes::Hangs,
+        "hangs" => return Err(format!("what hangs says nothing; usage: {USAGE}")),
+        other => return Err(format!("{}; usage: {USAGE}", unknown("way", other, &["succeeds", "fails", "hangs"]))),
+    };
+    Ok(Statement::Step { name, how })
 }
 
 /// Understood as far as a later release will need it.

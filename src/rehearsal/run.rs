@@ -114,6 +114,10 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             world.restore(fault);
             Ok(())
         }
+        Statement::Step { name, how } => {
+            world.step(name, how.clone());
+            Ok(())
+        }
         Statement::Restart => world.restart().map_err(|wrong| Miss::new("the same state after a restart", wrong)),
         Statement::Config(dir) => match (around.load)(Path::new(dir)) {
             Ok(org) => {

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 
 use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
-use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::Button;
 use crate::domain::problem::ProblemState;
@@ -84,12 +84,30 @@ pub enum Statement {
     Fail(Fault),
     /// `restore METHOD [PERSON]`.
     Restore(Fault),
+    /// `step NAME succeeds|fails|hangs [STR]`.
+    Step {
+        /// The name of the step; `http` or `run` for all of a kind.
+        name: String,
+        /// How it goes from now on.
+        how: StepGoes,
+    },
     /// `restart`.
     Restart,
     /// `config DIR`.
     Config(String),
     /// `expect …`.
     Expect(Expect),
+}
+
+/// How a step outside goes in a story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepGoes {
+    /// It is done, and answers this.
+    Succeeds(String),
+    /// It fails for this reason.
+    Fails(String),
+    /// It is begun, and never comes back.
+    Hangs,
 }
 
 /// `alert SERVICE STR [severity=…] [key=…] [environment=…] [label.X=…]`.
@@ -149,6 +167,15 @@ pub enum Expect {
         state: ChangeState,
         /// Further fields and what they should say.
         fields: Vec<(ChangeField, String)>,
+    },
+    /// `expect run ID STATE [step=NAME]`.
+    Run {
+        /// Which.
+        run: RunId,
+        /// How it should stand, one of `playbook::WORDS`.
+        state: String,
+        /// At which step it should be; the last one, when it is over.
+        step: Option<String>,
     },
     /// `expect request …`: understood, but not in this release.
     Later(&'static str),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::story::Fault;
+use super::story::{Fault, StepGoes};
 use crate::domain::actor::{Actor, By};
 use crate::domain::alert::text;
 use crate::domain::change::Change;
@@ -14,8 +14,9 @@ use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, O
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply};
+use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
+use crate::domain::playbook::{Errand, Move, Performed, Work};
 use crate::domain::problem::{Problem, ProblemChange};
 use crate::domain::reject::Reject;
 use crate::domain::signal::Signal;
@@ -40,6 +41,8 @@ pub struct World {
     closed_problems: BTreeMap<ProblemId, Problem>,
     closed_changes: BTreeMap<ChangeId, Change>,
     faults: BTreeSet<Fault>,
+    /// How steps outside go, by their name or `http` and `run`.
+    steps: BTreeMap<String, StepGoes>,
     /// Sent, and never answered: what hangs while `hold` is on.
     hanging: bool,
     log: Vec<Happening>,
@@ -120,6 +123,7 @@ impl World {
             closed_problems: BTreeMap::new(),
             closed_changes: BTreeMap::new(),
             faults: BTreeSet::new(),
+            steps: BTreeMap::new(),
             hanging: false,
             log: Vec::new(),
         };
@@ -222,6 +226,7 @@ impl World {
         let closed = self.closed.values().cloned().map(Closed::from).chain(problems).chain(changes).collect();
         let reply = self.take(Input { by, idempotency: None, kind, closed });
         self.deliver();
+        self.begin_runs();
         reply
     }
 
@@ -233,6 +238,11 @@ impl World {
     /// A method works again; without a person for everybody, whatever was broken before.
     pub fn restore(&mut self, fault: &Fault) {
         self.faults.retain(|known| known != fault && (fault.person.is_some() || known.method != fault.method));
+    }
+
+    /// From now on a step outside goes like this.
+    pub fn step(&mut self, name: &str, how: StepGoes) {
+        self.steps.insert(name.to_owned(), how);
     }
 
     /// Whether sends hang: they arrive, but no receipt comes back, as when the process is killed in between.
@@ -351,6 +361,49 @@ impl World {
             let kind = InputKind::Receipt { delivery: grant.id, outcome };
             self.take(Input { by: By::timer("lane"), idempotency: None, kind, closed: Vec::new() }).ok();
         }
+        self.perform();
+    }
+
+    /// Does whatever step outside may start; one that hangs does not come back.
+    fn perform(&mut self) {
+        while let Some(errand) = self.core.errand() {
+            let outcome = self.pretend_step(&errand);
+            let how = match &outcome {
+                None => "hangs".to_owned(),
+                Some(Performed::Failed { reason, .. } | Performed::Unknown { reason }) => format!("fails: {reason}"),
+                Some(Performed::Done { .. }) => "is done".to_owned(),
+            };
+            self.happened(What::Noted(format!("{} {}: {} {how}", errand.run, errand.step, errand.work)));
+            let Some(outcome) = outcome else { continue };
+            let (run, attempt) = (errand.run, errand.attempt);
+            self.core.errand_ended(run, attempt);
+            let kind = InputKind::Performed { run, attempt, outcome };
+            self.take(Input { by: By::timer("perform"), idempotency: None, kind, closed: Vec::new() }).ok();
+            self.deliver();
+        }
+    }
+
+    /// The first step of a run follows at once, as in production.
+    fn begin_runs(&mut self) {
+        let run =
+            |input: &Input| matches!(&input.kind, InputKind::Wake(it) if matches!(it.kind, WakeupKind::Playbook(_)));
+        while let Some(input) = self.core.due(self.now).filter(run) {
+            self.take(input).ok();
+            self.deliver();
+        }
+    }
+
+    fn pretend_step(&self, errand: &Errand) -> Option<Performed> {
+        let kind = match &errand.work {
+            Work::Http(_) => "http",
+            Work::Run(_) => "run",
+        };
+        match self.steps.get(errand.step.as_str()).or_else(|| self.steps.get(kind)) {
+            None => Some(Performed::Done { output: String::new() }),
+            Some(StepGoes::Succeeds(output)) => Some(Performed::Done { output: output.clone() }),
+            Some(StepGoes::Fails(reason)) => Some(Performed::Failed { reason: reason.clone(), output: String::new() }),
+            Some(StepGoes::Hangs) => None,
+        }
     }
 
     /// How an attempt ends here. A method that fails does so for good, so that the person's next rule starts at once;
@@ -444,6 +497,13 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::ChangeOpened(opened) => format!("{} asked for by {by}: {}", opened.change, opened.content.title),
         Event::ChangeEdited(edited) => format!("{} edited by {by}: {}", edited.change, edited.what),
         Event::ChangeApproved(approved) => format!("{} approved by {by}", approved.change),
+        Event::PlaybookStarted(started) => format!("{} runs {}, begun by {by}", started.run, started.playbook.id),
+        Event::PlaybookMoved(moved) => match &moved.step {
+            Move::Unclear { step, reason } => format!("{}: nobody knows about {step}: {reason}", moved.run),
+            Move::Retried { step, reason, .. } => format!("{}: {step} is tried again: {reason}", moved.run),
+            Move::Finished { ending, .. } => format!("{} is {ending}", moved.run),
+            _ => return None,
+        },
         Event::FreezeStarted(started) => format!("{} begins: {}", started.freeze, started.reason),
         Event::FreezeEnded { freeze } => format!("{freeze} is over"),
         Event::IncidentWarned { incident, text } => format!("{incident} warns: {text}"),

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::errands::Errands;
 use super::outbox::Outbox;
 use crate::domain::actor::By;
 use crate::domain::decide::decide;
 use crate::domain::delivery::Grant;
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::input::{Answer, Input, InputKind};
 use crate::domain::org::Org;
+use crate::domain::playbook::Errand;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -20,6 +22,7 @@ pub struct Core {
     state: State,
     org: Arc<Org>,
     outbox: Outbox,
+    errands: Errands,
     /// The last commit that is durable.
     durable: u64,
 }
@@ -30,7 +33,7 @@ impl Core {
     pub fn new(state: State, org: Arc<Org>) -> Self {
         let outbox = Outbox::recover(&state, &org);
         let durable = state.meta.seq;
-        Self { state, org, outbox, durable }
+        Self { state, org, outbox, errands: Errands::default(), durable }
     }
 
     /// The applied state.
@@ -111,6 +114,7 @@ impl Core {
     pub fn durable(&mut self, commit: &Commit) {
         self.durable = commit.seq;
         self.outbox.react(commit, &self.org);
+        self.errands.react(commit);
         if commit.events.iter().any(|event| matches!(event, Event::ClockStepped { .. })) {
             self.outbox.rebuild(&self.state, &self.org, commit.seq);
         }
@@ -127,13 +131,23 @@ impl Core {
         self.outbox.ended(id);
     }
 
-    /// Whether nothing is kept for any delivery: none is ready, waits, is under way or held.
-    pub fn is_idle(&self) -> bool {
-        self.outbox.is_idle()
+    /// Grants the start of a step that a run owes to the outside. It stays under way until `errand_ended`.
+    pub fn errand(&mut self) -> Option<Errand> {
+        self.errands.grant(&self.state)
     }
 
-    /// How many deliveries are under way.
+    /// An errand has come back. Give what it says to `take` as well.
+    pub fn errand_ended(&mut self, run: RunId, attempt: u16) {
+        self.errands.ended(run, attempt);
+    }
+
+    /// Whether nothing is kept for any delivery or errand: none is ready, waits, is under way or held.
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_idle() && self.errands.is_idle()
+    }
+
+    /// How many deliveries and errands are under way.
     pub fn under_way(&self) -> usize {
-        self.outbox.under_way()
+        self.outbox.under_way() + self.errands.under_way()
     }
 }

@@ -2,11 +2,11 @@
 //! only up to the durable commit. What faces ask waits in a bounded queue; what the runtime tells goes first.
 
 mod listen;
+mod receipts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, unbounded};
 
@@ -26,7 +26,7 @@ use crate::domain::id::DeliveryId;
 use crate::domain::input::{Answer, Closed, Head, Input, InputKind, Unavailable, WakeupKind};
 use crate::domain::paging::escalate::operators;
 use crate::domain::time::{Span, Timestamp};
-use crate::http::{Ended, Tally};
+use crate::http::Tally;
 
 /// Commits that may wait for the writer; beyond it no more is asked for, and the queue of the faces fills.
 const UNWRITTEN_MAX: usize = 8_192;
@@ -244,9 +244,7 @@ impl Engine {
     /// Decides and applies one input.
     fn take(&mut self, input: Input) -> Answer {
         let now = self.clock.now();
-        let kept =
-            matches!(input.kind, InputKind::Receipt { .. } | InputKind::Arrived(_) | InputKind::ClockStepped { .. });
-        let kept = kept.then(|| input.clone());
+        let kept = receipts::is_kept(&input.kind).then(|| input.clone());
         let (answer, commit) = self.core.take(now, input);
         if let Some(commit) = commit {
             self.shelf.note_closed(&commit);
@@ -286,6 +284,7 @@ impl Engine {
             Tell::Written(Written::Failed { reason }) => self.lost(reason),
             Tell::Written(Written::Mended) => self.mended(),
             Tell::Receipt(delivery, outcome) => self.receipt(delivery, outcome),
+            Tell::Performed(run, attempt, outcome) => self.performed(run, attempt, outcome),
             Tell::Loaded(inputs, done, begun) => self.loaded(inputs, done, begun),
             Tell::Reload(org) => {
                 let hash = org.hash.as_str().into();
@@ -350,19 +349,6 @@ impl Engine {
         }
         let (by, kind) = (By::timer("lane"), InputKind::Arrived(deliveries));
         self.keep(Input { by, idempotency: None, kind, closed: Vec::new() });
-    }
-
-    fn count(&self, delivery: &DeliveryId, outcome: &Outcome) {
-        let ended = match outcome {
-            Outcome::Accepted | Outcome::Placed(_) => Ended::Accepted,
-            Outcome::Later { .. } | Outcome::Retryable { .. } => Ended::Retryable,
-            Outcome::Permanent { .. } => Ended::Permanent,
-        };
-        // One that is owed no more was cancelled while it was under way.
-        if let Some((_, delivery)) = self.core.state().owed_delivery(delivery) {
-            let since = u64::try_from(self.clock.now().since(delivery.owed_at).0).unwrap_or(0);
-            self.tally.attempt(delivery.is_page(), ended, Duration::from_millis(since));
-        }
     }
 
     fn durable(&mut self, seq: u64, hash: String, commits: &[Commit]) {
@@ -496,6 +482,7 @@ impl Engine {
         let now = self.clock.now();
         let granted = std::iter::from_fn(|| self.core.grant(now)).collect();
         self.dispatch.start(granted, self.core.org());
+        self.errands();
     }
 
     /// Hands what was applied to the writer, when it is free. Until the next input State is what the last of these

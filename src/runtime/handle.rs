@@ -7,9 +7,10 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use crate::domain::delivery::Outcome;
 use crate::domain::desk::{Answered, Desk, Listed, Look, RecordQuery, View};
-use crate::domain::id::DeliveryId;
+use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::input::{Input, Unavailable};
 use crate::domain::org::Org;
+use crate::domain::playbook::Performed;
 use crate::domain::time::Span;
 
 /// How many messages of faces may wait for the engine: a quarter of a second at full speed. Beyond it: 503, busy.
@@ -31,6 +32,8 @@ pub enum Tell {
     Written(super::writer::Written),
     /// An attempt ended.
     Receipt(DeliveryId, Outcome),
+    /// A step that a run owed to the outside has come back: of which run, which attempt.
+    Performed(RunId, u16, Performed),
     /// Closed records were loaded for a submission; the last commit that was applied when that began.
     Loaded(Vec<Input>, Answered, u64),
     /// Another organisation is in force.

@@ -34,6 +34,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome, Tally};
 use crate::journal::{self, Disk, RealDisk};
 use crate::notify::{Notifiers, Timeouts, email, webhook};
+use crate::perform::Performer;
 use crate::source;
 
 /// How a house is started.
@@ -78,6 +79,7 @@ pub struct Wiring {
     pub engine: Handle,
     keys: Arc<Keys>,
     notifiers: Arc<RwLock<Arc<Notifiers>>>,
+    performer: Arc<RwLock<Arc<Performer>>>,
     /// The organisation in force, for what is rendered outside the engine.
     org: Arc<RwLock<Arc<Org>>>,
     clock: Arc<dyn Clock>,
@@ -120,6 +122,9 @@ impl Wiring {
             discord.replace(settings, Arc::clone(&org));
         }
         *self.notifiers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(notifiers);
+        let performer = Performer::new(config.secrets.hosts.clone());
+        let performer = if self.demo { performer.only_here() } else { performer };
+        *self.performer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(performer);
         *self.org.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&org);
         self.engine.tell(Tell::Reload(org));
         Ok(())
@@ -247,6 +252,7 @@ impl House {
             engine: engine.clone(),
             keys: Arc::new(Keys::new()),
             notifiers: Arc::new(RwLock::new(Arc::new(Notifiers::default()))),
+            performer: Arc::new(RwLock::new(Arc::new(Performer::default()))),
             org: Arc::new(RwLock::new(Arc::new(Org::default()))),
             clock: Arc::clone(&options.clock),
             data,
@@ -277,6 +283,7 @@ impl House {
         let lanes = TokioLanes {
             tokio: tokio.handle().clone(),
             notifiers: Arc::clone(&wiring.notifiers),
+            performer: Arc::clone(&wiring.performer),
             engine: engine.clone(),
         };
         let parts = Parts {

@@ -8,8 +8,12 @@ use super::handle::{Handle, Tell};
 use crate::domain::delivery::{Grant, Outcome};
 use crate::domain::desk::Sender;
 use crate::domain::id::DeliveryId;
+use crate::domain::id::RunId;
 use crate::domain::org::Org;
+use crate::domain::playbook::drive::GRACE;
+use crate::domain::playbook::{Errand, Performed};
 use crate::notify::{Notifiers, Timeouts};
+use crate::perform::Performer;
 
 /// No attempt takes longer, whatever its adapter does. Adapters have shorter deadlines of their own, and know better
 /// whether something may have arrived: mail's, the longest, is `EMAIL.total` and a second to part, so this is above it.
@@ -19,6 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(Timeouts::EMAIL.total.as_secs() +
 pub trait Dispatch: Send {
     /// Starts one attempt of each and returns at once; the receipts go to the engine.
     fn start(&self, grants: Vec<Grant>, org: &Arc<Org>);
+    /// Starts one step that a run owes to the outside and returns at once; what came of it goes to the engine.
+    fn perform(&self, errand: Errand, org: &Arc<Org>);
 }
 
 /// Lanes on tokio.
@@ -27,6 +33,8 @@ pub struct TokioLanes {
     pub tokio: tokio::runtime::Handle,
     /// Who sends; replaced as a whole when a configuration is.
     pub notifiers: Arc<RwLock<Arc<Notifiers>>>,
+    /// Who does the steps of playbooks; replaced with it.
+    pub performer: Arc<RwLock<Arc<Performer>>>,
     /// Where receipts go.
     pub engine: Handle,
 }
@@ -48,6 +56,43 @@ impl Dispatch for TokioLanes {
                 tokio::spawn(attempt);
             }
         });
+    }
+
+    fn perform(&self, errand: Errand, org: &Arc<Org>) {
+        let performer = Arc::clone(&self.performer.read().unwrap_or_else(PoisonError::into_inner));
+        let back = Back { engine: self.engine.clone(), errand: Some((errand.run, errand.attempt)) };
+        let org = Arc::clone(org);
+        // The performer ends by itself at the errand's own timeout; this is for one that does not.
+        let most = errand.timeout.0.saturating_add(GRACE.0 / 2);
+        let most = Duration::from_millis(u64::try_from(most).unwrap_or(0));
+        self.tokio.spawn(async move {
+            let performed = tokio::time::timeout(most, performer.perform(&errand, &org.allowed)).await;
+            let late = |_| Performed::Unknown { reason: "it did not end in time".to_owned() };
+            back.give(performed.unwrap_or_else(late));
+        });
+    }
+}
+
+/// Makes sure that every errand comes back exactly once.
+struct Back {
+    engine: Handle,
+    errand: Option<(RunId, u16)>,
+}
+
+impl Back {
+    fn give(mut self, performed: Performed) {
+        if let Some((run, attempt)) = self.errand.take() {
+            self.engine.tell(Tell::Performed(run, attempt, performed));
+        }
+    }
+}
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        if let Some((run, attempt)) = self.errand.take() {
+            let reason = "the performer stopped in the middle (a bug; see the log)".to_owned();
+            self.engine.tell(Tell::Performed(run, attempt, Performed::Unknown { reason }));
+        }
     }
 }
 

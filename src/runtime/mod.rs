@@ -11,6 +11,7 @@ pub mod core;
 pub mod data;
 #[cfg(feature = "cli")]
 pub mod engine;
+pub mod errands;
 #[cfg(feature = "cli")]
 mod fatal;
 #[cfg(feature = "cli")]

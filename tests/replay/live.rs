@@ -193,6 +193,7 @@ impl Live {
                 RecordKey::Change(id) => state.changes.get(id).map(json),
                 RecordKey::Freeze(id) => state.freezes.get(id).map(json),
                 RecordKey::Past(id) => state.past.get(id).map(json),
+                RecordKey::Run(id) => state.runs.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -219,6 +220,7 @@ impl Live {
         wanted.extend(state.changes.iter().map(|(id, record)| (RecordKey::Change(*id), json(record))));
         wanted.extend(state.freezes.iter().map(|(id, record)| (RecordKey::Freeze(*id), json(record))));
         wanted.extend(state.past.iter().map(|(id, record)| (RecordKey::Past(*id), json(record))));
+        wanted.extend(state.runs.iter().map(|(id, record)| (RecordKey::Run(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");
@@ -268,9 +270,11 @@ pub fn bytes(records: &OpenRecords) -> Vec<u8> {
         changes,
         freezes,
         past,
+        runs,
     } = records;
     let whole = (
         meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting, changes, freezes, past,
+        runs,
     );
     serde_json::to_vec(&whole).expect("plain data")
 }
@@ -291,6 +295,7 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         changes,
         freezes,
         past,
+        runs,
     ) = serde_json::from_slice(bytes).expect("its own words");
     let records = OpenRecords {
         meta,
@@ -306,6 +311,7 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         changes,
         freezes,
         past,
+        runs,
     };
     State::assemble(records)
 }

@@ -94,6 +94,7 @@ fn only_what_the_person_may_do() {
             "/contact",
             "/problem",
             "/change",
+            "/runbook",
             "/postmortem",
             "/status",
             "/connect",

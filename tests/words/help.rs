@@ -86,6 +86,13 @@ fn all_of_it() {
     /freeze start         Begin a freeze, of one service or of all
     /freeze end           End a freeze
 
+    /runbook list         Show what runs, and the playbooks there are
+    /runbook show         Show a playbook, or a run of one
+    /runbook run          Run a playbook
+    /runbook answer       Answer what a run asks
+    /runbook resume       Say what happened to a step of which nobody knows
+    /runbook cancel       Stop a run; nothing is taken back
+
     /postmortem list      Show the postmortems that wait to be published
     /postmortem show      Show the postmortem of an incident
     /postmortem edit      Write a section of it, or all of it; begins one where there is none
@@ -135,6 +142,9 @@ fn a_reader_sees_what_a_reader_may_do() {
     /change show        Show one change: what, why, risk, approvals, what happened
     /change check       Ask whether something may be changed: yes or no, why, and when
     /change calendar    Show what is planned and frozen in the next two weeks
+
+    /runbook list       Show what runs, and the playbooks there are
+    /runbook show       Show a playbook, or a run of one
 
     /postmortem list    Show the postmortems that wait to be published
     /postmortem show    Show the postmortem of an incident

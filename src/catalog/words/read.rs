@@ -13,6 +13,7 @@ use toml::de::DeTable;
 use super::Problem;
 use crate::domain::command::grammar;
 use crate::domain::command::meaning::{meaning, meanings};
+use crate::domain::command::playbook::RUNS;
 use crate::domain::command::spec::{CommandSpec, Lexicon, OptionKind, OptionSpec, Permission};
 use crate::domain::reject::did_you_mean;
 
@@ -193,6 +194,10 @@ impl<'t> Reading<'t> {
             let least = word_of(meaning.permission);
             let message = format!("`{run}` needs at least the permission {least}");
             self.problem(place, message, format!("write permission = \"{least}\""));
+        }
+        if run.starts_with(RUNS) {
+            // Whether there is such a playbook, with these parameters, is asked when all files are read.
+            return;
         }
         for option in &spec.options {
             let place = self.tables_at(table, "option", &option.name);

@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::incident::link::{IncidentLinked, LinkKind};
 use crate::domain::input::Reply;
+use crate::domain::playbook::start;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::silence::matcher::{self, Matcher};
 use crate::domain::silence::{Silence, end as silence_end, start as silence_start};
@@ -110,6 +111,11 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
             .hint(show::free(free)));
     }
     begin(draft, change);
+    if let Some(run) = start::begun(draft, change)? {
+        return Ok(Reply::done(format!("{id} has begun: {run} carries it out.\nFollow it: /runbook show {run}"))
+            .about(id)
+            .about(run));
+    }
     let fenced = match change.content.expects.len() {
         0 => String::new(),
         _ => format!(" {} page nobody meanwhile; everything else does.", change.content.expects.join(", ")),
@@ -121,7 +127,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
 }
 
 /// Begins it: the approvals are used, the fence stands, the team hears of it.
-pub(super) fn begin(draft: &mut Draft<'_>, change: &Change) {
+pub(in crate::domain) fn begin(draft: &mut Draft<'_>, change: &Change) {
     step(draft, change.id, Step::Started { despite: Vec::new() });
     raise_fence(draft, change);
     let text = format!("{} begins now, by {}.", change.headline(), draft.actor());

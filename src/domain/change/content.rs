@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::risk::Level;
 use crate::domain::id::{PersonId, ServiceId};
+use crate::domain::playbook::text::Values;
 use crate::domain::time::{Span, Timestamp};
 
 /// How much is asked before a change.
@@ -111,6 +112,9 @@ pub struct Content {
     /// The model that it follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<CompactString>,
+    /// What its model's playbook is run with.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub parameters: Values,
     /// How risky it is.
     pub risk: Level,
 }
@@ -140,6 +144,10 @@ impl Content {
         maybe("author", self.author.as_ref().map(PersonId::as_str));
         self.expects.iter().for_each(|alert| maybe("expects", Some(alert)));
         maybe("model", self.model.as_deref());
+        for (name, value) in &self.parameters {
+            maybe("parameter", Some(name));
+            maybe("is", Some(value));
+        }
         maybe("risk", Some(self.risk.as_str()));
         text
     }
@@ -179,6 +187,7 @@ impl Content {
             ("author", self.author != other.author),
             ("expects", self.expects != other.expects),
             ("model", self.model != other.model),
+            ("parameters", self.parameters != other.parameters),
             ("risk", self.risk != other.risk),
         ]
         .into_iter()

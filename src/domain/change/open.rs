@@ -14,6 +14,8 @@ use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::incident::private;
 use crate::domain::input::Reply;
+use crate::domain::playbook::start;
+use crate::domain::playbook::text::Values;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::silence::until;
 use crate::domain::time::{Span, Timestamp};
@@ -211,13 +213,40 @@ pub fn normal(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject
 
 /// `/change standard`.
 pub fn standard(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject> {
-    let content = modelled(draft, &asked, fresh(draft, Class::Standard))?;
+    let mut content = modelled(draft, &asked, fresh(draft, Class::Standard))?;
+    match start::parameters(draft, &asked)? {
+        // A playbook needs nobody: it begins, unless a time was said.
+        Some(found) if asked.when == ChangeWhen::default() => return start::standard(draft, found, asked),
+        Some((_, parameters)) => content.parameters = parameters,
+        None => {}
+    }
     fits(draft, &content, None)?;
     let why = content.model.as_ref().map(|model| format_compact!("pre-authorised by the model {model}"));
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let text = format!("{} asked for by {}, a standard change.", change.headline(), draft.actor());
     life::post(draft, &change, text);
     Ok(Reply::done(show::opened(draft, &change)).about(change.id))
+}
+
+/// A standard change that a playbook carries out, opened and begun at once.
+pub(in crate::domain) fn by_playbook(
+    draft: &mut Draft<'_>,
+    asked: ChangeAsked,
+    parameters: Values,
+) -> Result<Change, Reject> {
+    let content = Content { parameters, ..modelled(draft, &asked, fresh(draft, Class::Standard))? };
+    let why = content.model.as_ref().map(|model| format_compact!("pre-authorised by the model {model}"));
+    let change = begin(draft, content, Begin { why, ..Begin::default() })?;
+    let why = carry::untimely(draft, &change);
+    if !why.is_empty() {
+        let length = draft.org.changes.length;
+        let now = Window { from: draft.now, until: draft.now.after(length) };
+        let free = conflict::next_free(draft.org, draft.state, &change.content, now, None);
+        let message = format!("{} may not be changed now: {}.", change.content.service, why.join("; "));
+        return Err(Reject::new(RejectCode::Conflict, message).hint(show::free(free)));
+    }
+    carry::begin(draft, &change);
+    Ok(change)
 }
 
 /// The content of a standard change: its model says how; the person says where and when.
@@ -242,6 +271,16 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
             .hint("Leave it out, or ask for a normal change: /change new …"));
     }
     let mut content = lay(draft, asked, content, None)?;
+    let said = [
+        ("version", content.version.clone()),
+        ("service", Some(content.service.0.clone())),
+        ("environment", Some(content.environment.clone())),
+    ];
+    for (name, said) in said {
+        if let (Some(known), Some(said)) = (content.parameters.get_mut(name), said) {
+            *known = said;
+        }
+    }
     content.class = Class::Standard;
     content.model = Some(model.id.clone());
     content.plan = Some(model.plan.clone());

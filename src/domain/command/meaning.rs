@@ -9,7 +9,7 @@ use super::value::{
     role, service, target, yes,
 };
 use super::word::{clean, shown};
-use super::{Call, change, silence};
+use super::{Call, change, playbook, silence};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
@@ -72,7 +72,7 @@ const OF: Takes = may("of", OptionKind::Oncall);
 
 /// Every meaning there is. A test proves that each has a command file, and each command file a meaning.
 pub fn meanings() -> impl Iterator<Item = &'static Meaning> + Clone {
-    MEANINGS.iter().chain(change::MEANINGS)
+    MEANINGS.iter().chain(change::MEANINGS).chain(playbook::MEANINGS)
 }
 
 const MEANINGS: &[Meaning] = &[
@@ -528,6 +528,9 @@ const MEANINGS: &[Meaning] = &[
 
 /// The meaning of that name.
 pub fn meaning(run: &str) -> Option<&'static Meaning> {
+    if run.starts_with(playbook::RUNS) {
+        return Some(&playbook::OWN);
+    }
     meanings().find(|meaning| meaning.run == run)
 }
 

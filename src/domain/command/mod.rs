@@ -7,6 +7,7 @@ pub mod grammar;
 pub mod help;
 pub mod meaning;
 pub mod offer;
+pub mod playbook;
 mod silence;
 pub mod spec;
 pub mod typed;
@@ -15,6 +16,7 @@ mod word;
 
 pub use change::{ChangeAsked, ChangeCommand, ChangeWhen, GateAsked};
 pub use meaning::typed;
+pub use playbook::{PlaybookAsked, PlaybookCommand, Resumed};
 pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
 pub use value::account_number;
 

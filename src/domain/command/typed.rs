@@ -2,6 +2,7 @@
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
 use super::change::ChangeCommand;
+use super::playbook::PlaybookCommand;
 use crate::domain::connect::Links;
 use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, ChangeId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
@@ -195,6 +196,8 @@ pub enum Command {
     },
     /// Something about changes, or freezes.
     Change(ChangeCommand),
+    /// Something about playbooks and their runs.
+    Playbook(PlaybookCommand),
     /// Something about problems.
     Problem(ProblemCommand),
     /// Something about a postmortem.

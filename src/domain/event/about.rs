@@ -35,6 +35,8 @@ impl Event {
             | Self::ChangeMoved(_)
             | Self::FreezeStarted(_)
             | Self::FreezeEnded { .. }
+            | Self::PlaybookStarted(_)
+            | Self::PlaybookMoved(_)
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,

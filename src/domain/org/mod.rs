@@ -3,6 +3,7 @@
 //! stays with the adapter that needs it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{NaiveDate, NaiveTime, Weekday};
 use chrono_tz::Tz;
@@ -16,6 +17,7 @@ use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
 use super::incident::Severity;
 use super::incident::assess::Matrix;
+use super::playbook::{Allowed, Playbook};
 use super::postmortem::template::Templates;
 use super::report::cron::Cron;
 use super::report::summary;
@@ -45,6 +47,10 @@ pub struct Org {
     pub summaries: BTreeMap<CompactString, Summary>,
     /// What is declared about changes.
     pub changes: Rules,
+    /// Playbooks by name.
+    pub playbooks: BTreeMap<CompactString, Arc<Playbook>>,
+    /// What their steps may reach.
+    pub allowed: Allowed,
     /// Who looks after Opsbell itself.
     pub operators: Operators,
     /// What holds where nothing nearer is said.
@@ -74,6 +80,8 @@ impl Default for Org {
             webhooks: BTreeMap::new(),
             summaries: BTreeMap::new(),
             changes: Rules::default(),
+            playbooks: BTreeMap::new(),
+            allowed: Allowed::default(),
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),

@@ -135,6 +135,7 @@ impl State {
             | Event::ChangeMoved(_)
             | Event::FreezeStarted(_)
             | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
+            Event::PlaybookStarted(_) | Event::PlaybookMoved(_) => self.apply_playbook(stamp, event),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;
                 self.rebook(|book| book.apply(event, seq, stamp.at));
@@ -247,6 +248,7 @@ impl State {
             self.change(id, |incident| incident.shift(by));
         }
         self.shift_silences(by);
+        self.shift_runs(by);
         let notices: Vec<DeliveryId> = self.notices.keys().cloned().collect();
         for id in notices {
             if let Some(notice) = self.notices.get_mut(&id) {

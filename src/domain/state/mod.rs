@@ -15,10 +15,13 @@ use super::alert::Alert;
 use super::change::{Change, Freeze, Past};
 use super::connect::Accounts;
 use super::delivery::Delivery;
-use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
+use super::id::{
+    AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, RunId, SilenceId,
+};
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
+use super::playbook::Run;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::summary::Book;
@@ -54,6 +57,8 @@ pub struct State {
     pub freezes: BTreeMap<FreezeId, Freeze>,
     /// What was changed in the last days, in short; bounded.
     pub past: BTreeMap<ChangeId, Past>,
+    /// Playbooks that are run, and the last runs that are over.
+    pub runs: BTreeMap<RunId, Box<Run>>,
     /// Closed records that were changed just now.
     pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
@@ -91,6 +96,9 @@ pub struct Meta {
     /// The last freeze's number.
     #[serde(default)]
     pub freezes: u64,
+    /// The last run's number.
+    #[serde(default)]
+    pub runs: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
@@ -203,6 +211,8 @@ pub enum RecordKey {
     Freeze(FreezeId),
     /// A change that is over, in short.
     Past(ChangeId),
+    /// A run of a playbook.
+    Run(RunId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -258,6 +268,8 @@ pub struct OpenRecords {
     pub freezes: Vec<Freeze>,
     /// Changes that are over, in short.
     pub past: Vec<Past>,
+    /// Runs of playbooks.
+    pub runs: Vec<Run>,
 }
 
 impl State {
@@ -426,6 +438,7 @@ impl State {
             changes: records.changes.into_iter().map(|change| (change.id, Box::new(change))).collect(),
             freezes: records.freezes.into_iter().map(|freeze| (freeze.id, freeze)).collect(),
             past: records.past.into_iter().map(|past| (past.change, past)).collect(),
+            runs: records.runs.into_iter().map(|run| (run.id, Box::new(run))).collect(),
             amended: Amended::default(),
             index: Index::default(),
             lifted: None,
@@ -438,6 +451,7 @@ impl State {
         state.index_alerts_and_notices();
         state.index_silences();
         state.index_changes();
+        state.index_runs();
         state
     }
 
@@ -457,6 +471,7 @@ impl State {
             changes: self.changes.values().map(|change| (**change).clone()).collect(),
             freezes: self.freezes.values().cloned().collect(),
             past: self.past.values().cloned().collect(),
+            runs: self.runs.values().map(|run| (**run).clone()).collect(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::delivery::{Grant, Outcome};
 use crate::domain::desk::{Desk, View};
 use crate::domain::input::{Answer, Input, InputKind, Place, Unavailable};
 use crate::domain::org::Org;
+use crate::domain::playbook::Errand;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::Tally;
 use crate::journal::{Disk, DiskFile, RealDisk};
@@ -180,6 +181,8 @@ impl Dispatch for Noted {
     fn start(&self, grants: Vec<Grant>, _: &Arc<Org>) {
         grants.into_iter().for_each(|grant| _ = self.0.send(grant));
     }
+
+    fn perform(&self, _: Errand, _: &Arc<Org>) {}
 }
 
 pub fn org() -> Arc<Org> {

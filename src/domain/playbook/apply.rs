@@ -1,0 +1,139 @@
+//! What events do to runs.
+
+use super::spec::Part;
+use super::{Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, Run, StepDone};
+use crate::domain::event::Event;
+use crate::domain::id::RunId;
+use crate::domain::incident::apply::Stamp;
+use crate::domain::input::{Wakeup, WakeupKind};
+use crate::domain::state::{RecordKey, State};
+use crate::domain::time::Span;
+
+impl Run {
+    /// The record that an event begins.
+    pub(super) fn started(stamp: &Stamp<'_>, started: &PlaybookStarted) -> Self {
+        Self {
+            id: started.run,
+            playbook: started.playbook.clone(),
+            values: started.values.clone(),
+            by: stamp.by.actor.clone(),
+            started_at: stamp.at,
+            change: started.change,
+            incident: started.incident,
+            service: started.service.clone(),
+            team: started.team.clone(),
+            part: Part::Steps,
+            at: 0,
+            doing: Doing::Next { since: stamp.at },
+            attempt: 0,
+            done: Vec::new(),
+            ended: None,
+        }
+    }
+
+    pub(super) fn moved(&mut self, stamp: &Stamp<'_>, step: &Move) {
+        match step {
+            Move::Began { doing, .. } => {
+                self.doing = doing.clone();
+                self.attempt = self.attempt.saturating_add(1);
+            }
+            Move::Ended { step, failure, output } => {
+                self.done.push(StepDone {
+                    part: self.part,
+                    step: step.clone(),
+                    at: stamp.at,
+                    by: stamp.by.actor.clone(),
+                    attempts: self.attempt,
+                    failure: failure.clone(),
+                    output: output.clone(),
+                });
+                self.at += 1;
+                self.attempt = 0;
+                self.doing = Doing::Next { since: stamp.at };
+            }
+            Move::Retried { at, reason, .. } => self.doing = Doing::Again { at: *at, reason: reason.clone() },
+            Move::Unclear { reason, .. } => self.doing = Doing::Unclear { reason: reason.clone() },
+            Move::Turned { part, .. } => {
+                self.part = *part;
+                self.at = 0;
+                self.attempt = 0;
+                self.doing = Doing::Next { since: stamp.at };
+            }
+            Move::Finished { ending, reason } => {
+                self.doing = Doing::Over;
+                self.ended = Some(Ended { ending: *ending, at: stamp.at, reason: reason.clone() });
+            }
+        }
+    }
+
+    fn wakeup(&self) -> Option<Wakeup> {
+        self.doing.due().map(|due| Wakeup { due, kind: WakeupKind::Playbook(self.id) })
+    }
+
+    /// Shifts what runs by duration.
+    fn shift(&mut self, by: Span) {
+        match &mut self.doing {
+            Doing::Next { since: at } | Doing::Again { at, .. } => *at = at.after(by),
+            Doing::Waiting { until } | Doing::Asking { until, .. } | Doing::Owed { until, .. } => {
+                *until = until.after(by);
+            }
+            Doing::Unclear { .. } | Doing::Over => {}
+        }
+    }
+}
+
+impl State {
+    /// Applies an event about runs; another one does nothing.
+    pub(in crate::domain) fn apply_playbook(&mut self, stamp: &Stamp<'_>, event: &Event) {
+        match event {
+            Event::PlaybookStarted(started) => {
+                self.meta.runs = self.meta.runs.max(started.run.0);
+                let run = Run::started(stamp, started);
+                self.index.wakeups.extend(run.wakeup());
+                self.dirty.touched.insert(RecordKey::Run(run.id));
+                self.runs.insert(run.id, Box::new(run));
+            }
+            Event::PlaybookMoved(moved) => {
+                let PlaybookMoved { run, step } = &**moved;
+                self.alter_run(*run, |run| run.moved(stamp, step));
+                if let Move::Finished { .. } = step {
+                    self.forget_runs();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn alter_run(&mut self, id: RunId, alter: impl FnOnce(&mut Run)) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let before = run.wakeup();
+        alter(run);
+        let after = run.wakeup();
+        if let Some(before) = before {
+            self.index.wakeups.remove(&before);
+        }
+        self.index.wakeups.extend(after);
+        self.dirty.touched.insert(RecordKey::Run(id));
+    }
+
+    /// Only the last ones that ended are kept.
+    fn forget_runs(&mut self) {
+        let ended: Vec<RunId> = self.runs.values().filter(|run| run.ended.is_some()).map(|run| run.id).collect();
+        for id in ended.iter().take(ended.len().saturating_sub(ENDED_MAX)) {
+            self.runs.remove(id);
+            self.dirty.touched.insert(RecordKey::Run(*id));
+        }
+    }
+
+    pub(in crate::domain) fn shift_runs(&mut self, by: Span) {
+        let ids: Vec<RunId> = self.runs.values().filter(|run| run.ended.is_none()).map(|run| run.id).collect();
+        for id in ids {
+            self.alter_run(id, |run| run.shift(by));
+        }
+    }
+
+    /// Derives the look-ups of runs; once, after assembling.
+    pub(in crate::domain) fn index_runs(&mut self) {
+        self.index.wakeups.extend(self.runs.values().filter_map(|run| run.wakeup()));
+    }
+}
