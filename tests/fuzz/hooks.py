@@ -140,6 +140,8 @@ def before_call(context, case, kwargs):
         case.body = {"text": weave(chance.choice(WORDS), wild(body), chance), "as": chance.choice(PEOPLE)}
         if isinstance(body, dict) and "channel" in body:
             case.body["channel"] = body["channel"]
+    elif path == "/v1/gate" and sent:
+        case.body = graft({"service": "ledger", "version": chance.choice(["1", "2", "3"]), "as": "bas"}, body, chance)
     elif path == "/v1/complete":
         query = dict(case.query or {})
         said = weave(chance.choice(WORDS), str(query.get("text", "")), chance)
