@@ -183,7 +183,7 @@ fn only_the_files_of_a_configuration_are_read() {
     }
     let hash = || catalog::reload::hash_dir(dir.path()).expect("readable");
     let first = hash();
-    for other in ["playbooks/x.toml", "stories/x.toml", ".git/x.toml", "a/.x.toml", "notes.txt", "teams.toml~"] {
+    for other in ["playbooks/more/x.toml", "stories/x.toml", ".git/x.toml", "a/.x.toml", "notes.txt", "teams.toml~"] {
         put(other, "this is not TOML");
     }
     // A server's data, as it keeps copies of configurations.

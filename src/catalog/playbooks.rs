@@ -19,6 +19,7 @@ use super::read::Table;
 use super::value::{self, Wrong};
 use crate::domain::change::Level;
 use crate::domain::command::spec::Permission;
+use crate::domain::limits;
 use crate::domain::playbook::spec::{Host, Kind, PARAMETERS_MAX, Parameter, ParameterKind, Part, Playbook};
 use crate::domain::playbook::text::OWN;
 use crate::domain::playbook::values;
@@ -111,6 +112,11 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
     Drafted { playbook, parts, spot }
 }
 
+/// A message on one line: it may repeat what a file says.
+fn told(message: &str) -> String {
+    limits::line(message, 300).unwrap_or_default()
+}
+
 fn summary(text: &str) -> Result<CompactString, Wrong> {
     let line = text.trim();
     if line.is_empty() || line.chars().count() > 200 || line.contains('\n') {
@@ -133,7 +139,7 @@ fn parameter(mut table: Table<'_>, known: &[Parameter]) -> Option<Parameter> {
         Err(error) => {
             let why = error.to_string();
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(Wrong::new(format!("this pattern cannot be read: {why}"))
+            Err(Wrong::new(told(&format!("this pattern cannot be read: {why}")))
                 .hint("write it like '[0-9]+\\.[0-9]+\\.[0-9]+'; it has to match the whole value"))
         }
     });

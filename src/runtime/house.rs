@@ -37,6 +37,9 @@ use crate::notify::{Notifiers, Timeouts, email, webhook};
 use crate::perform::Performer;
 use crate::source;
 
+/// How long tasks may take to be dropped at the end.
+const PARTING: Duration = Duration::from_millis(500);
+
 /// How a house is started.
 pub struct Options {
     /// The data directory.
@@ -382,7 +385,8 @@ impl House {
         }
         self.wiring.data.forget_address();
         if let Some(tokio) = self.tokio.take() {
-            tokio.shutdown_background();
+            // Long enough for what adapters hold to be let go: programs that steps have begun end with their tasks.
+            tokio.shutdown_timeout(PARTING);
         }
         over.store(true, std::sync::atomic::Ordering::SeqCst);
     }

@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::program;
+use super::{program, told};
 use crate::catalog::draft::{Draft, Kind as Named};
 use crate::catalog::finding::{Finding, Spot};
 use crate::catalog::read::{Table, Text, kind};
@@ -169,7 +169,9 @@ fn http(table: &mut Table<'_>, step: &mut Step) -> Option<Does> {
         inner.require("is");
         let path = inner.parse("path", |text| match serde_json_path::JsonPath::parse(text) {
             Ok(_) => Ok(CompactString::from(text)),
-            Err(error) => Err(Wrong::new(format!("`path` is no JSONPath: {error}")).hint("write it like $.status")),
+            Err(error) => {
+                Err(Wrong::new(told(&format!("`path` is no JSONPath: {error}"))).hint("write it like $.status"))
+            }
         });
         let is = inner.keys().find(|(key, _)| *key == "is").and_then(|(_, value)| self::json(&inner, value, 0));
         if inner.has("is") {
@@ -242,7 +244,7 @@ fn run(table: &mut Table<'_>) -> Option<Does> {
     }
     let ends = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
     if let Some(bare) = args.iter().take(ends).find(|arg| begins_with_name(arg)) {
-        let message = format!("the value of `{bare}` could be taken for an option");
+        let message = format!("the value of `{}` could be taken for an option", value::cut(bare));
         table.add(Finding::error(&at, message).hint("put \"--\" before it, or write it as \"--name={{name}}\""));
     }
     let path = path?;

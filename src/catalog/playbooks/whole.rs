@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use super::{Drafted, Line};
+use super::{Drafted, Line, told};
 use crate::catalog::draft::Draft;
 use crate::catalog::finding::{Finding, Spot};
 use crate::catalog::value::{cut, meant};
@@ -127,7 +127,7 @@ fn expand(
 fn given(draft: &Draft<'_>, outer: &Playbook, used: &Playbook, with: &Values, spot: &Spot) -> Values {
     let mut found: Values = OWN.iter().map(|name| ((*name).into(), format_compact!("{{{{{name}}}}}"))).collect();
     let wrong = |message: String, hint: String| {
-        draft.sink.add(Finding::error(spot, message).maybe_hint(Some(hint).filter(|hint| !hint.is_empty())));
+        draft.sink.add(Finding::error(spot, told(&message)).maybe_hint(Some(hint).filter(|hint| !hint.is_empty())));
     };
     for name in with.keys().filter(|name| !used.parameters.iter().any(|it| it.name == **name)) {
         let near = meant(name, used.parameters.iter().map(|it| it.name.as_str()));
@@ -224,9 +224,8 @@ fn said(draft: &Draft<'_>, playbook: &Playbook, spot: &Spot) {
     for parameter in &playbook.parameters {
         for text in parameter.default.iter().chain(&parameter.values) {
             if let Err(why) = values::value(&draft.org, parameter, text) {
-                draft
-                    .sink
-                    .add(Finding::error(spot, format!("`{}` of the parameter `{}`: {why}", cut(text), parameter.name)));
+                let message = format!("`{}` of the parameter `{}`: {why}", cut(text), parameter.name);
+                draft.sink.add(Finding::error(spot, told(&message)));
             }
         }
     }
