@@ -14,7 +14,7 @@ use super::delivery::{Content, Priority};
 use super::draft::Draft;
 use super::event::Event;
 use super::id::PersonId;
-use super::incident::apply::Stamp;
+use super::incident::{apply::Stamp, private};
 use super::input::Reply;
 use super::org::Org;
 use super::paging::escalate;
@@ -181,7 +181,16 @@ pub fn connect(draft: &mut Draft<'_>, code: Option<&str>, person: Option<PersonI
         return Err(Reject::new(RejectCode::Missing, "A code is shown in Discord, to whoever says /connect there.")
             .hint("Then say it here: /connect CODE"));
     };
+    let administers = draft.person().is_some_and(|asker| private::administers(draft.org, asker));
+    if person.is_none() && administers {
+        return Err(Reject::new(RejectCode::Missing, "Whose account is it? An administrator always says.")
+            .hint("/connect CODE person:NAME; your own only if Discord showed the code to you"));
+    }
     let person = whose(draft, person)?;
+    if draft.state.meta.accounts.links.values().any(|linked| *linked == person) {
+        return Err(Reject::new(RejectCode::Conflict, format!("{person} has a linked account already."))
+            .hint(format!("First undo that: /disconnect {person}")));
+    }
     if draft.org.people.get(&person).is_some_and(|known| known.discord.is_some()) {
         return Err(Reject::new(RejectCode::Conflict, format!("The configuration names {person}'s account already."))
             .hint("It counts. To change it: discord = \"USER ID\" in their [[person]]"));

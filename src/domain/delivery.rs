@@ -301,7 +301,9 @@ impl Delivery {
 
     /// Shifts the wait for its next attempt.
     pub fn shift(&mut self, by: Span) {
-        if let DeliveryStatus::Owed { not_before: Some(at), .. } = &mut self.status {
+        let DeliveryStatus::Owed { not_before, .. } = &mut self.status else { return };
+        self.owed_at = self.owed_at.after(by);
+        if let Some(at) = not_before {
             *at = at.after(by);
         }
     }

@@ -107,7 +107,7 @@ fn a_story_begins_with_the_time_and_tells_all_its_errors() {
         errors("# only this\nrestart\nfoo\nat 2026-12-25T03:00Z\n"),
         [
             "s.txt:2: a story begins with the time: at 2026-12-25T03:00 Europe/Amsterdam",
-            "s.txt:3: there is no statement `foo`; it is one of at, advance, alert, clear, send, as, press, fail, restore, restart, config, expect",
+            "s.txt:3: there is no statement `foo`; it is one of at, advance, alert, clear, send, as, press, fail, restore, step, restart, config, expect",
             "s.txt:4: `2026-12-25T03:00Z` is not a time; write it like at 2026-12-25T03:00 Europe/Amsterdam, or at 2026-12-25T02:00:00Z",
         ]
     );

@@ -91,13 +91,21 @@ fn a_code_links_once_and_only_in_its_time() {
 }
 
 #[test]
-fn for_others_only_an_administrator_and_a_new_account_takes_the_place_of_the_old_one() {
+fn for_others_only_an_administrator_who_names_them_and_no_account_takes_the_place_of_another() {
     let mut desk = Desk::new();
     desk.offer("41", CODE);
     let refused = desk.say("ann", &format!("/connect {CODE} person:ben"));
     assert!(refused.contains("needs an administrator"), "{refused}");
+    let unnamed = desk.say("op", &format!("/connect {CODE}"));
+    assert!(
+        unnamed.contains("An administrator always says"),
+        "a stranger's code makes nobody an administrator: {unnamed}"
+    );
     assert!(desk.say("op", &format!("/connect {CODE} person:ben")).contains("is ben from now on"));
     desk.offer("42", "AAAAA-BBBBB");
+    assert!(desk.say("ben", "/connect AAAAA-BBBBB").contains("ben has a linked account already"));
+    assert_eq!((desk.whose("41").as_deref(), desk.whose("42")), (Some("ben"), None));
+    assert!(desk.say("ben", "/disconnect").contains("no linked account"));
     desk.say("ben", "/connect AAAAA-BBBBB");
     assert_eq!((desk.whose("41"), desk.whose("42").as_deref()), (None, Some("ben")));
     assert!(desk.say("ann", "/disconnect ben").contains("needs an administrator"));

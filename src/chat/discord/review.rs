@@ -7,13 +7,12 @@ use super::answer::{Asked, Reaction, field, refusal, unavailable, words_said};
 use super::button::{Act, Mark};
 use super::look::Said;
 use super::room::list;
-use crate::domain::actor::Actor;
+use crate::domain::authorise::authorise_by;
+use crate::domain::command::spec::Permission;
 use crate::domain::desk::RecordQuery;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Incident;
-use crate::domain::incident::private::may_see;
 use crate::domain::input::InputKind;
-use crate::domain::org::Org;
 use crate::domain::postmortem::{part, with_part};
 
 /// What people fill in; a form has room for five.
@@ -27,8 +26,9 @@ const LABEL_MAX: usize = 45;
 async fn record(asked: &Asked, incident: IncidentId) -> Option<Incident> {
     let desk = asked.discord.desk.get()?;
     let found = list(&**desk, RecordQuery::Incident(incident)).await?.pop()?;
-    let sees = |org: &Org, actor: &Actor| may_see(org, actor, &found);
-    sees(&asked.force.org, &asked.actor).then_some(found)
+    // What a form shows is for those who may write it.
+    let may = authorise_by(&asked.force.org, (&asked.actor, None), Permission::Respond, Some(&found)).is_ok();
+    may.then_some(found)
 }
 
 /// Opens the form; where there is no postmortem, the engine says what to do.

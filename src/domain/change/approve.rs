@@ -4,7 +4,7 @@
 
 use compact_str::{CompactString, format_compact};
 
-use super::{Approval, Change, ChangeApproved, ChangeState, Class, Step, life, show, step};
+use super::{Approval, Change, ChangeApproved, ChangeState, Class, Content, Risk, Step, life, risk, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId};
@@ -60,9 +60,10 @@ pub fn weakness(org: &Org, change: &Change, approval: &Approval, now: Timestamp)
     objection(org, change, &approval.person)
 }
 
-/// What is still lacking, a line for each rule; `also` counts as one who approves now.
-pub fn lacking(org: &Org, change: &Change, also: Option<&PersonId>, now: Timestamp) -> Vec<String> {
-    let valid = change.approvals.iter().filter(|it| weakness(org, change, it, now).is_none());
+/// What is still lacking, a line for each rule; `also` counts as one who approves now, `but` count for nothing.
+pub fn lacking(org: &Org, change: &Change, also: Option<&PersonId>, but: &[&PersonId], now: Timestamp) -> Vec<String> {
+    let counts = |it: &&Approval| !but.contains(&&it.person) && weakness(org, change, it, now).is_none();
+    let valid = change.approvals.iter().filter(counts);
     let mut people: Vec<&PersonId> = valid.map(|it| &it.person).chain(also).collect();
     people.sort_unstable();
     people.dedup();
@@ -74,6 +75,14 @@ pub fn lacking(org: &Org, change: &Change, also: Option<&PersonId>, now: Timesta
         (more > 0).then(|| format!("{more} more of {}", groups.join(" or ")))
     });
     open.collect()
+}
+
+/// The change as it is to be approved where its risk has risen since it was asked for; its approvals go on counting.
+pub fn risen(change: &Change, risk: &Risk) -> Option<Change> {
+    (risk.level > change.content.risk).then(|| {
+        let content = Content { risk: risk.level, ..change.content.clone() };
+        Change { content, ..change.clone() }
+    })
 }
 
 /// Whether it needs nobody's approval: a standard change has that of its model.
@@ -116,7 +125,10 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     let change = life::any(draft, id)?;
     let person = approver(draft, "change approve", change)?;
     let owed = change.approval_due.is_some();
-    if change.state != ChangeState::AwaitingApproval && !owed {
+    let risen = risen(change, &risk::assess(draft.org, draft.state, &change.content, draft.now));
+    let asked = risen.as_ref().unwrap_or(change);
+    let more = change.state == ChangeState::Scheduled && !lacking(draft.org, asked, None, &[], draft.now).is_empty();
+    if change.state != ChangeState::AwaitingApproval && !owed && !more {
         return match change.state {
             ChangeState::Requested => {
                 let missing = change.content.missing().join(" and ");
@@ -140,7 +152,7 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     if change.approvals.iter().any(|it| valid(&it)) {
         return Ok(Reply::done(format!("You have approved {id} already. Nothing changed.")).about(id));
     }
-    let lacking = lacking(org, change, Some(&person), now);
+    let lacking = lacking(org, asked, Some(&person), &[], now);
     let enough = lacking.is_empty();
     draft.emit(Event::ChangeApproved(Box::new(ChangeApproved {
         change: id,

@@ -7,7 +7,7 @@ use super::content::{Class, Content, Window};
 use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::{ChangeId, IncidentId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::incident::link::{IncidentLinked, LinkKind};
 use crate::domain::input::Reply;
 use crate::domain::playbook::start;
@@ -19,19 +19,29 @@ use crate::domain::time::Span;
 /// The longest that a fence stands: after that what still fires pages, whoever forgot to say that it is over.
 const FENCE_MAX: Span = Span::hours(24);
 
-/// Why a change may not begin now, by what its record says and the organisation in force: its approvals.
-pub fn unapproved(draft: &Draft<'_>, change: &Change) -> Vec<String> {
+/// Why a change may not be begun now by whoever asks, by what its record says and the organisation in force: its
+/// approvals, of which that of the asker and of `author` do not count, at the risk that it has now.
+pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>) -> Vec<String> {
     if change.content.class == Class::Standard {
         return unauthorised(draft, change).into_iter().collect();
     }
     if approve::free(draft.org, change) {
         return Vec::new();
     }
-    let lacking = approve::lacking(draft.org, change, None, draft.now);
+    let but: Vec<&PersonId> = draft.person().into_iter().chain(author).collect();
+    let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
+    let risen = approve::risen(change, &risk);
+    let lacking = approve::lacking(draft.org, risen.as_ref().unwrap_or(change), None, &but, draft.now);
     let mut why: Vec<String> = lacking.into_iter().map(|lack| format!("it needs {lack}")).collect();
     if !why.is_empty() {
+        if risen.is_some() {
+            why.push(format!("its risk is {} now: {}", risk.level, show::risk_in_short(&risk)));
+        }
         for approval in &change.approvals {
-            if let Some(weak) = approve::weakness(draft.org, change, approval, draft.now) {
+            if but.contains(&&approval.person) && approval.void.is_none() {
+                let whose = if author == Some(&approval.person) { "wrote it" } else { "begins it" };
+                why.push(format!("what {0} approved does not count: {0} {whose}", approval.person));
+            } else if let Some(weak) = approve::weakness(draft.org, change, approval, draft.now) {
                 why.push(format!("what {} approved does not count: {weak}", approval.person));
             }
         }
@@ -68,7 +78,7 @@ pub fn untimely(draft: &Draft<'_>, change: &Change) -> Vec<String> {
     let length = planned.map_or(draft.org.changes.length, |window| window.length());
     let until = planned.filter(|window| window.holds(now)).map_or(now.after(length), |window| window.until);
     let window = Window { from: now, until };
-    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id));
+    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now);
     why.extend(found.into_iter().map(|conflict| conflict.why));
     why
 }
@@ -93,7 +103,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
         }
     }
     // Approvals, roles and groups are asked anew: whoever has left since does not count.
-    let why = unapproved(draft, change);
+    let why = unapproved(draft, change, None);
     if !why.is_empty() {
         let hint = match change.content.class {
             Class::Standard => "Ask for a normal change, which others approve: /change new …".to_owned(),
@@ -106,7 +116,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     if !why.is_empty() {
         let length = change.window().map_or(draft.org.changes.length, |window| window.length());
         let from = Window { from: draft.now, until: draft.now.after(length) };
-        let free = conflict::next_free(draft.org, draft.state, &change.content, from, Some(id));
+        let free = conflict::next_free(draft.org, draft.state, &change.content, from, Some(id), draft.now);
         return Err(Reject::new(RejectCode::Conflict, format!("{id} may not begin now: {}.", why.join("; ")))
             .hint(show::free(free)));
     }

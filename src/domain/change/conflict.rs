@@ -47,10 +47,17 @@ impl<'o> Around<'o> {
 }
 
 /// Everything that stands against carrying out a content within a window. `but` is the change itself.
-pub fn find(org: &Org, state: &State, content: &Content, window: Window, but: Option<ChangeId>) -> Vec<Conflict> {
+pub fn find(
+    org: &Org,
+    state: &State,
+    content: &Content,
+    window: Window,
+    but: Option<ChangeId>,
+    now: Timestamp,
+) -> Vec<Conflict> {
     let mut found = Vec::new();
     let around = Around::of(org, &content.service);
-    others(org, state, content, window, but, &around, &mut found);
+    others(org, state, content, window, (but, now), &around, &mut found);
     found.extend(frozen(org, state, content, window, &around.needs));
     if org.changes.controls(&content.environment) {
         found.extend(closed_window(org, content, window));
@@ -63,7 +70,7 @@ fn others(
     state: &State,
     content: &Content,
     window: Window,
-    but: Option<ChangeId>,
+    (but, now): (Option<ChangeId>, Timestamp),
     around: &Around<'_>,
     found: &mut Vec<Conflict>,
 ) {
@@ -72,13 +79,12 @@ fn others(
             (ChangeState::AwaitingApproval | ChangeState::Scheduled | ChangeState::Requested, Some(theirs), _) => {
                 theirs
             }
-            // Until it is over, whatever its plan said.
+            // Until it is over.
             (ChangeState::Implementing, planned, Some(started)) => {
                 let until = planned.map_or(started.at.after(org.changes.length), |planned| planned.until);
-                Window {
-                    from: started.at,
-                    until: until.max(window.from.after(Span::mins(1))).min(started.at.after(Span::days(2))),
-                }
+                // One that takes longer than it said is in the way of what would begin now, not of what comes later.
+                let late = if window.from <= now { now.after(Span::mins(1)) } else { until };
+                Window { from: started.at, until: until.max(late) }
             }
             _ => continue,
         };
@@ -158,12 +164,19 @@ fn closed_window(org: &Org, content: &Content, window: Window) -> Option<Conflic
 }
 
 /// The next window of the same length at which nothing stands against it.
-pub fn next_free(org: &Org, state: &State, content: &Content, from: Window, but: Option<ChangeId>) -> Option<Window> {
+pub fn next_free(
+    org: &Org,
+    state: &State,
+    content: &Content,
+    from: Window,
+    but: Option<ChangeId>,
+    now: Timestamp,
+) -> Option<Window> {
     let length = from.length();
     let mut at = from.from;
     for _ in 0..STEPS_MAX {
         let window = Window { from: at, until: at.after(length) };
-        let found = find(org, state, content, window, but);
+        let found = find(org, state, content, window, but, now);
         if found.is_empty() {
             return Some(window);
         }
@@ -183,16 +196,14 @@ pub fn check(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject>
     let org = draft.org;
     let content = Content {
         service: asked.service.clone().unwrap_or_else(|| org.defaults.service.clone()),
-        environment: asked
-            .environment
-            .as_deref()
-            .map_or_else(|| rules::PRODUCTION.into(), |said| said.to_lowercase().into()),
+        environment: asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), rules::environment),
         implementer: asked.implementer.clone().or_else(|| draft.person().cloned()),
         ..Content::default()
     };
     let now = Window { from: draft.now, until: draft.now.after(org.changes.length) };
     let window = open::window(draft, &asked.when, None)?.unwrap_or(now);
-    let mut why: Vec<String> = find(org, draft.state, &content, window, None).into_iter().map(|it| it.why).collect();
+    let mut why: Vec<String> =
+        find(org, draft.state, &content, window, None, draft.now).into_iter().map(|it| it.why).collect();
     let calendar = why.is_empty();
     let at_once = window.from <= draft.now;
     why.extend(super::gate::surroundings(draft, &content).into_iter().filter(|_| at_once).map(|reason| reason.text));
@@ -204,7 +215,7 @@ pub fn check(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject>
         format!("No: {} may not be changed {when}.\n- {}", content.service, why.join("\n- "))
     };
     if !calendar {
-        let free = next_free(org, draft.state, &content, window, None);
+        let free = next_free(org, draft.state, &content, window, None, draft.now);
         text.push('\n');
         text.push_str(&show::free(free));
     }

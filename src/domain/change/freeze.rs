@@ -84,7 +84,7 @@ pub fn start(
 ) -> Result<Reply, Reject> {
     let ends = ends.map(|ends| ends.at(draft.now, draft.org.zone(draft.person()))).transpose()?.map(|(at, _)| at);
     let environment: CompactString =
-        environment.map_or_else(|| rules::PRODUCTION.into(), |said| said.trim().to_lowercase().into());
+        environment.map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&said));
     if draft.state.freezes.len() >= FREEZES_MAX {
         return Err(Reject::new(RejectCode::Conflict, format!("{FREEZES_MAX} freezes hold; no more are taken."))
             .hint("End one: /freeze end FRZ-n"));

@@ -9,7 +9,7 @@ use super::content::{Class, Content, Window};
 use super::{Change, ChangeState, Outcome, carry, conflict, open, risk, rules, show};
 use crate::domain::command::GateAsked;
 use crate::domain::draft::Draft;
-use crate::domain::id::{ChangeId, ServiceId};
+use crate::domain::id::{ChangeId, PersonId, ServiceId};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 use crate::domain::service::tree::{Graph, Way};
@@ -138,7 +138,7 @@ fn word(text: &str) -> CompactString {
 /// Asks the gate.
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let environment: CompactString =
-        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| word(said).to_lowercase());
+        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&word(said)));
     let version = word(&asked.version);
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
@@ -146,12 +146,14 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let found = draft.state.changes.values().rev();
     let found = found
         .map(|it| &**it)
-        .find(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()));
+        .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
+        // What went well may be brought in again after something else was: that is how a later version is taken back.
+        .find(|it| it.state != ChangeState::Review || it.outcome != Some(Outcome::Successful) || !overtaken(draft, it));
     // What was refused or went wrong is not begun again by asking again.
     let past = draft.state.past.values().rev();
     let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
     match (found, past.next()) {
-        (Some(change), _) => answer(draft, change),
+        (Some(change), _) => answer(draft, change, asked.author.as_ref()),
         (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
             let (code, what) = match past.outcome {
                 None => ("rejected", "was rejected".to_owned()),
@@ -177,7 +179,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
                     super::life::post(draft, &change, text);
-                    answer(draft, &change)
+                    answer(draft, &change, asked.author.as_ref())
                 }
                 Err(reject) => Verdict::of(vec![Reason::wait("full", reject.to_string())], None, None),
             }
@@ -185,7 +187,19 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     }
 }
 
-fn answer(draft: &mut Draft<'_>, change: &Change) -> Verdict {
+/// Whether something else was begun on the same service and environment after a change.
+fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
+    let (service, environment) = (&change.content.service, &change.content.environment);
+    let later = |id: ChangeId, its: (&ServiceId, &CompactString), begun: bool| {
+        id > change.id && its == (service, environment) && begun
+    };
+    let mut open = draft.state.changes.values();
+    let mut past = draft.state.past.values();
+    open.any(|it| later(it.id, (&it.content.service, &it.content.environment), it.started.is_some()))
+        || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
+}
+
+fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>) -> Verdict {
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
         ChangeState::Implementing => return Verdict::of(Vec::new(), Some(change), None),
@@ -202,7 +216,7 @@ fn answer(draft: &mut Draft<'_>, change: &Change) -> Verdict {
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     if !reasons.is_empty() {
@@ -224,7 +238,7 @@ fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
     }
     let until = planned.filter(|window| window.holds(now)).map(|window| window.until);
     let window = Window { from: now, until: until.unwrap_or(now.after(draft.org.changes.length)) };
-    for found in conflict::find(draft.org, draft.state, &change.content, window, Some(change.id)) {
+    for found in conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now) {
         reasons.push(if found.freeze {
             Reason::deny("freeze", found.why)
         } else {

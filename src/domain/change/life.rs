@@ -15,7 +15,7 @@
 //! | implementing, review, closed | `/incident link … caused-by` | failed, in review |
 
 use super::{Change, ChangeState, Outcome, Step, step};
-use crate::domain::delivery::{Content, Destination, Priority};
+use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId};
 use crate::domain::input::Reply;
@@ -60,7 +60,8 @@ pub fn tell(draft: &mut Draft<'_>, person: &PersonId, text: String) {
     if draft.org.people.get(person).is_none_or(|known| known.left) {
         return;
     }
-    if let Some(rule) = draft.org.rules(person, false).first() {
+    let connected = draft.org.chat_connected;
+    if let Some(rule) = draft.org.rules(person, false).iter().find(|rule| connected || rule.method != Method::Chat) {
         let to = Destination::Person { person: person.clone(), method: rule.method };
         draft.owe(None, None, to, Priority::Notice, Content::Notice { text });
     }

@@ -12,7 +12,6 @@ use crate::domain::command::{ChangeAsked, ChangeWhen};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
-use crate::domain::incident::private;
 use crate::domain::input::Reply;
 use crate::domain::playbook::start;
 use crate::domain::playbook::text::Values;
@@ -94,7 +93,7 @@ fn lay(draft: &Draft<'_>, asked: &ChangeAsked, mut content: Content, slot: Optio
         content.service = service.clone();
     }
     if let Some(environment) = &asked.environment {
-        content.environment = line(environment).to_lowercase();
+        content.environment = rules::environment(&line(environment));
     }
     if let Some(version) = &asked.version {
         content.version = Some(line(version));
@@ -192,12 +191,12 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
 /// Refuses a window that the calendar does not allow, with the next free one.
 fn fits(draft: &Draft<'_>, content: &Content, but: Option<ChangeId>) -> Result<(), Reject> {
     let Some(window) = content.window else { return Ok(()) };
-    let found = conflict::find(draft.org, draft.state, content, window, but);
+    let found = conflict::find(draft.org, draft.state, content, window, but, draft.now);
     if found.is_empty() {
         return Ok(());
     }
     let why: Vec<String> = found.into_iter().map(|conflict| conflict.why).collect();
-    let free = conflict::next_free(draft.org, draft.state, content, window, but);
+    let free = conflict::next_free(draft.org, draft.state, content, window, but, draft.now);
     Err(Reject::new(RejectCode::Conflict, format!("That does not fit: {}.", why.join("; "))).hint(show::free(free)))
 }
 
@@ -241,7 +240,7 @@ pub(in crate::domain) fn by_playbook(
     if !why.is_empty() {
         let length = draft.org.changes.length;
         let now = Window { from: draft.now, until: draft.now.after(length) };
-        let free = conflict::next_free(draft.org, draft.state, &change.content, now, None);
+        let free = conflict::next_free(draft.org, draft.state, &change.content, now, None, draft.now);
         let message = format!("{} may not be changed now: {}.", change.content.service, why.join("; "));
         return Err(Reject::new(RejectCode::Conflict, message).hint(show::free(free)));
     }
@@ -265,6 +264,12 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
         let name: String = name.chars().take(60).collect();
         return Err(Reject::new(RejectCode::NotFound, format!("There is no model `{name}`.")).hint(known()));
     };
+    let deploys = draft.org.playbooks.contains_key(name.as_str());
+    if !deploys && (asked.version.is_some() || content.version.is_some()) {
+        let message = format!("The model {} brings no version in: what it does is always the same.", model.id);
+        return Err(Reject::new(RejectCode::NotAllowed, message)
+            .hint("Ask for a normal change, or by a playbook that deploys: /change new …"));
+    }
     let own = [("plan", &asked.plan), ("rollback", &asked.rollback), ("expects", &asked.expects)];
     if let Some((name, _)) = own.iter().find(|(_, said)| said.is_some()) {
         return Err(Reject::new(RejectCode::BadValue, format!("The model {} says its own {name}.", model.id))
@@ -335,20 +340,24 @@ pub fn emergency(
         )
         .hint("Ask for a normal change: /change new …"));
     }
+    if record.private {
+        return Err(Reject::new(RejectCode::Conflict, format!("{incident} is private, and everybody reads changes."))
+            .hint("Ask for a normal change in words that tell nothing: /change new …"));
+    }
     let (service, environment) = (record.service.clone(), record.environment.clone());
-    let seen = private::may_see(draft.org, &crate::domain::actor::Actor::Person(authoriser.clone()), record);
     let mut content = fresh(draft, Class::Emergency);
     content.service = service;
     content.environment = environment.unwrap_or_else(|| rules::PRODUCTION.into());
     content.reason = Some(format_compact!("{incident}"));
     let content = lay(draft, &asked, content, None)?;
-    let due = draft.now.after(draft.org.changes.emergency);
+    let needed = draft.org.needs(&content).iter().any(|need| need.quorum > 0);
+    let due = needed.then(|| draft.now.after(draft.org.changes.emergency));
     let begun = Begin {
         state: Some(ChangeState::Implementing),
         why: Some(format_compact!("an emergency for {incident}; {authoriser} answers for it")),
         incident: Some(incident),
         authoriser: Some(authoriser.clone()),
-        approval_due: Some(due),
+        approval_due: due,
     };
     // Whether the authoriser may is asked of the record as it will be.
     let trial = Change::opened(
@@ -368,7 +377,7 @@ pub fn emergency(
     );
     let why =
         approve::objection(draft.org, &trial, authoriser).filter(|_| draft.org.changes.controls(&content.environment));
-    if let Some(why) = why.or_else(|| (!seen).then(|| format_compact!("{authoriser} may not see {incident}"))) {
+    if let Some(why) = why {
         let needs = show::approvers(draft.org, &content);
         let reject =
             Reject::new(RejectCode::BadValue, format!("{authoriser} cannot answer for this emergency: {why}."))
@@ -381,14 +390,10 @@ pub fn emergency(
         incident,
         text: format_compact!("{} begins: {}", change.id, change.content.title),
     });
-    let text = format!(
-        "{} begins now: an emergency for {incident}. {authoriser} answers for it; it is to be approved until <t:{}:f>.",
-        change.headline(),
-        due.unix_secs()
-    );
-    if !private_incident(draft, incident) {
-        life::post(draft, &change, text.clone());
-    }
+    let due = due.map(|due| format!("; it is to be approved until <t:{}:f>", due.unix_secs())).unwrap_or_default();
+    let text =
+        format!("{} begins now: an emergency for {incident}. {authoriser} answers for it{due}.", change.headline());
+    life::post(draft, &change, text.clone());
     life::tell(
         draft,
         authoriser,
@@ -400,10 +405,6 @@ pub fn emergency(
     ))
     .about(change.id)
     .about(incident))
-}
-
-fn private_incident(draft: &Draft<'_>, incident: IncidentId) -> bool {
-    draft.incident(incident).is_some_and(|incident| incident.private)
 }
 
 /// `/change edit`.
@@ -503,7 +504,7 @@ pub fn schedule(draft: &mut Draft<'_>, id: ChangeId, when: &ChangeWhen) -> Resul
         None => {
             let length = change.window().map_or(draft.org.changes.length, |window| window.length());
             let first = Window { from: draft.now, until: draft.now.after(length) };
-            let free = conflict::next_free(draft.org, draft.state, &change.content, first, Some(id));
+            let free = conflict::next_free(draft.org, draft.state, &change.content, first, Some(id), draft.now);
             free.ok_or_else(|| Reject::new(RejectCode::Missing, "When?").hint(show::free(None)))?
         }
     };

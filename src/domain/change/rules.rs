@@ -15,6 +15,15 @@ use crate::domain::time::Span;
 /// The environment of what names none.
 pub const PRODUCTION: &str = "production";
 
+/// The other words for it.
+const ALSO_PRODUCTION: [&str; 4] = ["prod", "prd", "production", "live"];
+
+/// An environment as it is compared everywhere: in small letters, by one word for production.
+pub fn environment(said: &str) -> CompactString {
+    let word = said.trim().to_lowercase();
+    if ALSO_PRODUCTION.contains(&word.as_str()) { PRODUCTION.into() } else { word.into() }
+}
+
 /// Everything declared about changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {

@@ -96,16 +96,21 @@ pub fn say(draft: &mut Draft<'_>, id: IncidentId, text: String, everywhere: bool
 /// A line will never arrive in the thread that it was for: it is said in the channel, unless it was said there too.
 pub fn fall_back(draft: &mut Draft<'_>, id: Option<IncidentId>, delivery: &Delivery, reason: &CompactString) {
     let Some(incident) = id.and_then(|id| draft.incident(id)) else { return };
-    let thread = incident.thread().map(Destination::Channel);
-    if thread.as_ref() != Some(&delivery.to) {
+    let Destination::Channel(to) = &delivery.to else { return };
+    // Only its thread is a channel other than its team's; it may have been given up by the line before this one.
+    let lost = incident.room.as_ref().is_some_and(|room| room.place.is_some());
+    if !lost || draft.channel(incident) == Some(to) {
         return;
     }
+    let known = incident.thread().as_ref() == Some(to);
     let twin = |other: &Delivery| {
         let channel = matches!(other.to, Destination::Channel(_)) && other.to != delivery.to;
         other.id.seq == delivery.id.seq && channel
     };
     let (id, told) = (incident.id, incident.deliveries.iter().any(twin));
-    draft.emit(Event::RoomLost { incident: id, reason: reason.clone() });
+    if known {
+        draft.emit(Event::RoomLost { incident: id, reason: reason.clone() });
+    }
     if let (Some(Content::Post { text }), false) = (delivery.content.as_deref(), told) {
         say(draft, id, text.clone(), false);
     }

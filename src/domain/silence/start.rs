@@ -114,7 +114,8 @@ fn commit<'a>(
     (ends, by_clock): (Timestamp, bool),
 ) -> (SilenceStarted, Vec<&'a Alert>) {
     let id = SilenceId(draft.state.meta.silences + 1);
-    let muted = matching(draft, &matchers);
+    // A change expects what begins while it runs; what fires already goes on.
+    let muted = if change.is_some() { Vec::new() } else { matching(draft, &matchers) };
     let mutes: Vec<AlertId> = muted.iter().map(|alert| alert.id).collect();
     let holds = holds(draft, &muted, ends);
     let length = ends.since(draft.now);
