@@ -36,6 +36,7 @@ const READ: &[&str] = &[
     "postmortem show",
     "problem list",
     "problem show",
+    "report dora",
     "service impact",
     "service show",
     "service status",

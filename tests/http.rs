@@ -23,5 +23,7 @@ mod records;
 mod say;
 #[path = "http/served.rs"]
 mod served;
+#[path = "http/signed.rs"]
+mod signed;
 #[path = "http/valid.rs"]
 mod valid;

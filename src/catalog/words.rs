@@ -56,6 +56,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("change.toml", include_str!("../../commands/change.toml")),
     ("freeze.toml", include_str!("../../commands/freeze.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
+    ("report.toml", include_str!("../../commands/report.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("whoami.toml", include_str!("../../commands/whoami.toml")),
     ("help.toml", include_str!("../../commands/help.toml")),

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, ProblemId, SilenceId};
+use crate::domain::id::{AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, ProblemId, SilenceId};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,12 @@ pub enum Slot {
     ClosedChange(ChangeId),
     /// The same in short, for a while.
     Past(ChangeId),
+    /// A deployment.
+    Deployment(DeploymentId),
+    /// A commit, by its running number.
+    Commit(u64),
+    /// An incident that is over, in short.
+    Outage(IncidentId),
     /// A freeze.
     Freeze(FreezeId),
     /// Of which kind an incident was.
@@ -52,6 +58,9 @@ pub(super) const CLOSED_PROBLEMS: &[u8] = b"c/p/";
 pub(super) const OPEN_CHANGES: &[u8] = b"o/c/";
 pub(super) const CLOSED_CHANGES: &[u8] = b"c/c/";
 pub(super) const PAST: &[u8] = b"o/l/";
+pub(super) const DEPLOYMENTS: &[u8] = b"o/d/";
+pub(super) const COMMITS: &[u8] = b"o/m/";
+pub(super) const OUTAGES: &[u8] = b"o/u/";
 pub(super) const FREEZES: &[u8] = b"f/";
 pub(super) const RECENT: &[u8] = b"o/k/";
 pub(super) const WAITING: &[u8] = b"o/w/";
@@ -89,6 +98,9 @@ impl Slot {
             Self::OpenChange(id) => Place::Folio(OPEN_CHANGES, id.0),
             Self::ClosedChange(id) => Place::Folio(CLOSED_CHANGES, id.0),
             Self::Past(id) => Place::Folio(PAST, id.0),
+            Self::Deployment(id) => Place::Folio(DEPLOYMENTS, id.0),
+            Self::Commit(n) => Place::Folio(COMMITS, *n),
+            Self::Outage(id) => Place::Folio(OUTAGES, id.0),
             Self::Freeze(id) => Place::Key(numbered(FREEZES, id.0)),
             Self::Recent(id) => Place::Folio(RECENT, id.0),
             Self::Waiting(id) => Place::Folio(WAITING, id.0),

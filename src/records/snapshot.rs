@@ -52,6 +52,15 @@ pub struct Counts {
     /// Changes that are over, in short.
     #[serde(default)]
     pub past: usize,
+    /// Deployments.
+    #[serde(default)]
+    pub deployments: usize,
+    /// Commits.
+    #[serde(default)]
+    pub commits: usize,
+    /// Incidents that are over, in short.
+    #[serde(default)]
+    pub outages: usize,
 }
 
 /// One atomic step of the records.
@@ -91,6 +100,11 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Change(id) if dirty.closed_changes.contains_key(id) && !state.changes.contains_key(id) => {}
             RecordKey::Change(id) => place(Slot::OpenChange(*id), json(&mut scratch, state.changes.get(id))?),
             RecordKey::Past(id) => place(Slot::Past(*id), json(&mut scratch, state.past.get(id))?),
+            RecordKey::Deployment(id) => place(Slot::Deployment(*id), json(&mut scratch, state.deployments.get(id))?),
+            RecordKey::Commit(n) => {
+                place(Slot::Commit(*n), json(&mut scratch, state.commits.get(n).map(|it| (*n, it)).as_ref())?);
+            }
+            RecordKey::Outage(id) => place(Slot::Outage(*id), json(&mut scratch, state.outages.get(id))?),
             RecordKey::Freeze(id) => place(Slot::Freeze(*id), json(&mut scratch, state.freezes.get(id))?),
             RecordKey::Recent(id) => place(Slot::Recent(*id), json(&mut scratch, state.recent.get(id))?),
             RecordKey::Waiting(id) => {
@@ -130,6 +144,9 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         changes: state.changes.len(),
         freezes: state.freezes.len(),
         past: state.past.len(),
+        deployments: state.deployments.len(),
+        commits: state.commits.len(),
+        outages: state.outages.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

@@ -198,6 +198,7 @@ fn blank(service: &str, name: &str) -> Signal {
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

@@ -54,7 +54,7 @@ fn sources_are_found_by_name_and_a_misspelled_one_is_answered_with_what_was_mean
     assert_eq!(error.meant, Some("alertmanager"));
     assert_eq!(
         error.to_string(),
-        "there is no source `alertmanger`; did you mean `alertmanager`? Sources are: alertmanager, generic, grafana, pagerduty, opsgenie, text"
+        "there is no source `alertmanger`; did you mean `alertmanager`? Sources are: alertmanager, generic, grafana, pagerduty, opsgenie, text, github, gitlab, flux, aws-deploy, buildkite, circleci"
     );
     assert_eq!(find("").expect_err("no name").meant, None);
     let hostile = find(&"x\n\u{202e}".repeat(10_000)).expect_err("no such source");

@@ -7,6 +7,7 @@ pub mod grammar;
 pub mod help;
 pub mod meaning;
 pub mod offer;
+mod report;
 mod silence;
 pub mod spec;
 pub mod typed;

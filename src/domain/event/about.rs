@@ -31,6 +31,8 @@ impl Event {
             | Self::ChangeMoved(_)
             | Self::FreezeStarted(_)
             | Self::FreezeEnded { .. }
+            | Self::DeploymentTold(_)
+            | Self::CommitsSeen { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,

@@ -12,14 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::change::deployed::{Deployed, KnownCommit};
 use super::change::{Change, Freeze, Past};
 use super::delivery::Delivery;
-use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId};
+use super::id::{
+    AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId,
+};
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
+use super::report::dora::Outage;
 use super::report::summary::Book;
 use super::silence::Silence;
 use super::time::Timestamp;
@@ -53,6 +57,12 @@ pub struct State {
     pub freezes: BTreeMap<FreezeId, Freeze>,
     /// What was changed in the last days, in short; bounded.
     pub past: BTreeMap<ChangeId, Past>,
+    /// Deployments of the last year, in short; bounded.
+    pub deployments: BTreeMap<DeploymentId, Deployed>,
+    /// Commits that were told of lately, by a running number; bounded.
+    pub commits: BTreeMap<u64, KnownCommit>,
+    /// Incidents of the last year that are over, in short; bounded.
+    pub outages: BTreeMap<IncidentId, Outage>,
     /// Closed records that were changed just now.
     pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
@@ -90,12 +100,22 @@ pub struct Meta {
     /// The last freeze's number.
     #[serde(default)]
     pub freezes: u64,
+    /// The last deployment's number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deployments: u64,
+    /// The last commit's running number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub commits: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// An answer kept for a client that repeats itself.
@@ -197,6 +217,12 @@ pub enum RecordKey {
     Freeze(FreezeId),
     /// A change that is over, in short.
     Past(ChangeId),
+    /// A deployment.
+    Deployment(DeploymentId),
+    /// A commit, by its running number.
+    Commit(u64),
+    /// An incident that is over, in short.
+    Outage(IncidentId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -252,6 +278,12 @@ pub struct OpenRecords {
     pub freezes: Vec<Freeze>,
     /// Changes that are over, in short.
     pub past: Vec<Past>,
+    /// Deployments, in short.
+    pub deployments: Vec<Deployed>,
+    /// Commits with their running numbers.
+    pub commits: Vec<(u64, KnownCommit)>,
+    /// Incidents that are over, in short.
+    pub outages: Vec<Outage>,
 }
 
 impl State {
@@ -415,6 +447,9 @@ impl State {
             changes: records.changes.into_iter().map(|change| (change.id, Box::new(change))).collect(),
             freezes: records.freezes.into_iter().map(|freeze| (freeze.id, freeze)).collect(),
             past: records.past.into_iter().map(|past| (past.change, past)).collect(),
+            deployments: records.deployments.into_iter().map(|it| (it.id, it)).collect(),
+            commits: records.commits.into_iter().collect(),
+            outages: records.outages.into_iter().map(|it| (it.incident, it)).collect(),
             amended: Amended::default(),
             index: Index::default(),
             lifted: None,
@@ -446,6 +481,9 @@ impl State {
             changes: self.changes.values().map(|change| (**change).clone()).collect(),
             freezes: self.freezes.values().cloned().collect(),
             past: self.past.values().cloned().collect(),
+            deployments: self.deployments.values().cloned().collect(),
+            commits: self.commits.iter().map(|(n, commit)| (*n, commit.clone())).collect(),
+            outages: self.outages.values().cloned().collect(),
         }
     }
 }
