@@ -111,19 +111,23 @@ fn unknown_source(app: &App, name: &str) -> Failure {
 
 async fn take(app: &App, source: &'static str, id: RequestId, request: Request) -> Result<Response, Failure> {
     let asked = Asked::parse(request.uri())?;
-    let idempotency = idempotency_key(request.headers());
     let unread = signature::unread(source, request.headers());
     let shows = bearer(request.headers()).is_some() || asked.key.as_deref().is_some_and(|key| !key.is_empty());
     // A key that is shown counts by itself; else it is the signature that says whose it is.
-    let (key, held) = match signature::github(source, request.headers())?.filter(|_| !shows) {
-        Some(tag) => signature::signed(app, source, &tag, request).await?,
+    let tag = signature::github(source, request.headers())?.filter(|_| !shows);
+    let (key, held, idempotency) = match tag {
+        Some(tag) => {
+            let idempotency = idempotency_key(request.headers())?;
+            let (key, held) = signature::signed(app, source, &tag, request).await?;
+            (key, held, idempotency)
+        }
         None => {
             let key = known(app, source, request.headers(), asked.key.as_deref())?;
             spend(app, &key)?;
-            (key, body::read(app, request, app.http.limits.ingest_bytes).await?)
+            let idempotency = idempotency_key(request.headers())?;
+            (key, body::read(app, request, app.http.limits.ingest_bytes).await?, idempotency)
         }
     };
-    let idempotency = idempotency?;
     let outcome = match unread {
         true => ReadOutcome { ignored: 1, ..ReadOutcome::default() },
         false => read(app, source, &key, held.bytes).await?,

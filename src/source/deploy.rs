@@ -1,6 +1,9 @@
 //! What the senders of deployments and builds have in common: a signal without an alert in it, their times, commits and
 //! references. What their bodies look like is each one's own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

@@ -42,6 +42,11 @@ fn within_limits(signal: &Signal) {
     assert!(signal.link.as_deref().is_none_or(|text| shown(text, limits::LINK_CHARS)), "{signal:?}");
     assert!(signal.summary.as_deref().is_none_or(|text| !text.is_empty() && chars(text) <= limits::SUMMARY_CHARS));
     assert!(signal.labels.len() <= limits::LABELS);
+    if let Some(told) = &signal.deployment {
+        let names = [&told.version, &told.sha, &told.repository];
+        assert!(names.into_iter().flatten().all(|text| shown(text, limits::NAME_CHARS)), "{signal:?}");
+        assert!(told.commits.len() <= 50 && told.commits.iter().all(|commit| commit.sha.len() <= 64), "{signal:?}");
+    }
     assert!(signal.labels.iter().all(|(k, v)| shown(k, limits::NAME_CHARS) && shown(v, limits::LABEL_CHARS)));
 }
 
@@ -369,6 +374,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         8 => prop::sample::select(vec![
             "alerts", "labels", "annotations", "status", "fingerprint", "alertname", "service", "severity", "summary",
             "startsAt", "commonLabels", "truncatedAlerts", "key", "data", "rule", "title", "tags", "ids", "up",
+            "deployment", "deployment_status", "workflow_run", "workflow_job", "release", "id", "ref", "after", "sha",
+            "object_kind", "deployment_id", "environment", "involvedObject", "metadata", "name", "detail", "source",
+            "build", "uuid", "type", "workflow", "commits", "timestamp", "repository", "full_name", "project",
         ]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];

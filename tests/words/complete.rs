@@ -95,6 +95,7 @@ fn only_what_the_person_may_do() {
             "/problem",
             "/change",
             "/postmortem",
+            "/report",
             "/status",
             "/whoami",
             "/help"
