@@ -2,7 +2,7 @@
 # Measures Opsbell against the ceiling of this machine, both in the same run and by the same means, and prints one
 # table for each question of docs/performance.md. Needs cargo, curl and what every Debian has.
 #
-#   benches/run.sh [rates|latency|memory|start|records|all]...      default: all
+#   benches/run.sh [rates|latency|discord|memory|start|records|all]...      default: all
 #   BENCH_ROUNDS=3 BENCH_SECONDS=3                           rounds per figure (the median is shown) and their length
 #   BENCH_DIR=DIR                                            where the data go: the disk that is measured
 #   BENCH_KEEP=1                                             keeps them
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${BENCH_ROUNDS:-3} seconds=${BENCH_SECONDS:-3}
-[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency memory start records
+[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency discord memory start records
 began=$(date +%s)
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 
@@ -258,6 +258,18 @@ records() {
         printf '| %s | %s | %s | %s |\n' "$kind" "$(value p50_ms "$1")" "$(value p99_ms "$1")" "$(value max_ms "$1")"
     done
     printf '\nRequired: p99 ≤ 50 ms each.\n'
+}
+
+discord() {
+    local press told
+    press=$(cargo build --quiet --release --bench discord --message-format=json |
+        sed -n 's/.*"name":"discord".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+    printf '\nA press of Acknowledge in Discord, from its dispatch to the callback, journaled (a fake Discord, one after the other)\n\n'
+    printf '| presses | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n'
+    told=$("$press" 300 2>>"$work/load.log") || fail "the presses were not answered"
+    printf '| %s | %s | %s | %s |\n' "$(value presses "$told")" "$(value p50_ms "$told")" "$(value p99_ms "$told")" \
+        "$(value max_ms "$told")"
+    printf '\nAim: p99 ≤ 15 ms.\n'
 }
 
 echo "Opsbell $("$opsbell" --version | cut -d' ' -f2) on $(nproc) cores, $(date -u +%FT%TZ), load average at the start: $load_before"

@@ -69,6 +69,10 @@ fn a_server_without_a_chat_from_start_to_death() {
         (&["token", "list"], 0, format!("opsbell token add --data {at} PERSON")),
         (&["journal", "verify"], 0, format!("`opsbell journal verify --data {at} --head SEQ:HASH`")),
     ];
+    for head in ["3:9f2c", "3", "x:9f2c", "3:zz"] {
+        let told = run(&["journal", "verify", "--head", head, "--data", &at]);
+        assert_eq!((told.status.code(), said(&told).contains("is not SEQ:HASH")), (Some(2), true), "{}", said(&told));
+    }
     for (words, status, hint) in placed {
         let told = run(&[words, &["--data", &at]].concat());
         assert_eq!(told.status.code(), Some(status), "{}", said(&told));

@@ -17,6 +17,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const USUAL: &str = "30m";
 
 #[derive(Debug, clap::Args)]
+#[command(disable_version_flag = true)]
 pub struct Args {
     /// What is deployed
     #[arg(long, value_name = "SERVICE")]

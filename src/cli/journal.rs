@@ -93,9 +93,13 @@ fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<
     let head = match head {
         None => None,
         Some(text) => {
-            Some(text.split_once(':').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash))).ok_or_else(
-                || End::Failed(USAGE, anyhow!("`{text}` is not SEQ:HASH, like 41:9f2c…; `journal verify` prints it")),
-            )?)
+            let is_hash = |hash: &&str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let head = text.split_once(':');
+            let head = head.and_then(|(seq, hash)| Some((seq.parse().ok()?, Some(hash).filter(is_hash)?)));
+            Some(head.ok_or_else(|| {
+                let form = "SEQ:HASH, like 41:9f2c… with all 64 digits; `journal verify` prints it";
+                End::Failed(USAGE, anyhow!("`{text}` is not {form}"))
+            })?)
         }
     };
     let report =

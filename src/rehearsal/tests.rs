@@ -38,7 +38,7 @@ fn every_statement_is_read() {
         alert api \"it's \\\"down\\\"\" severity=critical key=\"a b\" environment=prod label.pod='x y' # c\nalert api down #c\n\
         clear api key=k\nsend alertmanager a.json\nas cleo: /ack INC-1 # she is awake\nas cleo in #ops: /incident note see #42\n\
         as cleo in discord:ops: /ack\npress bas hand-back INC-1\nfail chat\nfail sms bas\nrestore sms bas\nrestart\nconfig other\n\
-        expect incident INC-1 triggered sev1 lead=none title=\"a b\"\nexpect change CHG-1 scheduled x=y\n\
+        expect incident INC-1 triggered sev1 lead=none title=\"a b\"\nexpect change CHG-1 scheduled risk=low\n\
         expect problem PRB-1 open\nexpect request REQ-1 submitted\nexpect page webhook:desk via webhook\nexpect no page\n\
         expect no page bas\nexpect reply bas contains \"x\"\nexpect reply bas lacks x\nexpect post #ops contains x\n\
         expect post payments lacks x";

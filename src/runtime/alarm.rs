@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::delivery::{Content, Destination, Grant, Outcome, Priority, retry_wait};
+use crate::domain::delivery::{Content, Destination, Grant, Outcome, Priority, retry_wait, room_wait};
 use crate::domain::id::DeliveryId;
 use crate::domain::time::{Span, Timestamp};
 
@@ -72,7 +72,10 @@ impl Alarms {
             Outcome::Accepted => {}
             Outcome::Permanent { reason } => tracing::error!(to = %grant.to, %reason, "an alarm did not arrive"),
             // Not tried, so it counts as no attempt.
-            Outcome::Later { after, .. } => self.waiting.push((now.after(*after), grant)),
+            Outcome::Later { after, .. } => {
+                let wait = room_wait(Span::ZERO, *after).unwrap_or(*after);
+                self.waiting.push((now.after(wait), grant));
+            }
             Outcome::Retryable { reason, after, unknown } => match retry_wait(grant.attempt, *after) {
                 Some(wait) if grant.attempt < ATTEMPTS_MAX => {
                     grant.attempt += 1;

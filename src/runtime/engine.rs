@@ -1,12 +1,14 @@
 //! The engine: one thread that owns the core. It applies at once and goes on; replies, looks and sends are released
 //! only up to the durable commit. What faces ask waits in a bounded queue; what the runtime tells goes first.
 
+mod listen;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 
 use super::alarm::Alarms;
 use super::clock::Clock;
@@ -197,62 +199,6 @@ impl Engine {
     /// Nothing waits for the disk and nothing is under way.
     fn quiet(&self) -> bool {
         !self.writing && (self.unwritten.is_empty() || self.trouble.is_some()) && self.core.under_way() == 0
-    }
-
-    /// Waits for something to do, then takes a round of it: what the runtime tells first.
-    fn listen(&mut self) {
-        let wait = self.patience();
-        let full = self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some();
-        if !wait.is_zero() && self.queues.tells.is_empty() && (full || self.queues.asks.is_empty()) {
-            // `Receiver::clone` is a counter; the borrow would otherwise last over the calls below.
-            let (tells, asks) = (self.queues.tells.clone(), self.queues.asks.clone());
-            let never = crossbeam_channel::never();
-            let asks = if full { &never } else { &asks };
-            select! {
-                recv(tells) -> tell => if let Ok(tell) = tell { self.told(tell) },
-                recv(asks) -> ask => if let Ok(ask) = ask { self.asked(ask) },
-                default(wait) => {}
-            }
-        }
-        let mut arrived = Vec::new();
-        for _ in 0..ROUND {
-            match self.queues.tells.try_recv() {
-                Ok(Tell::Receipt(delivery, Outcome::Accepted)) => arrived.push(delivery),
-                Ok(tell) => {
-                    self.arrived(std::mem::take(&mut arrived));
-                    self.told(tell);
-                }
-                Err(_) => break,
-            }
-        }
-        self.arrived(arrived);
-        for _ in 0..ROUND {
-            if self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some() {
-                break;
-            }
-            let Ok(ask) = self.queues.asks.try_recv() else { break };
-            self.asked(ask);
-        }
-    }
-
-    /// How long there is nothing to do unless somebody says something.
-    fn patience(&self) -> Duration {
-        if !self.unwritten.is_empty() && !self.writing && self.trouble.is_none() {
-            return Duration::ZERO;
-        }
-        if self.skip.is_some() && self.quiet() {
-            return Duration::ZERO;
-        }
-        let now = self.clock.now();
-        let moment = match (&self.stop, &self.trouble) {
-            // Nothing is begun any more.
-            (Some((by, _)), _) => Some(*by),
-            (None, None) => self.core.next_wakeup(),
-            (None, Some(_)) => self.core.next_retry(),
-        };
-        let next = moment.map_or(self.next_tick, |moment| moment.min(self.next_tick));
-        let ms = next.since(now).0.clamp(0, TICK.0);
-        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
     fn asked(&mut self, ask: Ask) {
@@ -476,9 +422,8 @@ impl Engine {
     fn alarm(&mut self, text: &str) {
         let org = Arc::clone(self.core.org());
         let install = self.core.state().meta.install.clone();
-        for grant in self.alarms.raise(self.clock.now(), &install, operators(&org), text) {
-            self.dispatch.start(grant, &org);
-        }
+        let alarms = self.alarms.raise(self.clock.now(), &install, operators(&org), text);
+        self.dispatch.start(alarms, &org);
     }
 
     fn mended(&mut self) {
@@ -517,10 +462,8 @@ impl Engine {
             self.trouble = Some(reason);
         }
         self.shelf.tick();
-        for grant in self.alarms.due(self.clock.now()) {
-            let org = Arc::clone(self.core.org());
-            self.dispatch.start(grant, &org);
-        }
+        let alarms = self.alarms.due(self.clock.now());
+        self.dispatch.start(alarms, self.core.org());
     }
 
     /// Moments that have come, one at a time. While the journal cannot be written they wait.
@@ -551,10 +494,8 @@ impl Engine {
             return;
         }
         let now = self.clock.now();
-        while let Some(grant) = self.core.grant(now) {
-            let org = Arc::clone(self.core.org());
-            self.dispatch.start(grant, &org);
-        }
+        let granted = std::iter::from_fn(|| self.core.grant(now)).collect();
+        self.dispatch.start(granted, self.core.org());
     }
 
     /// Hands what was applied to the writer, when it is free. Until the next input State is what the last of these

@@ -17,8 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(Timeouts::EMAIL.total.as_secs() +
 
 /// Performs grants.
 pub trait Dispatch: Send {
-    /// Starts one attempt and returns at once; its receipt goes to the engine.
-    fn start(&self, grant: Grant, org: &Arc<Org>);
+    /// Starts one attempt of each and returns at once; the receipts go to the engine.
+    fn start(&self, grants: Vec<Grant>, org: &Arc<Org>);
 }
 
 /// Lanes on tokio.
@@ -32,19 +32,33 @@ pub struct TokioLanes {
 }
 
 impl Dispatch for TokioLanes {
-    fn start(&self, grant: Grant, org: &Arc<Org>) {
+    fn start(&self, grants: Vec<Grant>, org: &Arc<Org>) {
+        if grants.is_empty() {
+            return;
+        }
         let notifiers = Arc::clone(&self.notifiers.read().unwrap_or_else(PoisonError::into_inner));
-        let receipt = Receipt { engine: self.engine.clone(), delivery: Some(grant.id.clone()) };
-        let org = Arc::clone(org);
+        let begun = |grant: Grant| {
+            let receipt = Receipt { engine: self.engine.clone(), delivery: Some(grant.id.clone()) };
+            attempt(receipt, grant, Arc::clone(&notifiers), Arc::clone(org))
+        };
+        let attempts: Vec<_> = grants.into_iter().map(begun).collect();
+        // A task that is started from within wakes no other thread: those of one round cost one wake-up.
         self.tokio.spawn(async move {
-            let outcome = tokio::time::timeout(DEADLINE, notifiers.send(&grant, &org)).await;
-            receipt.give(outcome.unwrap_or_else(|_| Outcome::Retryable {
-                reason: format!("no answer within {} s", DEADLINE.as_secs()),
-                after: None,
-                unknown: true,
-            }));
+            for attempt in attempts {
+                tokio::spawn(attempt);
+            }
         });
     }
+}
+
+/// One attempt, and its receipt.
+async fn attempt(receipt: Receipt, grant: Grant, notifiers: Arc<Notifiers>, org: Arc<Org>) {
+    let outcome = tokio::time::timeout(DEADLINE, notifiers.send(&grant, &org)).await;
+    receipt.give(outcome.unwrap_or_else(|_| Outcome::Retryable {
+        reason: format!("no answer within {} s", DEADLINE.as_secs()),
+        after: None,
+        unknown: true,
+    }));
 }
 
 /// Makes sure that every start has exactly one receipt: dropped without one (a panic), it says so.

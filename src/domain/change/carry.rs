@@ -4,7 +4,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, show, step};
+use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId};
@@ -20,6 +20,9 @@ const FENCE_MAX: Span = Span::hours(24);
 
 /// Why a change may not begin now, by what its record says and the organisation in force: its approvals.
 pub fn unapproved(draft: &Draft<'_>, change: &Change) -> Vec<String> {
+    if change.content.class == Class::Standard {
+        return unauthorised(draft, change).into_iter().collect();
+    }
     if approve::free(draft.org, change) {
         return Vec::new();
     }
@@ -33,6 +36,23 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change) -> Vec<String> {
         }
     }
     why
+}
+
+/// Why the model of a standard change does not authorise it now: it is gone, reads otherwise, or the risk has risen.
+fn unauthorised(draft: &Draft<'_>, change: &Change) -> Option<String> {
+    let content = &change.content;
+    let name = content.model.as_deref().unwrap_or_default();
+    let Some(model) = draft.org.changes.models.get(name) else {
+        return Some(format!("there is no model {name} any more"));
+    };
+    let same = content.plan.as_ref() == Some(&model.plan) && content.rollback.as_ref() == Some(&model.rollback);
+    if !same || !(model.services.is_empty() || model.services.contains(&content.service)) {
+        return Some(format!("the model {name} says something else now"));
+    }
+    let risk = risk::assess(draft.org, draft.state, content, draft.now);
+    let why = show::risk_in_short(&risk);
+    let up_to = model.up_to;
+    (risk.level > up_to).then(|| format!("the risk is {} now, and its model goes up to {up_to}: {why}", risk.level))
 }
 
 /// Why the calendar does not let it begin now.
@@ -74,8 +94,11 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     // Approvals, roles and groups are asked anew: whoever has left since does not count.
     let why = unapproved(draft, change);
     if !why.is_empty() {
-        let reject = Reject::new(RejectCode::NotAllowed, format!("{id} may not begin: {}.", why.join("; ")))
-            .hint(format!("It needs {}: /change approve {id}", show::approvers(draft.org, &change.content)));
+        let hint = match change.content.class {
+            Class::Standard => "Ask for a normal change, which others approve: /change new …".to_owned(),
+            _ => format!("It needs {}: /change approve {id}", show::approvers(draft.org, &change.content)),
+        };
+        let reject = Reject::new(RejectCode::NotAllowed, format!("{id} may not begin: {}.", why.join("; "))).hint(hint);
         return Err(approve::refused(draft, "change start", id, reject));
     }
     let why = untimely(draft, change);

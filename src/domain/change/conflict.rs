@@ -1,6 +1,8 @@
 //! What the calendar says against a change: another one on the same service, on what it needs or what needs it; a
 //! freeze; outside of the windows for changes; the same person on two at once. And the next time at which nothing does.
 
+use std::collections::BTreeSet;
+
 use super::content::{Content, Window};
 use super::{ChangeState, open, rules, show};
 use crate::domain::command::ChangeAsked;
@@ -29,24 +31,29 @@ pub struct Conflict {
     pub freeze: bool,
 }
 
-/// The services that a change touches: its own and what it needs.
-fn touched<'o>(org: &'o Org, service: &'o ServiceId) -> Vec<&'o ServiceId> {
-    let mut all: Vec<&ServiceId> = Graph::new(org).all(service, Way::Needs).into_iter().collect();
-    all.push(service);
-    all
+/// The services around one: what it needs, itself included, and what needs it.
+struct Around<'o> {
+    needs: BTreeSet<&'o ServiceId>,
+    needed_by: BTreeSet<&'o ServiceId>,
+}
+
+impl<'o> Around<'o> {
+    fn of(org: &'o Org, service: &'o ServiceId) -> Self {
+        let graph = Graph::new(org);
+        let mut needs = graph.all(service, Way::Needs);
+        needs.insert(service);
+        Self { needs, needed_by: graph.all(service, Way::NeededBy) }
+    }
 }
 
 /// Everything that stands against carrying out a content within a window. `but` is the change itself.
 pub fn find(org: &Org, state: &State, content: &Content, window: Window, but: Option<ChangeId>) -> Vec<Conflict> {
     let mut found = Vec::new();
-    let touched = touched(org, &content.service);
-    others(org, state, content, window, but, &touched, &mut found);
+    let around = Around::of(org, &content.service);
+    others(org, state, content, window, but, &around, &mut found);
+    found.extend(frozen(org, state, content, window, &around.needs));
     if org.changes.controls(&content.environment) {
-        found.extend(frozen(org, state, content, window, &touched));
         found.extend(closed_window(org, content, window));
-    } else {
-        let named = |freeze: &Conflict| freeze.freeze;
-        found.extend(frozen(org, state, content, window, &touched).into_iter().filter(named));
     }
     found
 }
@@ -57,7 +64,7 @@ fn others(
     content: &Content,
     window: Window,
     but: Option<ChangeId>,
-    touched: &[&ServiceId],
+    around: &Around<'_>,
     found: &mut Vec<Conflict>,
 ) {
     for other in state.changes.values().filter(|it| Some(it.id) != but) {
@@ -82,7 +89,7 @@ fn others(
         let until = Some(theirs.until);
         let (id, service) = (other.id, &other.content.service);
         let doing = if other.state == ChangeState::Implementing { "is being carried out" } else { "is planned" };
-        let near = touched.contains(&service) || touched_by(org, service, &content.service);
+        let near = around.needs.contains(service) || around.needed_by.contains(service);
         if near && other.content.environment == content.environment {
             let on = if *service == content.service { "on it".to_owned() } else { format!("on {service}") };
             found.push(Conflict { why: format!("{id} {doing} {on}, {when}"), until, freeze: false });
@@ -94,15 +101,16 @@ fn others(
     }
 }
 
-/// Whether a service needs another one.
-fn touched_by(org: &Org, service: &ServiceId, needed: &ServiceId) -> bool {
-    Graph::new(org).all(service, Way::Needs).contains(needed)
-}
-
-fn frozen(org: &Org, state: &State, content: &Content, window: Window, touched: &[&ServiceId]) -> Vec<Conflict> {
+fn frozen(
+    org: &Org,
+    state: &State,
+    content: &Content,
+    window: Window,
+    touched: &BTreeSet<&ServiceId>,
+) -> Vec<Conflict> {
     let mut found = Vec::new();
     for freeze in state.freezes.values().filter(|it| it.environment == content.environment) {
-        let here = freeze.service.as_ref().is_none_or(|service| touched.contains(&service));
+        let here = freeze.service.as_ref().is_none_or(|service| touched.contains(service));
         if here && freeze.ends.is_none_or(|ends| window.from < ends) {
             let until =
                 freeze.ends.map_or("until somebody ends it".to_owned(), |at| format!("until <t:{}:f>", at.unix_secs()));
@@ -115,7 +123,7 @@ fn frozen(org: &Org, state: &State, content: &Content, window: Window, touched: 
             [] => org.changes.controls(&content.environment),
             some => some.contains(&content.environment),
         };
-        let here = period.services.is_empty() || period.services.iter().any(|service| touched.contains(&service));
+        let here = period.services.is_empty() || period.services.iter().any(|service| touched.contains(service));
         if let Some(hit) = (named && here).then(|| period.within(&window)).and_then(|hits| hits.into_iter().next()) {
             let (from, until) = (hit.from.unix_secs(), hit.until.unix_secs());
             let why = format!("in the freeze {}, <t:{from}:f> to <t:{until}:f>", period.name());

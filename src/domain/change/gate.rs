@@ -111,7 +111,7 @@ pub fn json(draft: &mut Draft<'_>, asked: &GateAsked) -> Result<Reply, Reject> {
             None => reject.hint("Services are the [[service]] tables of the configuration"),
         });
     }
-    if asked.version.trim().is_empty() {
+    if word(&asked.version).is_empty() {
         return Err(Reject::new(RejectCode::Missing, "Which version?").hint("Say what the pipeline brings in"));
     }
     let verdict = ask(draft, asked);
@@ -130,11 +130,16 @@ fn shown(service: &ServiceId) -> String {
 /// Characters of a version.
 const VERSION_MAX: usize = 100;
 
+/// One line of what a program says, not long.
+fn word(text: &str) -> CompactString {
+    text.trim().chars().filter(|c| !c.is_control()).take(VERSION_MAX).collect()
+}
+
 /// Asks the gate.
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let environment: CompactString =
-        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| said.trim().to_lowercase().into());
-    let version: CompactString = asked.version.trim().chars().take(VERSION_MAX).collect();
+        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| word(said).to_lowercase());
+    let version = word(&asked.version);
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
     };

@@ -177,8 +177,8 @@ impl Clock for StillClock {
 struct Noted(Sender<Grant>);
 
 impl Dispatch for Noted {
-    fn start(&self, grant: Grant, _: &Arc<Org>) {
-        let _ = self.0.send(grant);
+    fn start(&self, grants: Vec<Grant>, _: &Arc<Org>) {
+        grants.into_iter().for_each(|grant| _ = self.0.send(grant));
     }
 }
 
