@@ -13,7 +13,7 @@ use crate::domain::signal::{Commit, Deployment, Signal, SignalKind};
 use crate::domain::time::Timestamp;
 
 /// Commits of one push that are looked at, the newest.
-const COMMITS: usize = 50;
+const COMMITS: usize = 20;
 
 /// The value at a path of names.
 pub fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {

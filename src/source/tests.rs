@@ -45,7 +45,7 @@ fn within_limits(signal: &Signal) {
     if let Some(told) = &signal.deployment {
         let names = [&told.version, &told.sha, &told.repository];
         assert!(names.into_iter().flatten().all(|text| shown(text, limits::NAME_CHARS)), "{signal:?}");
-        assert!(told.commits.len() <= 50 && told.commits.iter().all(|commit| commit.sha.len() <= 64), "{signal:?}");
+        assert!(told.commits.len() <= 20 && told.commits.iter().all(|commit| commit.sha.len() <= 64), "{signal:?}");
     }
     assert!(signal.labels.iter().all(|(k, v)| shown(k, limits::NAME_CHARS) && shown(v, limits::LABEL_CHARS)));
 }

@@ -2,6 +2,9 @@
 //! remembered likewise, since a deployment often names only a hash and its push came before. Both are bounded; the
 //! journal has all. What a deployment leads to is `deployment`, what is counted of it `report::dora`.
 
+#[cfg(test)]
+mod tests;
+
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 

@@ -97,9 +97,8 @@ impl State {
                 }
             }
             Event::IncidentReopened { incident, .. } => {
-                if self.outages.remove(incident).is_some() {
-                    self.dirty.touched.insert(RecordKey::Outage(*incident));
-                }
+                self.outages.remove(incident);
+                self.dirty.touched.insert(RecordKey::Outage(*incident));
             }
             Event::IncidentTimeStated(stated) => self.amend_outage(stated.incident, |it| match stated.milestone {
                 Milestone::ImpactStart => it.impact = Some(stated.at),

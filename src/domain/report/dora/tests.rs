@@ -115,8 +115,23 @@ fn the_measures_are_what_one_counts_by_hand() {
     let web = Asked { service: Some("web".into()), ..asked.clone() };
     let none = super::report(&state(), &org(), &web, at(NOW));
     assert_eq!((none.total.failure_percent(), none.total.lead, none.total.restore), (None, None, None));
-    insta::assert_snapshot!(text(&report, &asked), @"");
-    insta::assert_snapshot!(text(&none, &web).lines().take(3).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(text(&report, &asked), @"
+    DORA of everything, 30 days, <t:1796126400:d> to <t:1798718400:d>
+    All: 4 deployed (0.9 a week) · lead time 2h (of 2, 2 unknown) · 40 % failed (2 of 5) · restored in 30m (of 2) · 1 unapproved
+    core: 4 deployed (0.9 a week) · lead time 2h (of 2, 2 unknown) · 40 % failed (2 of 5) · restored in 30m (of 2) · 1 unapproved
+    edge: 0 deployed (0.0 a week) · lead time unknown · failures unknown · no incident
+    Deployed by week: ···▃█ (the last one until now)
+    deployment frequency: deployments that arrived in a controlled environment, and how many a week that is
+    lead time: from when the deployed commit was written to when it had arrived; the median of those whose commit is known
+    change failure rate: of the deployments that ended (not those that were stopped), the part that failed, was rolled back, or whose change failed or caused an incident
+    time to restore: of incidents of sev1 to sev3 that are over, from impact (stated, else detected) to mitigated (else resolved); the median; no false alarms, duplicates or private ones
+    All numbers: GET /v1/reports/dora, as JSON or CSV
+    ");
+    insta::assert_snapshot!(text(&none, &web).lines().take(3).collect::<Vec<_>>().join("\n"), @"
+    DORA of web, 30 days, <t:1796126400:d> to <t:1798718400:d>
+    All: 0 deployed (0.0 a week) · lead time unknown · failures unknown · no incident
+    Deployed by week: ····· (the last one until now)
+    ");
 }
 
 #[test]
