@@ -19,6 +19,8 @@ mod other_tools;
 mod reads;
 #[path = "http/records.rs"]
 mod records;
+#[path = "http/reports.rs"]
+mod reports;
 #[path = "http/say.rs"]
 mod say;
 #[path = "http/served.rs"]
