@@ -44,6 +44,8 @@ const READ: &[&str] = &[
 ];
 /// About oneself: for everybody who is a person of the organisation.
 const OWN: &[&str] = &["contact list", "contact test"];
+/// For somebody else, as this test says them, for administrators only; for oneself by a code.
+const ADMINISTER: &[&str] = &["connect", "disconnect"];
 const DECLARE: &[&str] = &["incident declare", "incident invite", "page"];
 const RESPOND: &[&str] = &[
     "ack",
@@ -206,7 +208,7 @@ fn every_command_is_in_the_table() {
     let org = small();
     let named: BTreeSet<&str> = org.lexicon.commands.iter().map(|spec| spec.name.as_str()).collect();
     let table: BTreeSet<&str> =
-        READ.iter().chain(DECLARE).chain(RESPOND).chain(OWN).chain(&["whoami"]).copied().collect();
+        READ.iter().chain(DECLARE).chain(RESPOND).chain(OWN).chain(ADMINISTER).chain(&["whoami"]).copied().collect();
     assert_eq!(named, table, "a new command needs a line in this test");
 }
 
@@ -218,6 +220,7 @@ fn commands_are_allowed_by_the_table() {
             let permission = match name {
                 "whoami" => "read",
                 name if OWN.contains(&name) => "own",
+                name if ADMINISTER.contains(&name) => "administer",
                 name if READ.contains(&name) => "read",
                 name if DECLARE.contains(&name) => "declare",
                 _ => "respond",

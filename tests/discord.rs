@@ -4,11 +4,23 @@
 
 mod support;
 
+#[path = "discord/connect.rs"]
+mod connect;
 #[path = "discord/failure.rs"]
 mod failure;
+#[path = "discord/forms.rs"]
+mod forms;
 #[path = "discord/limits.rs"]
 mod limits;
+#[path = "discord/looks.rs"]
+mod looks;
 #[path = "discord/page.rs"]
 mod page;
+#[path = "discord/room.rs"]
+mod room;
 #[path = "discord/stage.rs"]
 mod stage;
+#[path = "discord/story.rs"]
+mod story;
+#[path = "discord/texts.rs"]
+mod texts;

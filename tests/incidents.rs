@@ -3,6 +3,8 @@
 
 mod support_paging;
 
+#[path = "incidents/connect.rs"]
+mod connect;
 #[path = "incidents/intake.rs"]
 mod intake;
 #[path = "incidents/life.rs"]
@@ -11,6 +13,8 @@ mod life;
 mod night;
 #[path = "incidents/paging.rs"]
 mod paging;
+#[path = "incidents/room.rs"]
+mod room;
 #[path = "incidents/silences.rs"]
 mod silences;
 #[path = "incidents/together.rs"]

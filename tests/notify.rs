@@ -103,7 +103,7 @@ fn mails(server: &MailServer, timeouts: Timeouts) -> Mails {
 
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
-        Outcome::Accepted => "",
+        Outcome::Accepted | Outcome::Placed(_) => "",
         Outcome::Later { reason, .. } | Outcome::Retryable { reason, .. } | Outcome::Permanent { reason } => reason,
     }
 }

@@ -71,6 +71,7 @@ fn incident(n: u64, title: &str) -> Incident {
         reminded: 0,
         assessed: None,
         review: None,
+        room: None,
     }
 }
 

@@ -175,7 +175,7 @@ fn chat(draft: &mut Draft<'_>) {
     for person in draft.org.people.values().filter(|person| person.discord.is_none() && by_chat(&person.id)) {
         let Some(spot) = draft.declared.get(&(Kind::Person, person.id.to_string())) else { continue };
         let message = format!("`{}` has a rule with chat, and no account there", person.id);
-        let hint = "give the person discord = \"USER ID\"; until then a page goes on to their next rule at once";
+        let hint = "give the person discord = \"USER ID\", or they say /connect there; until then a page goes on to their next rule at once";
         draft.sink.add(Finding::warning(spot, message).hint(hint));
     }
 }

@@ -58,6 +58,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
     ("report.toml", include_str!("../../commands/report.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
+    ("connect.toml", include_str!("../../commands/connect.toml")),
+    ("disconnect.toml", include_str!("../../commands/disconnect.toml")),
     ("whoami.toml", include_str!("../../commands/whoami.toml")),
     ("help.toml", include_str!("../../commands/help.toml")),
 ];

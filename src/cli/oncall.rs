@@ -36,5 +36,6 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     }
     let text = show::who(&config.org, None, at).map_err(|reject| End::Failed(super::NO, anyhow!(reject)))?;
     out(look::times(text.trim_end_matches("Who comes after: /oncall next").trim_end(), config.org.defaults.zone, at))?;
+    out(format_args!("Times in {}.", config.org.defaults.zone))?;
     Ok(())
 }

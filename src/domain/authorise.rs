@@ -33,7 +33,7 @@ pub fn authorise_by(
                 RejectCode::Unlinked,
                 format!("{name} is linked to no person of this organisation."),
             )
-            .hint("You may read and declare. For more, an administrator links your account to a [[person]]."));
+            .hint("You may read and declare. For more, link your account to your [[person]]: /connect"));
         }
         Actor::Person(person) => person,
     };

@@ -9,8 +9,10 @@ use super::authorise::{authorise_by, word};
 use super::change;
 use super::command::spec::Permission;
 use super::command::{
-    Call, ChangeCommand, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, grammar, help, meaning,
+    Call, ChangeCommand, Command, Meant, PageTarget, PostmortemCommand, ProblemCommand, account_number, grammar, help,
+    meaning,
 };
+use super::connect;
 use super::contact;
 use super::delivery::{Content, Outcome, Priority};
 use super::draft::Draft;
@@ -60,7 +62,7 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         }
         Err(reject) => {
             // A refusal undoes what the draft had; only the record of a refused attempt stays.
-            events.retain(|event| matches!(event, Event::AttemptRefused { .. }));
+            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused));
             Decision { events, reply: Err(reject), kept: None }
         }
     }
@@ -119,14 +121,21 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             Ok(Reply::default())
         }
         InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
+        InputKind::OfferAccount { account, name, sha256 } => connect::offer(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
     }
 }
 
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
-    let meant = Meant { caller: draft.person().cloned(), incidents: draft.state.meant_by(draft.person()) };
+    // In an incident's own thread that one is meant.
+    let here = place.thread.as_ref().and_then(|_| draft.state.rooms().find(|incident| incident.is_room(place)));
+    let incidents = here.map_or_else(|| draft.state.meant_by(draft.person()), |incident| vec![incident.id]);
+    let links = &draft.state.meta.accounts.links;
+    let named = call.options.iter().map(|(_, value)| account_number(value));
+    let linked = named.filter_map(|account| links.get_key_value(account)).map(|(one, who)| (one.clone(), who.clone()));
+    let meant = Meant { caller: draft.person().cloned(), incidents, linked: linked.collect() };
     let (command, spec) = meaning::typed(call, draft.org, &meant)?;
-    let needed = spec.permission.max(least(&command));
+    let needed = spec.permission.max(least(&command, draft.person()));
     for about in incidents_of(&command) {
         permit(draft, needed, &spec.name, about)?;
     }
@@ -172,9 +181,15 @@ fn incidents_of(command: &Command) -> Vec<Option<IncidentId>> {
 }
 
 /// What a command needs beyond what its file says: the same words may show something, or change it.
-fn least(command: &Command) -> Permission {
+fn least(command: &Command, asker: Option<&PersonId>) -> Permission {
     match command {
         Command::IncidentTimes { stated: Some(_), .. } => Permission::Respond,
+        // For somebody else.
+        Command::Connect { person: Some(person), .. } | Command::Disconnect { person: Some(person) }
+            if asker != Some(person) =>
+        {
+            Permission::Administer
+        }
         _ => Permission::Read,
     }
 }
@@ -213,6 +228,8 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::ServiceShow { .. }
         | Command::ServiceImpact { .. }
         | Command::ServiceStatus { .. }
+        | Command::Connect { .. }
+        | Command::Disconnect { .. }
         | Command::ContactList
         | Command::ContactTest { .. }
         | Command::IncidentList
@@ -252,6 +269,8 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::ServiceShow { service } => service::show::show(draft, &service),
         Command::ServiceImpact { service } => service::show::impact(draft, &service),
         Command::ServiceStatus { service } => service::show::status(draft, service.as_ref()),
+        Command::Connect { code, person } => connect::connect(draft, code.as_deref(), person),
+        Command::Disconnect { person } => connect::disconnect(draft, person),
         Command::ContactList => contact::list(draft),
         Command::ContactTest { method } => contact::test(draft, method),
         Command::IncidentShow { incident } => {
@@ -461,7 +480,7 @@ fn revoke_token(draft: &mut Draft<'_>, which: &CompactString) -> Result<Reply, R
 fn whoami(draft: &Draft<'_>) -> String {
     if let Actor::Member(name) = draft.actor() {
         return format!(
-            "You are {name}, linked to no person of this organisation: you may read and declare.\nFor more, an administrator links your account to a [[person]]."
+            "You are {name}, linked to no person of this organisation: you may read and declare.\nFor more, link your account to your [[person]]: /connect"
         );
     }
     let Actor::Person(person) = draft.actor() else { return draft.actor().to_string() };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{DeliveryOwed, Event};
 use super::id::{DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
 use super::incident::Severity;
+use super::input::Place;
 use super::time::{Span, Timestamp};
 
 /// A way to reach a person.
@@ -139,6 +140,11 @@ pub enum Content {
     /// Told in a channel; wakes nobody.
     Post {
         /// What is said, in plain text with `<t:SECS:R>` times.
+        text: String,
+    },
+    /// Asks for an incident's room: a live status message with a thread. Where the chat has none, a line like any other.
+    Room {
+        /// What is said where there is no room.
         text: String,
     },
     /// Told to the operators or to a person about Opsbell itself.
@@ -339,6 +345,8 @@ pub struct Grant {
 pub enum Outcome {
     /// The provider took it.
     Accepted,
+    /// The room that was asked for stands there.
+    Placed(Box<Place>),
     /// It was not tried: the way is full until then (a provider's limits). It counts as no attempt.
     Later {
         /// What it waits for, without addresses or secrets.

@@ -13,7 +13,7 @@ use super::id::{AlertId, ChangeId, DeliveryId, IncidentId, ProblemId};
 use super::incident::Incident;
 use super::incident::apply::Stamp;
 use super::incident::merge::{self, IncidentMerged};
-use super::incident::private;
+use super::incident::{private, room};
 use super::input::Closed;
 use super::org::Org;
 use super::problem::Problem;
@@ -263,15 +263,22 @@ impl<'a> Draft<'a> {
         self.org.teams.get(&incident.team)?.channel.as_ref().filter(|_| here)
     }
 
-    /// Posts a line in the channel of the team that owns an incident, if it has one and a chat is connected. A post
-    /// that cannot arrive is nobody's loss: the record tells the same.
+    /// Posts a line about an incident, if its team has a channel and a chat is connected: in its thread, if it has one,
+    /// else in the channel. A post that cannot arrive is nobody's loss: the record tells the same.
     /// What is posted of a private incident goes to its people instead, each for themselves.
     pub fn post(&mut self, id: IncidentId, text: String) {
         if self.incident(id).is_some_and(|incident| incident.private) {
             return private::tell(self, id, &text);
         }
-        let Some(channel) = self.incident(id).and_then(|incident| self.channel(incident)).cloned() else { return };
-        self.owe(Some(id), None, Destination::Channel(channel), Priority::Post, Content::Post { text });
+        room::say(self, id, text, false);
+    }
+
+    /// The same, also where those read along who do not work on it.
+    pub fn announce(&mut self, id: IncidentId, text: String) {
+        if self.incident(id).is_some_and(|incident| incident.private) {
+            return private::tell(self, id, &text);
+        }
+        room::say(self, id, text, true);
     }
 
     /// Notes something that needs eyes.

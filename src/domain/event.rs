@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::By;
 use super::change;
+use super::connect::{AccountLinked, AccountOffered};
 use super::id::{AlertId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
@@ -16,6 +17,7 @@ use super::incident::merge::IncidentMerged;
 use super::incident::remind::UpdateDue;
 use super::incident::times::TimeStated;
 use super::incident::{Incident, Resolution, RoleName, Severity};
+use super::input::Place;
 use super::org::{NotifyRule, Policy};
 use super::postmortem::{Drafted, Edited, Published};
 use super::problem::{ProblemChange, ProblemOpened};
@@ -109,6 +111,22 @@ pub enum Event {
         /// Its public name.
         token: CompactString,
     },
+
+    /// A code that links an account was shown to its owner.
+    #[serde(rename = "account.offered")]
+    AccountOffered(Box<AccountOffered>),
+    /// An account is a person's.
+    #[serde(rename = "account.linked")]
+    AccountLinked(Box<AccountLinked>),
+    /// A person has no linked account any more.
+    #[serde(rename = "account.unlinked")]
+    AccountUnlinked {
+        /// Who.
+        person: PersonId,
+    },
+    /// Somebody said a code that counts for nothing.
+    #[serde(rename = "account.code-refused")]
+    CodeRefused,
 
     /// An alert began to fire.
     #[serde(rename = "alert.opened")]
@@ -286,6 +304,14 @@ pub enum Event {
     /// When an update is asked for was set anew.
     #[serde(rename = "incident.update-due")]
     UpdateDue(UpdateDue),
+    /// The thread of its room cannot be used any more: all is said in the channel.
+    #[serde(rename = "incident.room-lost")]
+    RoomLost {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Why: `Discord answered 404: Unknown Channel`.
+        reason: CompactString,
+    },
     /// Something about it needs eyes: an empty step, a person without a contact method.
     #[serde(rename = "incident.warned")]
     IncidentWarned {
@@ -487,6 +513,9 @@ pub enum Event {
         /// The incident it is about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         incident: Option<IncidentId>,
+        /// Where the room is that it asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Box<Place>>,
     },
     /// An attempt did not succeed; it is tried again.
     #[serde(rename = "delivery.retried")]

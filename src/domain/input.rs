@@ -181,6 +181,15 @@ pub enum InputKind {
         /// Hex sha256.
         sha256: CompactString,
     },
+    /// A code is shown to a Discord account, to link it.
+    OfferAccount {
+        /// Discord's id of the account, verified.
+        account: CompactString,
+        /// What it is called there.
+        name: CompactString,
+        /// Hex sha256 of the code (50 random bits, which count once, for minutes).
+        sha256: CompactString,
+    },
     /// A personal token is to be void.
     RevokeToken {
         /// Its public name, or the person for all of theirs.

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod authorise;
 pub mod change;
 pub mod command;
+pub mod connect;
 pub mod contact;
 pub mod decide;
 pub mod delivery;

@@ -114,6 +114,15 @@ impl Tally {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
+        // From zero on: a rule about increases would otherwise miss the first of each.
+        for (kind, outcome) in
+            ["page", "message"].into_iter().flat_map(|kind| ["accepted", "retryable", "failed"].map(|end| (kind, end)))
+        {
+            let _ = self.attempts.get_or_create(&Attempt { kind, outcome });
+        }
+        for kind in ["step", "exhausted"] {
+            let _ = self.escalations.get_or_create(&Escalation { kind });
+        }
         let text = "Attempts to deliver that ended, by what was sent and how it ended";
         registry.register("delivery_attempts", text, self.attempts.clone());
         let text = "From a page's owing to its acceptance by a provider";

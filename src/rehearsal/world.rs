@@ -336,7 +336,7 @@ impl World {
                     let (to, content) = (grant.to.clone(), grant.content.clone());
                     What::NotSent { to, content, incident: grant.incident, reason: reason.clone() }
                 }
-                Outcome::Accepted => What::Sent {
+                Outcome::Accepted | Outcome::Placed(_) => What::Sent {
                     delivery: grant.id.clone(),
                     to: grant.to,
                     content: grant.content,

@@ -69,7 +69,7 @@ impl Alarms {
     pub fn ended(&mut self, id: &DeliveryId, outcome: &Outcome, now: Timestamp) -> bool {
         let Some(mut grant) = self.under_way.remove(id) else { return false };
         match outcome {
-            Outcome::Accepted => {}
+            Outcome::Accepted | Outcome::Placed(_) => {}
             Outcome::Permanent { reason } => tracing::error!(to = %grant.to, %reason, "an alarm did not arrive"),
             // Not tried, so it counts as no attempt.
             Outcome::Later { after, .. } => {

@@ -354,7 +354,7 @@ impl Engine {
 
     fn count(&self, delivery: &DeliveryId, outcome: &Outcome) {
         let ended = match outcome {
-            Outcome::Accepted => Ended::Accepted,
+            Outcome::Accepted | Outcome::Placed(_) => Ended::Accepted,
             Outcome::Later { .. } | Outcome::Retryable { .. } => Ended::Retryable,
             Outcome::Permanent { .. } => Ended::Permanent,
         };

@@ -317,7 +317,8 @@ impl House {
         tokio.spawn(watch::auditor(Arc::clone(&wiring), tally));
         tokio.spawn(scrub::daily(engine.clone(), disk, wiring.data.dir().join("journal")));
         if let Some(discord) = discord {
-            tokio.spawn(discord.connect(Arc::new(engine.clone()), opened.found.install.as_str().into()));
+            let (desk, install) = (Arc::new(engine.clone()), opened.found.install.as_str().into());
+            tokio.spawn(discord.connect(desk, install, wiring.feed.watch()));
         }
         Ok(Self {
             engine,

@@ -30,6 +30,7 @@ pub struct Opened {
 /// Damage to the journal; commits that the records know and the journal has lost. Nothing is changed then.
 pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened> {
     let (dir, records_dir) = (data.join("journal"), data.join("records"));
+    let fresh = !records_dir.exists();
     let loaded = Records::open(&records_dir, Deadlines::default()).and_then(|records| {
         let loaded = records.load_open()?;
         Ok((records, loaded))
@@ -70,17 +71,17 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
         }
         Ok((records, behind)) => {
             match behind {
-                None => tracing::info!(journal = found.last_seq, "there are no records yet"),
-                Some((applied, _)) => {
-                    tracing::warn!(
-                        records = applied.seq,
-                        journal = found.last_seq,
-                        "the records do not fit the journal"
-                    );
+                None if fresh => tracing::info!(journal = found.last_seq, "there are no records yet"),
+                behind => {
+                    let behind = behind.map_or(0, |(applied, _)| applied.seq);
+                    tracing::warn!(records = behind, journal = found.last_seq, "the records do not fit the journal");
                 }
             }
-            // They are moved away below, whether or not they let go.
-            let _ = records.close();
+            // They are moved away below, whether or not they let go; what was made just now is nothing to keep.
+            let closed = records.close();
+            if fresh && closed.is_ok() {
+                let _ = std::fs::remove_dir_all(&records_dir);
+            }
         }
         Err(_) => {}
     }

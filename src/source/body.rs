@@ -25,7 +25,7 @@ pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Unreadable> {
     serde_json::from_slice(bytes).map_err(|error| Unreadable {
         path: None,
         message: format!("the body is not valid JSON: {error}"),
-        hint: "send one JSON document in UTF-8, with the header Content-Type: application/json".to_owned(),
+        hint: "send one JSON document in UTF-8".to_owned(),
     })
 }
 

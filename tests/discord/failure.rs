@@ -34,8 +34,10 @@ fn alert_resolved_while_the_bot_is_down_leaves_nothing_to_send() {
     stage.alert("replication lag 900s", "lag-1", "critical");
     stage.discord.requests.wait_until("a try", |all| all.iter().any(|one| one.status == 503));
     stage.clear("replication lag 900s", "lag-1");
-    stage.discord.mend();
-    let mut stage = stage.killed_and_started();
+    // Nothing is under way any more when Discord answers again.
+    let down = stage.killed();
+    down.discord.mend();
+    let mut stage = down.start_again();
     stage.alert("disk full", "disk-1", "critical");
     stage.page_of(BAS, "INC-2");
     let seen = stage.discord.seen.all();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{BAS, CLEO, Stage};
+use crate::stage::{BAS, CLEO, DEWI, STRANGER, Stage};
 use crate::support::discord::{Discord, Fault, Seen};
 use crate::support::server::{poll, run, said};
 use crate::support::webhook::Receiver;
@@ -217,4 +217,30 @@ fn discord_check_says_what_would_lose_a_page_and_what_to_do() {
     assert!(said(&wrong).contains("Discord does not know it"), "{}", said(&wrong));
     let nothing = run(&["discord", "check", "--config", "/nowhere"]);
     assert_eq!(nothing.status.code(), Some(2));
+}
+
+#[test]
+fn role_removed_while_running_takes_away_what_it_granted_and_nothing_else() {
+    const ON_CALL: u64 = 1_311_000_000_000_000_003;
+    let more = format!("\n[chat.discord.roles]\n\"{ON_CALL}\" = \"responder\"\n");
+    let mut stage = Stage::with(&more, "http://127.0.0.1:9/");
+    let ops = stage.discord.channel("payments-ops");
+    stage.alert("replication lag 900s", "lag-1", "critical");
+    stage.page_of(BAS, "INC-1");
+    let refused = stage.discord.command(DEWI, ops, "ack", &[("incident", "INC-1")]);
+    assert!(refused.data["content"].as_str().unwrap().contains("needs a responder"), "{refused:?}");
+    // The role makes a responder of a stakeholder, and a person of nobody.
+    stage.discord.give_roles(DEWI, &[ON_CALL, 5]);
+    stage.discord.give_roles(STRANGER, &[ON_CALL]);
+    let stranger = stage.discord.command(STRANGER, ops, "ack", &[("incident", "INC-1")]);
+    assert!(stranger.data["content"].as_str().unwrap().contains("linked to no person"), "{stranger:?}");
+    stage.discord.command(DEWI, ops, "ack", &[("incident", "INC-1")]);
+    assert_eq!(stage.incident("INC-1")["roles"]["lead"], "dewi");
+    // Without it, the next word is refused, also under a button that was shown before; what was done stays done.
+    stage.discord.give_roles(DEWI, &[5]);
+    let page = stage.page_of(BAS, "INC-1");
+    let resolves = stage.discord.press(DEWI, &stage.discord.message(page.id), "Acknowledge");
+    assert!(resolves.data["content"].as_str().unwrap().contains("needs a responder"), "{resolves:?}");
+    assert_eq!(stage.incident("INC-1")["state"], "acknowledged");
+    stage.discord.nothing_was_wrong();
 }

@@ -97,6 +97,8 @@ fn only_what_the_person_may_do() {
             "/postmortem",
             "/report",
             "/status",
+            "/connect",
+            "/disconnect",
             "/whoami",
             "/help"
         ]

@@ -98,6 +98,8 @@ fn all_of_it() {
     /resolve              Say that an incident is over, and how it ended
     /snooze               Hold back an incident's pages, or its reminder about an update, for a while
     /status               Show how everything stands: open incidents, alerts, Opsbell itself
+    /connect              Link your Discord account to yourself by a one-time code
+    /disconnect           Undo the link of a Discord account made by /connect
     /whoami               Show who you are to Opsbell, and what you may do
     /help                 Show what you can say
 
@@ -142,6 +144,8 @@ fn a_reader_sees_what_a_reader_may_do() {
     /report dora        Deployment frequency, lead time, failure rate, time to restore
 
     /status             Show how everything stands: open incidents, alerts, Opsbell itself
+    /connect            Link your Discord account to yourself by a one-time code
+    /disconnect         Undo the link of a Discord account made by /connect
     /whoami             Show who you are to Opsbell, and what you may do
     /help               Show what you can say
 

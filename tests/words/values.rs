@@ -17,7 +17,11 @@ use proptest::prelude::*;
 use super::{call, org};
 
 fn meant(incidents: &[u64]) -> Meant {
-    Meant { caller: Some("bas".into()), incidents: incidents.iter().copied().map(IncidentId).collect() }
+    Meant {
+        caller: Some("bas".into()),
+        incidents: incidents.iter().copied().map(IncidentId).collect(),
+        ..Meant::default()
+    }
 }
 
 fn read(line: &str, meant: &Meant) -> Result<Command, Reject> {

@@ -6,12 +6,12 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::exported::{Exported, list, number, short, text};
-use super::plan::{Plan, Rotation, Step};
+use super::plan::{Plan, Rights, Rotation, Step};
 
 pub fn read(exported: &Exported<'_>, plan: &mut Plan) {
     for user in exported.all("users") {
-        let (name, admin) = (text(user, "/name"), text(user, "/role") == "admin");
-        plan.person(&[text(user, "/id")], name, text(user, "/email"), "", admin);
+        let (name, rights) = (text(user, "/name"), Rights::of(text(user, "/role"), &["admin"], &[]));
+        plan.person(&[text(user, "/id")], name, text(user, "/email"), "", rights);
         if !list(user, "/contactMethods").is_empty() {
             plan.note(
                 "person",

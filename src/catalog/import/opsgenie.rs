@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::exported::{Exported, list, number, short, text};
-use super::plan::{Plan, Step};
+use super::plan::{Plan, Rights, Step};
 
 /// The wait after the last step where nothing says it.
 const LAST_WAIT: u64 = 10;
@@ -20,8 +20,8 @@ pub fn read(exported: &Exported<'_>, plan: &mut Plan) {
             continue;
         }
         let role = text(user, "/role/name").to_lowercase();
-        let admin = matches!(role.as_str(), "owner" | "admin");
-        plan.person(&[username, text(user, "/id")], name, username, text(user, "/timeZone"), admin);
+        let rights = Rights::of(&role, &["owner", "admin"], &["observer", "stakeholder"]);
+        plan.person(&[username, text(user, "/id")], name, username, text(user, "/timeZone"), rights);
     }
     for schedule in exported.all("schedules") {
         read_schedule(schedule, plan);

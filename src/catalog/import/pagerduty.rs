@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::exported::{Exported, list, number, text};
-use super::plan::{Plan, Rotation, Step};
+use super::plan::{Plan, Rights, Rotation, Step};
 
 /// Fields that say something for which there is no place here, with what became of it.
 const SERVICE: [(&str, &str); 7] = [
@@ -20,8 +20,9 @@ const SERVICE: [(&str, &str); 7] = [
 pub fn read(exported: &Exported<'_>, plan: &mut Plan) {
     for user in exported.all("users") {
         let (name, role) = (text(user, "/name"), text(user, "/role"));
-        let admin = matches!(role, "owner" | "admin");
-        plan.person(&[text(user, "/id")], name, text(user, "/email"), text(user, "/time_zone"), admin);
+        let readers = ["observer", "read_only_user", "read_only_limited_user"];
+        let rights = Rights::of(role, &["owner", "admin"], &readers);
+        plan.person(&[text(user, "/id")], name, text(user, "/email"), text(user, "/time_zone"), rights);
         if !list(user, "/notification_rules").is_empty() || !list(user, "/contact_methods").is_empty() {
             plan.note(
                 "person",

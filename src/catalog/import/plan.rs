@@ -20,7 +20,29 @@ pub struct Person {
     pub id: String,
     pub email: String,
     pub zone: Option<Tz>,
-    pub admin: bool,
+    pub rights: Rights,
+}
+
+/// What a person may do, of which each tool has words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Everything.
+    Admin,
+    /// To be paged and to work on incidents.
+    Responder,
+    /// To read and to declare.
+    Stakeholder,
+}
+
+impl Rights {
+    /// By the other tool's word, among those for administrators and for readers.
+    pub fn of(word: &str, admins: &[&str], readers: &[&str]) -> Self {
+        match word {
+            word if admins.contains(&word) => Self::Admin,
+            word if readers.contains(&word) => Self::Stakeholder,
+            _ => Self::Responder,
+        }
+    }
 }
 
 /// A schedule.
@@ -102,14 +124,14 @@ impl Plan {
     }
 
     /// Adds a person under every name the other tool has for them; without a mail address nobody could be reached.
-    pub fn person(&mut self, theirs: &[&str], shown: &str, email: &str, zone: &str, admin: bool) {
+    pub fn person(&mut self, theirs: &[&str], shown: &str, email: &str, zone: &str, rights: Rights) {
         let Some(key) = theirs.iter().find(|name| !name.is_empty()) else { return };
         if value::email(email).is_err() {
             return self.note("person", shown, "has no mail address that can be used; left out everywhere");
         }
         let zone = self.zone("person", shown, zone);
         let id = self.name("person", email.split('@').next().unwrap_or_default());
-        self.people.insert((*key).to_owned(), Person { id, email: email.to_owned(), zone, admin });
+        self.people.insert((*key).to_owned(), Person { id, email: email.to_owned(), zone, rights });
         for alias in theirs.iter().filter(|name| !name.is_empty()) {
             self.aliases.insert(format!("person:{}", alias.to_lowercase()), (*key).to_owned());
         }
@@ -239,7 +261,7 @@ impl Plan {
         let mut people: Vec<&Person> = self.people.values().collect();
         people.sort_by(|a, b| a.id.cmp(&b.id));
         let mut operators: Vec<&str> =
-            people.iter().filter(|person| person.admin).map(|person| person.id.as_str()).collect();
+            people.iter().filter(|person| person.rights == Rights::Admin).map(|person| person.id.as_str()).collect();
         if operators.is_empty() {
             operators.extend(people.first().map(|person| person.id.as_str()));
         }
@@ -261,14 +283,16 @@ impl Plan {
         let mut text =
             "# Everybody is reached by [defaults] notify until a `notify.high` of their own stands here.\n".to_owned();
         for person in people {
-            let Person { id, email, zone, admin } = person;
+            let Person { id, email, zone, rights } = person;
             let _ = write!(text, "\n[[person]]\nid = {}\nemail = {}\n", quoted(id), quoted(email));
             if let Some(zone) = zone {
                 let _ = writeln!(text, "zone = {}", quoted(zone.name()));
             }
-            if *admin {
-                text.push_str("role = \"admin\"\n");
-            }
+            text.push_str(match rights {
+                Rights::Admin => "role = \"admin\"\n",
+                Rights::Responder => "",
+                Rights::Stakeholder => "role = \"stakeholder\"\n",
+            });
         }
         text
     }

@@ -80,14 +80,7 @@ pub fn take(discord: &Arc<Discord>, interaction: Interaction) {
     let new = discord.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).first(&interaction.id);
     let Some(user) = interaction.who().filter(|user| new && !user.bot) else { return };
     let force = discord.force();
-    let actor = match force.people.get(&user.id) {
-        Some(person) => Actor::Person(person.clone()),
-        // Anybody can invite a public bot: a guest of another guild may nothing, not even read.
-        None if discord.elsewhere(interaction.guild_id.as_deref()) => {
-            Actor::Person(guest(&user.username, &user.id).as_str().into())
-        }
-        None => Actor::Member(guest(&user.username, &user.id).into()),
-    };
+    let actor = discord.actor(&force, user, interaction.guild_id.as_deref());
     let asked = Asked { discord: Arc::clone(discord), force, actor, interaction };
     match asked.interaction.kind {
         2 if asked.interaction.data.kind == 3 => form::on_message(asked),
@@ -100,13 +93,20 @@ pub fn take(discord: &Arc<Discord>, interaction: Interaction) {
 }
 
 /// What a member is called who is nobody of the organisation: the account's name, which is unique in Discord.
-fn guest(username: &str, id: &str) -> String {
+pub(super) fn guest(username: &str, id: &str) -> String {
     let name: String = username.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')).collect();
     if name.is_empty() {
         format!("discord:{id}")
     } else {
         format!("discord:{}", name.chars().take(32).collect::<String>())
     }
+}
+
+/// The command of a meaning, by whatever name the organisation gives it.
+pub(super) fn words_of(force: &Force, run: &str, options: Vec<(&str, String)>) -> Words {
+    let spec = force.org.lexicon.commands.iter().find(|spec| spec.run == run);
+    let command = spec.map_or_else(|| run.replace('.', " ").into(), |spec| spec.name.clone());
+    Words { command, options: options.into_iter().map(|(name, value)| (name.into(), value)).collect() }
 }
 
 /// An interaction with who asks and the configuration it is answered by.
@@ -133,7 +133,7 @@ impl Asked {
         }
     }
 
-    fn input(&self, kind: InputKind) -> Input {
+    pub(super) fn input(&self, kind: InputKind) -> Input {
         let id = self.interaction.id.as_str();
         let mut by = By::new(self.actor.clone(), super::CAPABILITIES.chat);
         by.request = Some(id.into());
@@ -149,9 +149,7 @@ impl Asked {
 
     /// The command of a meaning, by whatever name the organisation gives it.
     pub(super) fn words(&self, run: &str, options: Vec<(&str, String)>) -> Words {
-        let spec = self.force.org.lexicon.commands.iter().find(|spec| spec.run == run);
-        let command = spec.map_or_else(|| run.replace('.', " ").into(), |spec| spec.name.clone());
-        Words { command, options: options.into_iter().map(|(name, value)| (name.into(), value)).collect() }
+        words_of(&self.force, run, options)
     }
 
     /// A look at an incident, for its message and buttons.
@@ -346,7 +344,17 @@ fn command(asked: Asked) {
     if run == "incident.declare" && !words.options.iter().any(|(name, _)| whole.contains(&name.as_str())) {
         return form::ask_declare(asked, &words.options);
     }
+    // Nothing but which: what stands there is filled in by a form.
+    if let ("postmortem.edit", [(_, id)]) = (run, words.options.as_slice())
+        && let Ok(incident) = id.parse()
+    {
+        return super::review::ask(asked, incident);
+    }
+    if run == "account.connect" && words.options.is_empty() {
+        return super::link::show_code(asked);
+    }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
+    let lists = matches!(run, "incident.list" | "status");
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);
     let coming = asked.call(words);
     let (discord, actor) = (Arc::clone(&asked.discord), asked.actor.clone());
@@ -364,6 +372,11 @@ fn command(asked: Asked) {
             if let (Ok(Some(card)), Some(last)) = (card.get().await, all.last_mut()) {
                 last.rows = card.said(None).rows;
             }
+        }
+        if let (true, Reaction::Say(all)) = (lists, &mut reaction)
+            && let Some(last) = all.last_mut()
+        {
+            last.rows = vec![super::look::declare_row(discord.install())];
         }
         reaction
     });
@@ -407,7 +420,7 @@ fn component(asked: Asked) {
         Act::Resolution => asked.words("incident.resolve", vec![("resolution", chosen.unwrap_or_default()), on]),
         Act::Snooze => asked.words("snooze", vec![("duration", chosen.unwrap_or_default()), on]),
         // Forms, and what declares, are not pressed.
-        Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note => return,
+        Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note | Act::Postmortem => return,
     };
     let coming = asked.call(words);
     change(asked, coming, incident, None);
@@ -424,6 +437,7 @@ pub(super) fn change(asked: Asked, coming: Coming<Answer>, incident: IncidentId,
     // Asked right behind the input, so that it shows what the input did.
     let card = asked.card(incident);
     let (me, open) = (asked.actor.to_string(), asked.interaction.in_guild());
+    let under = asked.interaction.message.as_ref().map(|message| message.id.clone());
     asked.answer(true, true, async move {
         let answer = coming.get().await;
         let reply = match answer {
@@ -439,7 +453,9 @@ pub(super) fn change(asked: Asked, coming: Coming<Answer>, incident: IncidentId,
         if button == Some(Button::Ack) && card.holder.as_ref().is_some_and(|holder| *holder != me) {
             return alone;
         }
-        Reaction::Change(Box::new(card.said(Some(&reply.text))))
+        let live = card.live.is_some() && card.live == under;
+        let said = if live { card.live_said(Some(&reply.text)) } else { card.said(Some(&reply.text)) };
+        Reaction::Change(Box::new(said))
     });
 }
 

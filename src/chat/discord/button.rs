@@ -31,9 +31,11 @@ pub enum Act {
     DeclareFor,
     /// The form for a note, from a message.
     Note,
+    /// The form for a postmortem.
+    Postmortem,
 }
 
-const WORDS: [(&str, Act); 18] = [
+const WORDS: [(&str, Act); 19] = [
     ("ack", Act::Press(Button::Ack)),
     ("cant", Act::Press(Button::Cant)),
     ("back", Act::Press(Button::HandBack)),
@@ -52,6 +54,7 @@ const WORDS: [(&str, Act); 18] = [
     ("decl-f", Act::Declare),
     ("decl-s", Act::DeclareFor),
     ("note-f", Act::Note),
+    ("pm-f", Act::Postmortem),
 ];
 
 /// What a `custom_id` says.

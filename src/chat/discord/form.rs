@@ -123,6 +123,7 @@ pub(super) fn filled(asked: Asked, mark: &Mark) {
             }
             asked.answer(false, false, async move { words_said(coming.get().await, false) });
         }
+        (Act::Postmortem, Some(incident)) => super::review::filled(asked, incident),
         (Act::Note, _) => {
             let mut options = vec![("text", get("text").unwrap_or_default())];
             options.extend(get("incident").map(|id| ("incident", id)));

@@ -74,6 +74,7 @@ impl Hears for Ears {
             }
         });
         self.0.refresh_channels();
+        self.0.reconcile.notify_one();
         let discord = Arc::clone(&self.0);
         tokio::spawn(async move { discord.reconcile().await });
     }
@@ -91,6 +92,10 @@ impl Hears for Ears {
             "MESSAGE_CREATE" => match serde_json::from_str::<Message>(data) {
                 Ok(message) => self.0.read_alert(&message),
                 Err(error) => tracing::debug!(%error, "a message cannot be read"),
+            },
+            "MESSAGE_REACTION_ADD" => match serde_json::from_str(data) {
+                Ok(reaction) => self.0.reacted(reaction),
+                Err(error) => tracing::debug!(%error, "a reaction cannot be read"),
             },
             "GUILD_CREATE" => match serde_json::from_str::<Guild>(data) {
                 Ok(guild) => self.0.learn(&guild),

@@ -18,11 +18,15 @@ use crate::domain::org::{Org, Target};
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the bot may do in a channel, and why it has to. The sum stands in docs/discord.md.
-pub const PERMISSIONS: [(u64, &str, &str); 4] = [
+pub const PERMISSIONS: [(u64, &str, &str); 8] = [
+    (1 << 6, "Add Reactions", "to say that a message was noted in the timeline"),
     (1 << 10, "View Channel", "to see the channel at all"),
     (1 << 11, "Send Messages", "pages whose direct message is refused, and lines about incidents"),
     (1 << 14, "Embed Links", "the coloured part of a page; without it Discord drops it"),
     (1 << 16, "Read Message History", "to change its own messages"),
+    (1 << 35, "Create Public Threads", "the thread of an incident; without it all is said in the channel"),
+    (1 << 38, "Send Messages in Threads", "lines in that thread; without it they stand in the channel"),
+    (1 << 51, "Pin Messages", "to pin the live status message of an open incident"),
 ];
 const ADMINISTRATOR: u64 = 1 << 3;
 /// Message Content Intent, allowed (to large bots, to all others).

@@ -21,6 +21,10 @@ const EDGE_MAX_MS: u64 = 300_000;
 const WAIT_MAX_MS: u64 = 3_600_000;
 /// Buckets that are remembered; those that are full again are forgotten beyond it.
 const BUCKETS_MAX: usize = 10_000;
+/// Turns that are remembered by what they are for.
+const TURNS_MAX: usize = 10_000;
+/// How long after the first the others that want the same come.
+const AFTER_THE_FIRST_MS: u64 = 500;
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +109,8 @@ pub struct Book {
     edge: u32,
     /// Invalid answers within the window.
     invalid: VecDeque<u64>,
+    /// Turns that were promised for something, by what it is.
+    turns: BTreeMap<String, u64>,
 }
 
 impl Book {
@@ -113,8 +119,8 @@ impl Book {
         (name.to_owned(), route.major.clone())
     }
 
-    /// Whether a call may start now; `Go` counts it.
-    pub fn ask(&mut self, now: u64, route: &Route, urgency: Urgency) -> May {
+    /// Whether a call may start now; `Go` counts it. `whose`: as in `promise`.
+    pub fn ask(&mut self, now: u64, route: &Route, urgency: Urgency, whose: &str) -> May {
         while self.invalid.front().is_some_and(|at| at + WINDOW_MS <= now) {
             self.invalid.pop_front();
         }
@@ -157,6 +163,11 @@ impl Book {
             return May::AfterAnother;
         }
         if bucket.known {
+            // Who comes first to a full bucket was given the first turn; who comes fresh does not pass them.
+            let had_its_turn = self.turns.get(whose).is_some_and(|turn| *turn <= now);
+            if !whose.is_empty() && bucket.promised > now && !had_its_turn {
+                return May::In(bucket.promised - now);
+            }
             if bucket.reset_at <= now {
                 bucket.remaining = bucket.limit.saturating_sub(bucket.under_way);
                 if bucket.remaining == 0 {
@@ -169,6 +180,7 @@ impl Book {
             bucket.remaining -= 1;
         }
         bucket.under_way += 1;
+        self.turns.remove(whose);
         if urgency != Urgency::Callback {
             self.starts.push_back(now);
         }
@@ -176,13 +188,31 @@ impl Book {
     }
 
     /// Whoever does not wait for its turn is given one: when to come again, behind those who were sent away before.
-    pub fn promise(&mut self, now: u64, route: &Route, wait: u64) -> u64 {
+    /// Several that want the same (`whose`, where that is named) take one turn, and come shortly after it: by then what
+    /// they want is there.
+    pub fn promise(&mut self, now: u64, route: &Route, whose: &str, wait: u64) -> u64 {
+        if self.turns.len() >= TURNS_MAX {
+            self.turns.retain(|_, turn| *turn > now);
+        }
+        match self.turns.get_mut(whose) {
+            Some(turn) if *turn > now => return (*turn + AFTER_THE_FIRST_MS - now).min(WAIT_MAX_MS),
+            // It came in its turn, and others were quicker: it does not begin to wait anew.
+            Some(turn) => {
+                let wait = wait.min(WAIT_MAX_MS);
+                *turn = now + wait;
+                return wait;
+            }
+            None => {}
+        }
         let key = self.key(route);
         let Some(bucket) = self.buckets.get_mut(&key).filter(|bucket| bucket.known && bucket.reset_at > now) else {
             return wait;
         };
         let turn = bucket.promised.max(now + wait);
         bucket.promised = turn + bucket.window.max(1) / u64::from(bucket.limit.max(1));
+        if !whose.is_empty() && self.turns.len() < TURNS_MAX {
+            self.turns.insert(whose.to_owned(), turn);
+        }
         (turn - now).min(WAIT_MAX_MS)
     }
 
@@ -257,6 +287,9 @@ impl Book {
 }
 
 #[cfg(test)]
+mod storm;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -278,30 +311,30 @@ mod tests {
     #[test]
     fn the_first_call_of_a_route_finds_out_and_others_wait_for_it() {
         let mut book = Book::default();
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::AfterAnother);
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::AfterAnother);
         book.heard(100, &route("1"), &told(4, 5_000));
         for _ in 0..4 {
-            assert_eq!(book.ask(100, &route("1"), Urgency::Page), May::Go);
+            assert_eq!(book.ask(100, &route("1"), Urgency::Page, ""), May::Go);
         }
-        assert_eq!(book.ask(100, &route("1"), Urgency::Page), May::In(5_000));
+        assert_eq!(book.ask(100, &route("1"), Urgency::Page, ""), May::In(5_000));
         // Elsewhere the same limit is known, and whole.
         for _ in 0..5 {
-            assert_eq!(book.ask(200, &route("2"), Urgency::Page), May::Go);
+            assert_eq!(book.ask(200, &route("2"), Urgency::Page, ""), May::Go);
         }
-        assert!(matches!(book.ask(200, &route("2"), Urgency::Page), May::AfterAnother | May::In(_)));
+        assert!(matches!(book.ask(200, &route("2"), Urgency::Page, ""), May::AfterAnother | May::In(_)));
     }
 
     #[test]
     fn a_route_in_two_buckets_gives_each_place_back_where_it_was_taken() {
         let mut book = Book::default();
         let other = |told: Told| Told { bucket: Some("b2".to_owned()), ..told };
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         book.heard(0, &route("1"), &told(4, 10));
         for n in 1..200_u64 {
             let now = n * 1_000;
-            assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::Go, "{n}");
-            assert_eq!(book.ask(now, &route("2"), Urgency::Page), May::Go, "{n}");
+            assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go, "{n}");
+            assert_eq!(book.ask(now, &route("2"), Urgency::Page, ""), May::Go, "{n}");
             // While the one is under way, the other names the same route's bucket otherwise.
             book.heard(now, &route("2"), &other(told(4, 10)));
             book.heard(now, &route("1"), &told(4, 10));
@@ -312,11 +345,11 @@ mod tests {
     #[test]
     fn who_is_sent_away_comes_back_one_after_the_other() {
         let mut book = Book::default();
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         book.heard(0, &route("1"), &told(0, 5_000));
-        let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), 5_000)).collect();
+        let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), "", 5_000)).collect();
         assert_eq!(turns, [5_000, 6_000, 7_000, 8_000, 9_000, 10_000, 11_000], "five in five seconds");
-        assert_eq!(book.promise(0, &route("2"), 70), 70, "elsewhere nobody waits");
+        assert_eq!(book.promise(0, &route("2"), "", 70), 70, "elsewhere nobody waits");
     }
 
     #[test]
@@ -324,28 +357,28 @@ mod tests {
         let mut book = Book::default();
         let mut others = 0;
         for n in 0..60 {
-            others += usize::from(book.ask(n, &route(&n.to_string()), Urgency::Other) == May::Go);
+            others += usize::from(book.ask(n, &route(&n.to_string()), Urgency::Other, "") == May::Go);
         }
         assert_eq!(others, 30);
-        let pages = (100..160).filter(|n| book.ask(100, &route(&n.to_string()), Urgency::Page) == May::Go).count();
+        let pages = (100..160).filter(|n| book.ask(100, &route(&n.to_string()), Urgency::Page, "") == May::Go).count();
         assert_eq!(pages, 10);
-        assert_eq!(book.ask(100, &route("x"), Urgency::Callback), May::Go, "interactions are on no global limit");
-        assert_eq!(book.ask(100, &route("y"), Urgency::Page), May::In(900));
-        assert_eq!(book.ask(1_000, &route("y"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(100, &route("x"), Urgency::Callback, ""), May::Go, "interactions are on no global limit");
+        assert_eq!(book.ask(100, &route("y"), Urgency::Page, ""), May::In(900));
+        assert_eq!(book.ask(1_000, &route("y"), Urgency::Page, ""), May::Go);
     }
 
     #[test]
     fn a_limit_for_all_blocks_all_and_one_of_a_bucket_only_it() {
         let mut book = Book::default();
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         let mut limited = told(0, 2_000);
         (limited.status, limited.retry_after_ms) = (429, Some(2_000));
         book.heard(0, &route("1"), &limited);
-        assert_eq!(book.ask(1, &route("1"), Urgency::Page), May::In(1_999));
-        assert_eq!(book.ask(1, &route("2"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(1, &route("1"), Urgency::Page, ""), May::In(1_999));
+        assert_eq!(book.ask(1, &route("2"), Urgency::Page, ""), May::Go);
         let global = Told { status: 429, retry_after_ms: Some(700), global: true, ..Told::default() };
         book.heard(10, &route("2"), &global);
-        assert_eq!(book.ask(10, &route("3"), Urgency::Callback), May::In(700));
+        assert_eq!(book.ask(10, &route("3"), Urgency::Callback, ""), May::In(700));
     }
 
     #[test]
@@ -354,15 +387,15 @@ mod tests {
         let edge = Told { status: 429, ..Told::default() };
         let mut now = 0;
         for wait in [5_000, 10_000, 20_000] {
-            assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::Go);
+            assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go);
             book.heard(now, &route("1"), &edge);
-            assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::In(wait));
+            assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::In(wait));
             now += wait;
         }
-        assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go);
         book.heard(now, &route("1"), &told(4, 10));
         book.heard(now, &route("1"), &edge);
-        assert_eq!(book.ask(now, &route("1"), Urgency::Page), May::In(5_000), "after a success it begins anew");
+        assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::In(5_000), "after a success it begins anew");
     }
 
     #[test]
@@ -372,13 +405,13 @@ mod tests {
         for n in 0..500_u64 {
             book.heard(n, &route("1"), &refused);
         }
-        assert_eq!(book.ask(1_000, &route("1"), Urgency::Other), May::In(599_000));
-        assert_eq!(book.ask(1_000, &route("1"), Urgency::Page), May::Go);
+        assert_eq!(book.ask(1_000, &route("1"), Urgency::Other, ""), May::In(599_000));
+        assert_eq!(book.ask(1_000, &route("1"), Urgency::Page, ""), May::Go);
         for n in 0..1_500_u64 {
             book.heard(2_000 + n, &route("1"), &refused);
         }
-        assert!(matches!(book.ask(5_000, &route("2"), Urgency::Page), May::In(_)));
-        assert_eq!(book.ask(603_500, &route("2"), Urgency::Page), May::Go);
+        assert!(matches!(book.ask(5_000, &route("2"), Urgency::Page, ""), May::In(_)));
+        assert_eq!(book.ask(603_500, &route("2"), Urgency::Page, ""), May::Go);
     }
 
     #[test]
@@ -396,6 +429,6 @@ mod tests {
         };
         book.heard(0, &route(""), &odd);
         book.lost(&route("never asked"));
-        assert_eq!(book.ask(0, &route("1"), Urgency::Page), May::In(WAIT_MAX_MS));
+        assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::In(WAIT_MAX_MS));
     }
 }

@@ -13,13 +13,15 @@ use super::button::{Act, Mark};
 use super::plain;
 use crate::domain::delivery::{Content, Grant, PageContent};
 use crate::domain::id::IncidentId;
-use crate::domain::incident::{Incident, IncidentState, Severity, show};
+use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
 use crate::domain::input::Button;
 use crate::domain::org::Org;
 use crate::domain::paging::look::{POSSIBLE_REPEAT, UNROUTED};
 
 /// The longest part from outside within a line, in characters as shown.
 const PART_MAX: usize = 300;
+/// The longest update that a live message shows, in characters as shown.
+const UPDATE_MAX: usize = 600;
 /// The longest title of an embed, in characters.
 const EMBED_TITLE_MAX: usize = 256;
 
@@ -101,7 +103,7 @@ impl Said {
 pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>) -> Said {
     match &grant.content {
         Content::Page(page) => page_said(grant, page, account, runbook),
-        Content::Post { text } => note(grant, "", text, account),
+        Content::Post { text } | Content::Room { text } => note(grant, "", text, account),
         Content::Notice { text } => note(grant, "Opsbell: ", text, account),
     }
 }
@@ -157,6 +159,12 @@ fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: O
     Said { content: cut(content), embed: Some(embed), rows: rows.unwrap_or_default(), mention: account, private: false }
 }
 
+/// Declare.
+pub fn declare_row(install: &str) -> CreateActionRow {
+    let id = Mark::id(install, Act::AskDeclare, None);
+    CreateActionRow::Buttons(vec![CreateButton::new(id).label("Declare…").style(ButtonStyle::Danger)])
+}
+
 /// Acknowledge, Can't, Runbook.
 fn page_row(install: &str, incident: IncidentId, runbook: Option<&str>) -> CreateActionRow {
     let press = |button| Mark::id(install, Act::Press(button), Some(incident));
@@ -189,6 +197,14 @@ pub struct Card {
     pub standing: String,
     /// A link to an allowed host.
     pub runbook: Option<String>,
+    /// `commander cleo · lead bas`.
+    pub people: String,
+    /// The last update, with when it was given.
+    pub update: Option<(i64, String)>,
+    /// When it was opened, in Unix seconds.
+    pub opened: i64,
+    /// Its live status message.
+    pub live: Option<String>,
 }
 
 impl Card {
@@ -219,7 +235,30 @@ impl Card {
             headline: show::headline(incident),
             standing,
             runbook: runbook(org, incident.service.as_str()).map(str::to_owned),
+            people: people(incident),
+            update: last_update(incident),
+            opened: incident.opened_at.unix_secs(),
+            live: incident.room.as_ref().and_then(|room| Some(room.place.as_ref()?.message.as_ref()?.to_string())),
         }
+    }
+
+    /// The live status message: how it stands, for everybody who reads the channel.
+    pub fn live_said(&self, told: Option<&str>) -> Said {
+        let mut content = format!(
+            "{} **{}**\n{}",
+            dot(self.severity),
+            plain::line(&self.headline, PART_MAX),
+            plain::text(&self.standing)
+        );
+        if !self.people.is_empty() {
+            content.push_str(&format!("\n{}", plain::text(&self.people)));
+        }
+        if let Some((at, text)) = &self.update {
+            content.push_str(&format!("\nLast update <t:{at}:R>: {}", plain::line(text, UPDATE_MAX)));
+        }
+        content.push_str(&format!("\nOpened <t:{}:R>", self.opened));
+        content.extend(told.map(|told| format!("\n{}", plain::text(told))));
+        Said { content: cut(content), rows: self.rows(), ..Said::default() }
     }
 
     /// The message about it, with something said of what was just done.
@@ -278,6 +317,28 @@ impl Card {
         ];
         Said { rows, ..Said::text(&format!("{}\n{}", self.headline, self.standing)) }.private()
     }
+}
+
+/// Who does what.
+fn people(incident: &Incident) -> String {
+    let roles = &incident.roles;
+    let named = [
+        ("commander", &roles.commander),
+        ("lead", &roles.lead),
+        ("communications", &roles.communications),
+        ("scribe", &roles.scribe),
+    ];
+    let named = named.into_iter().filter_map(|(role, person)| Some(format!("{role} {}", person.as_ref()?)));
+    named.collect::<Vec<_>>().join(" · ")
+}
+
+/// What was told last, and when.
+fn last_update(incident: &Incident) -> Option<(i64, String)> {
+    let told = |entry: &Entry| {
+        let text = entry.text.strip_prefix("update: ")?;
+        Some((entry.at.unix_secs(), format!("{text} — {}", entry.by)))
+    };
+    incident.timeline.iter().rev().find_map(told)
 }
 
 /// The runbook of a service, when it is on an allowed host.

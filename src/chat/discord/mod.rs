@@ -2,7 +2,7 @@
 //! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
 //!
 //! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
-//! what is seen, `button` what a button carries, `plain` inert text, `register` the commands, `place` names and ids.
+//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
 
 mod answer;
 mod ask;
@@ -12,25 +12,29 @@ mod gateway;
 mod hear;
 pub mod inspect;
 mod limit;
+mod link;
 mod look;
+mod pin;
 mod place;
 pub mod plain;
 pub mod register;
 mod rest;
+mod review;
+mod room;
 mod send;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use compact_str::CompactString;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::catalog::{Chat, Secret};
 use crate::chat::Capabilities;
+use crate::domain::connect::Links;
 use crate::domain::desk::Desk;
-use crate::domain::id::PersonId;
 use crate::domain::input::Input;
 use crate::domain::org::{Org, Role};
 
@@ -61,15 +65,15 @@ const AFTER_A_FAULT: Duration = Duration::from_secs(5);
 struct Force {
     org: Arc<Org>,
     settings: Arc<Chat>,
-    /// Who an account is.
-    people: Arc<BTreeMap<String, PersonId>>,
+    /// Accounts that `/connect` linked to people, as far as we have heard.
+    links: Arc<Links>,
+    /// How often these have changed.
+    changes: u64,
 }
 
 impl Force {
     fn new(org: Arc<Org>, settings: Chat) -> Self {
-        let linked = org.people.values().filter_map(|person| Some((person.discord.clone()?, person.id.clone())));
-        let people = Arc::new(linked.collect());
-        Self { org, settings: Arc::new(settings), people }
+        Self { org, settings: Arc::new(settings), links: Arc::default(), changes: 0 }
     }
 }
 
@@ -83,6 +87,8 @@ pub struct Discord {
     seen: Mutex<Seen>,
     desk: OnceLock<Arc<dyn Desk>>,
     install: OnceLock<CompactString>,
+    /// What stands in Discord may not be what we want: look at all of it.
+    reconcile: tokio::sync::Notify,
     /// Alerts on their way to the engine.
     alerts: OnceLock<mpsc::Sender<Vec<Input>>>,
 }
@@ -125,6 +131,7 @@ impl Discord {
             seen: Mutex::default(),
             desk: OnceLock::new(),
             install: OnceLock::new(),
+            reconcile: tokio::sync::Notify::new(),
             alerts: OnceLock::new(),
         })
     }
@@ -137,17 +144,22 @@ impl Discord {
 
     /// Puts another configuration in force.
     pub fn replace(&self, settings: &Chat, org: Arc<Org>) {
-        let force = Force::new(org, settings.clone());
-        *self.force.write().unwrap_or_else(PoisonError::into_inner) = force;
+        let mut force = self.force.write().unwrap_or_else(PoisonError::into_inner);
+        (force.org, force.settings) = (org, Arc::new(settings.clone()));
     }
 
     fn force(&self) -> Force {
         self.force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Hears what happens there and tells the desk, for ever. `clock` and `install` (the data directory's name) are
-    /// for what is rendered.
-    pub async fn connect(self: Arc<Self>, desk: Arc<dyn Desk>, install: CompactString) {
+    /// Hears what happens there and tells the desk, for ever. `install` (the data directory's name) is for what is
+    /// rendered; `durable` tells the last durable commit.
+    pub async fn connect(
+        self: Arc<Self>,
+        desk: Arc<dyn Desk>,
+        install: CompactString,
+        durable: watch::Receiver<Option<u64>>,
+    ) {
         let (alerts, queue) = mpsc::channel(ask::ALERTS_MAX);
         if self.desk.set(Arc::clone(&desk)).is_err()
             || self.install.set(install).is_err()
@@ -155,7 +167,10 @@ impl Discord {
         {
             return tracing::error!("Discord is connected already");
         }
-        tokio::spawn(ask::give_alerts(desk, queue, FIRST_WAIT));
+        // Before anybody is heard: who they are.
+        self.learn_links().await;
+        tokio::spawn(ask::give_alerts(Arc::clone(&desk), queue, FIRST_WAIT));
+        tokio::spawn(room::keep(Arc::clone(&self), desk, durable));
         // What strangers write is read there: a fault of ours must not end the buttons for good.
         loop {
             let ears = hear::Ears::new(Arc::clone(&self));

@@ -31,6 +31,8 @@ pub struct Known {
     channels: Option<BTreeMap<String, String>>,
     /// Messages that wait until the names of channels are known; others come behind them.
     waiting: Vec<Message>,
+    /// Live messages whose thread could not be made at once, by delivery.
+    pub begun: BTreeMap<String, String>,
     /// Direct messages by account.
     direct: BTreeMap<String, String>,
 }
@@ -193,7 +195,7 @@ impl Discord {
             return Ok(id);
         }
         let call = Call::new("POST /users/@me/channels", "/users/@me/channels".into(), "");
-        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience);
+        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience).whose(account);
         let made = self.rest.call(&call).await?;
         let channel: Channel = serde_json::from_value(made)
             .map_err(|_| CallError::NoAnswer { reason: "Discord made no direct message".into(), unknown: false })?;

@@ -36,6 +36,8 @@ pub struct Call {
     pub urgency: Urgency,
     /// How long it may wait for its turn; beyond it `Busy`.
     pub patience: Duration,
+    /// What several calls may want that needs only one; empty: nothing of the kind.
+    pub whose: String,
 }
 
 impl Call {
@@ -49,7 +51,15 @@ impl Call {
             _ => Method::GET,
         };
         let route = Route { template, major: major.to_owned() };
-        Self { method, path, route, body: None, urgency: Urgency::Other, patience: Duration::from_secs(30) }
+        let (urgency, patience) = (Urgency::Other, Duration::from_secs(30));
+        Self { method, path, route, body: None, urgency, patience, whose: String::new() }
+    }
+
+    /// The same for something that others may want as well, and only one of them has to get.
+    #[must_use]
+    pub fn whose(mut self, whose: &str) -> Self {
+        self.whose = whose.to_owned();
+        self
     }
 
     /// The same with a body.
@@ -182,8 +192,10 @@ impl Rest {
     async fn turn(&self, call: &Call, until: Instant) -> Result<(), CallError> {
         loop {
             let changed = self.changed.notified();
-            let may =
-                self.book.lock().unwrap_or_else(PoisonError::into_inner).ask(self.now(), &call.route, call.urgency);
+            let may = {
+                let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+                book.ask(self.now(), &call.route, call.urgency, &call.whose)
+            };
             let left = until.saturating_duration_since(Instant::now());
             match may {
                 May::Go => return Ok(()),
@@ -191,7 +203,7 @@ impl Rest {
                     let wait = Duration::from_millis(ms);
                     if wait > left {
                         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-                        let after = book.promise(self.now(), &call.route, ms);
+                        let after = book.promise(self.now(), &call.route, &call.whose, ms);
                         return Err(CallError::Busy { after: Duration::from_millis(after) });
                     }
                     tokio::time::sleep(wait).await;

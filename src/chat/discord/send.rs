@@ -8,7 +8,9 @@ use super::limit::Urgency;
 use super::look::{self, Said};
 use super::place::NoPlace;
 use super::rest::{Call, CallError};
+use super::wire::Message;
 use super::{Discord, plain};
+use crate::domain::connect::{self, Links};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::incident::private::masked;
@@ -22,19 +24,32 @@ const OTHER_PATIENCE: Duration = Duration::from_secs(2);
 /// "Cannot send messages to this user".
 const DIRECT_CLOSED: u64 = 50_007;
 /// "Unknown channel".
-const UNKNOWN_CHANNEL: u64 = 10_003;
+pub(super) const UNKNOWN_CHANNEL: u64 = 10_003;
 
 impl Sender for Discord {
     fn send<'a>(&'a self, grant: &'a Grant, org: &'a Org) -> Sending<'a> {
         Box::pin(async move {
             match &grant.to {
                 Destination::Person { person, method: Method::Chat } => {
-                    let account = org.people.get(person).and_then(|person| person.discord.as_deref());
+                    let mut account = connect::account_of(org, &Links::new(), person);
+                    if account.is_none() && org.people.contains_key(person) {
+                        // Perhaps by /connect, even just now: the engine knows.
+                        let Some(links) = self.links().await else {
+                            let reason = "whose account is whose is not known yet".to_owned();
+                            return Outcome::Retryable { reason, after: None, unknown: false };
+                        };
+                        account = connect::account_of(org, &links, person);
+                    }
                     let Some(account) = account else {
-                        let reason = format!("{person} has no Discord account here; link it: discord = \"USER ID\"");
+                        let reason = format!(
+                            "{person} has no Discord account here; link it: /connect there, or discord = \"USER ID\""
+                        );
                         return Outcome::Permanent { reason };
                     };
-                    self.to_person(grant, org, account).await
+                    self.to_person(grant, org, &account).await
+                }
+                Destination::Channel(channel) if matches!(grant.content, Content::Room { .. }) => {
+                    self.open_room(grant, channel).await
                 }
                 Destination::Channel(channel) => {
                     let said = look::grant(grant, None, runbook_of(grant, org));
@@ -46,10 +61,10 @@ impl Sender for Discord {
     }
 }
 
-fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
+pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
-        Content::Post { .. } => (Urgency::Other, OTHER_PATIENCE),
+        Content::Post { .. } | Content::Room { .. } => (Urgency::Other, OTHER_PATIENCE),
     }
 }
 
@@ -86,7 +101,7 @@ impl Discord {
         let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
         let patience = urgency_of(grant).1;
         let sent = match self.direct(account, patience).await {
-            Ok(channel) => self.post(&channel, &said, grant).await,
+            Ok(channel) => self.post(&channel, &said, grant).await.map(drop),
             Err(error) => Err(error),
         };
         let error = match sent {
@@ -133,11 +148,12 @@ impl Discord {
             // Deleted, perhaps made anew under the same name: the next try looks.
             self.with_known(|known| known.forget_channel(&channel.name));
         }
-        Ok(sent?)
+        sent?;
+        Ok(())
     }
 
-    /// Posts one message; what Discord calls malformed is said again in plain text.
-    async fn post(&self, channel: &str, said: &Said, grant: &Grant) -> Result<(), CallError> {
+    /// Posts one message and gives its id; what Discord calls malformed is said again in plain text.
+    pub(super) async fn post(&self, channel: &str, said: &Said, grant: &Grant) -> Result<String, CallError> {
         let nonce = grant.id.to_string();
         match self.post_once(channel, said, grant, &nonce).await {
             Err(CallError::Refused { status: 400, code, .. }) if code != DIRECT_CLOSED => {
@@ -148,11 +164,12 @@ impl Discord {
         }
     }
 
-    async fn post_once(&self, channel: &str, said: &Said, grant: &Grant, nonce: &str) -> Result<(), CallError> {
+    async fn post_once(&self, channel: &str, said: &Said, grant: &Grant, nonce: &str) -> Result<String, CallError> {
         let (urgency, patience) = urgency_of(grant);
         let call = Call::new("POST /channels/{}/messages", format!("/channels/{channel}/messages"), channel);
         let call = call.body(said.message(nonce)).urgency(urgency, patience);
-        self.rest.call(&call).await.map(drop)
+        let message = self.rest.call(&call).await?;
+        Ok(serde_json::from_value::<Message>(message).map(|message| message.id).unwrap_or_default())
     }
 }
 
@@ -162,7 +179,7 @@ fn short(content: &str) -> String {
 }
 
 /// What a failed call means for a delivery.
-fn outcome(sent: Result<(), NoPlace>) -> Outcome {
+pub(super) fn outcome(sent: Result<(), NoPlace>) -> Outcome {
     let error = match sent {
         Ok(()) => return Outcome::Accepted,
         Err(NoPlace::Unknown(reason)) => return Outcome::Permanent { reason },

@@ -258,11 +258,11 @@ pub fn value_text(value: &Value) -> String {
     }
 }
 
-fn id<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+pub(super) fn id<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     maybe_id(d)?.ok_or_else(|| serde::de::Error::custom("no id"))
 }
 
-fn maybe_id<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+pub(super) fn maybe_id<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
     let text = value_text(&Value::deserialize(d)?);
     if text.is_empty() {
         return Ok(None);

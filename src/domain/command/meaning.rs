@@ -270,6 +270,18 @@ const MEANINGS: &[Meaning] = &[
         takes: &[may("service", OptionKind::Service)],
         build: |given| Ok(Command::ServiceStatus { service: given.read("service", service)? }),
     },
+    Meaning {
+        run: "account.connect",
+        permission: Permission::Read,
+        takes: &[may("code", OptionKind::Text), may("person", OptionKind::User)],
+        build: |given| Ok(Command::Connect { code: given.text("code")?, person: given.read("person", person)? }),
+    },
+    Meaning {
+        run: "account.disconnect",
+        permission: Permission::Read,
+        takes: &[may("person", OptionKind::User)],
+        build: |given| Ok(Command::Disconnect { person: given.read("person", person)? }),
+    },
     Meaning { run: "contact.list", permission: Permission::Read, takes: &[], build: |_| Ok(Command::ContactList) },
     Meaning {
         run: "contact.test",

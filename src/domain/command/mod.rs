@@ -17,6 +17,7 @@ mod word;
 pub use change::{ChangeAsked, ChangeCommand, ChangeWhen, GateAsked};
 pub use meaning::typed;
 pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
+pub use value::account_number;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 //! How options become values is `meaning.rs`; what a command does is decided by its practice.
 
 use super::change::ChangeCommand;
+use crate::domain::connect::Links;
 use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, ChangeId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
 use crate::domain::incident::assess::Assessed;
@@ -147,6 +148,18 @@ pub enum Command {
     ServiceStatus {
         /// Which; `None`: all.
         service: Option<ServiceId>,
+    },
+    /// Link a Discord account by the code that was shown to it.
+    Connect {
+        /// The code.
+        code: Option<String>,
+        /// To whom; the asker when left out.
+        person: Option<PersonId>,
+    },
+    /// Undo that.
+    Disconnect {
+        /// For whom; the asker when left out.
+        person: Option<PersonId>,
     },
     /// Show by what ways the asker is reached.
     ContactList,
@@ -341,4 +354,6 @@ pub struct Meant {
     /// The incidents it can mean when the id is left out: those of the room, or the asker's open pages, or all open
     /// ones. Exactly one is taken; several are asked about.
     pub incidents: Vec<IncidentId>,
+    /// Accounts that are named, and were linked to people.
+    pub linked: Links,
 }

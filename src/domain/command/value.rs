@@ -6,6 +6,7 @@ use super::grammar::{TARGET_NAMES, choices, option, usage_hint};
 use super::spec::{CommandSpec, OptionKind, OptionSpec};
 use super::typed::{Meant, OncallOf, PageTarget};
 use super::word::{clean, shown};
+use crate::domain::connect;
 use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, TeamId};
 use crate::domain::incident::assess::{Assessed, Level};
@@ -235,18 +236,22 @@ impl Named {
         let found = exact.or_else(|| names.iter().find(|name| name.eq_ignore_ascii_case(value)));
         match (found, self) {
             (Some(name), _) => Some((*name).to_owned()),
-            (None, Self::Person) => account(given.org, value).map(|id| id.as_str().to_owned()),
+            (None, Self::Person) => account(given, value).map(|id| id.as_str().to_owned()),
             (None, _) => None,
         }
     }
 }
 
+/// The number of a mention.
+pub fn account_number(value: &str) -> &str {
+    let number = value.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>')).unwrap_or(value);
+    number.strip_prefix('!').unwrap_or(number)
+}
+
 /// The person whose chat account is mentioned: `<@204255221017214977>`, or the number alone, which is what a chat
 /// platform's own option for users gives.
-fn account<'o>(org: &'o Org, value: &str) -> Option<&'o PersonId> {
-    let number = value.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>')).unwrap_or(value);
-    let number = number.strip_prefix('!').unwrap_or(number);
-    org.people.values().find(|person| person.discord.as_deref() == Some(number)).map(|person| &person.id)
+fn account<'o>(given: &Given<'o>, value: &str) -> Option<&'o PersonId> {
+    connect::person_of(given.org, &given.meant.linked, account_number(value))
 }
 
 /// `me`: whoever asks.

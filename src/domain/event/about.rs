@@ -14,6 +14,10 @@ impl Event {
             | Self::RequestAnswered { .. }
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
+            | Self::AccountOffered(_)
+            | Self::AccountLinked(_)
+            | Self::AccountUnlinked { .. }
+            | Self::CodeRefused
             | Self::AlertUpdated { .. }
             | Self::AlertResolved { .. }
             | Self::AlertSuppressed(_)
@@ -57,6 +61,7 @@ impl Event {
             | Self::IncidentUpdated { incident, .. }
             | Self::IncidentWarned { incident, .. }
             | Self::IncidentInvited { incident, .. }
+            | Self::RoomLost { incident, .. }
             | Self::ProblemProposed { incident, .. }
             | Self::ProblemLinked { incident, .. }
             | Self::EscalationStarted { incident, .. }

@@ -71,6 +71,7 @@ impl Incident {
             reminded: 0,
             assessed: opened.assessed,
             review: None,
+            room: None,
         };
         let why = opened.assessed.map(|assessed| format!(" ({assessed})")).unwrap_or_default();
         incident.say(stamp, format_compact!("opened as {}{why}", opened.severity));
@@ -269,9 +270,11 @@ impl Incident {
             }
             Event::DeliveryOwed(owed) => {
                 room_for_one(&mut self.deliveries);
+                self.room_owed(&owed.content);
                 self.deliveries.push(Delivery::owed_by(stamp.at, owed));
             }
-            Event::DeliveryAccepted { delivery, .. } => {
+            Event::DeliveryAccepted { delivery, place, .. } => {
+                self.room_made(place.as_deref());
                 self.settle(delivery, DeliveryStatus::Accepted { at: stamp.at });
                 let page = self.delivery(delivery).and_then(|delivery| delivery.page);
                 if let Some(page) = page.and_then(|n| self.page_mut(n))
@@ -291,11 +294,13 @@ impl Incident {
                     let what = if page { "page" } else { "message" };
                     self.say(stamp, format_compact!("{what} to {to} failed: {reason}"));
                 }
+                self.room_failed(delivery);
                 self.settle(delivery, DeliveryStatus::Failed { at: stamp.at, reason: reason.clone() });
             }
             Event::DeliveryCancelled { delivery, reason, .. } => {
                 self.settle(delivery, DeliveryStatus::Cancelled { at: stamp.at, reason: reason.clone() });
             }
+            Event::RoomLost { reason, .. } => self.room_lost(stamp, reason),
             _ => {}
         }
     }

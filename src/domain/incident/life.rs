@@ -93,7 +93,7 @@ fn begin_with(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: Com
     // What opens by itself can be a storm of alerts: nothing is worded that nobody reads.
     let Some(incident) = draft.incident(id).filter(|incident| draft.channel(incident).is_some()) else { return };
     let text = format!("{}\n{}", super::show::headline(incident), super::show::who_is_paged(incident));
-    draft.post(id, text);
+    draft.announce(id, text);
 }
 
 /// Somebody takes it. `snooze`: only for so long.
@@ -305,7 +305,7 @@ pub fn restart(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
         let policy = escalate::policy_of(draft.org, incident);
         escalate::start(draft, id, policy, 0, reason.clone());
     }
-    draft.post(id, format!("{id}: {reason}. {}", paged_now(draft, id)));
+    draft.announce(id, format!("{id}: {reason}. {}", paged_now(draft, id)));
 }
 
 /// An acknowledgement has run out.
@@ -345,7 +345,7 @@ pub fn resolve(draft: &mut Draft<'_>, id: IncidentId, how: Resolution, text: Opt
     escalate::stop(draft, id, PageState::Cancelled, &why);
     remind::stop(draft, id, &why);
     let said = text.map(|text| format!(": {text}")).unwrap_or_else(|| ".".to_owned());
-    draft.post(id, format!("{id}: {told}{said}"));
+    draft.announce(id, format!("{id}: {told}{said}"));
     postmortem::life::resolved(draft, id);
     recurrence::resolved(draft, id);
 }
@@ -494,7 +494,7 @@ pub fn update(draft: &mut Draft<'_>, id: IncidentId, text: &str) -> Result<Reply
     let told = format!("{id} ({}, {}): {text} — {}", incident.severity, incident.state, draft.actor());
     draft.emit(Event::IncidentUpdated { incident: id, text: text.into() });
     remind::restart(draft, id);
-    draft.post(id, told);
+    draft.announce(id, told);
     Ok(Reply::done(format!("{id} updated. When it is over: /resolve {id}")).about(id))
 }
 

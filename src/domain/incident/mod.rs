@@ -10,6 +10,7 @@ pub mod private;
 pub mod record;
 pub mod remind;
 pub mod review;
+pub mod room;
 pub mod show;
 pub mod times;
 

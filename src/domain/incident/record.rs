@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::assess::Assessed;
 use super::link::Link;
 use super::review::Review;
+use super::room::Room;
 use crate::domain::actor::Actor;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
@@ -360,6 +361,9 @@ pub struct Incident {
     /// What is written about it beside its life; `None` as long as there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Box<Review>>,
+    /// Its room in chat, asked for or made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Box<Room>>,
 }
 
 fn is_zero(n: &u32) -> bool {

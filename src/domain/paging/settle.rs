@@ -9,6 +9,7 @@ use crate::domain::delivery::{
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IncidentId, PageId};
+use crate::domain::incident::room;
 use crate::domain::time::Timestamp;
 
 /// The longest reason that is kept, in bytes.
@@ -22,7 +23,13 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
         return draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: stale });
     }
     match outcome {
-        Outcome::Accepted => draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident }),
+        Outcome::Accepted => {
+            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place: None });
+        }
+        Outcome::Placed(place) => {
+            let place = Some(place.clone());
+            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place });
+        }
         Outcome::Later { reason, after } => {
             let DeliveryStatus::Owed { attempts, unknown, .. } = delivery.status else { return };
             let Some(wait) = room_wait(draft.now.since(delivery.owed_at), *after) else {
@@ -65,6 +72,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
         }
         Outcome::Permanent { reason } => {
             draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: cut(reason) });
+            room::fall_back(draft, incident, delivery, &cut(reason));
             after_failure(draft, incident, delivery);
         }
     }

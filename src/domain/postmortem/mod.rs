@@ -174,3 +174,15 @@ pub fn run(draft: &mut Draft<'_>, command: PostmortemCommand) -> Result<Reply, R
         PostmortemCommand::Publish(id) => life::publish(draft, id),
     }
 }
+
+/// A section of a postmortem's text, by its heading or the beginning of it: the heading as written, and what stands there.
+pub fn part<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
+    let found = section::find(text, name)?;
+    Some((found.heading, text.get(found.body)?))
+}
+
+/// The text with another body in that section.
+pub fn with_part(text: &str, name: &str, body: &str) -> Option<String> {
+    let found = section::find(text, name)?;
+    Some(section::replaced(text, &found, body))
+}

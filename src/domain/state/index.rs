@@ -66,6 +66,9 @@ impl State {
         for wakeup in wakeups(incident) {
             self.index.wakeups.insert(wakeup);
         }
+        if incident.room.is_some() {
+            self.index.rooms.insert(incident.id);
+        }
         for delivery in incident.deliveries.iter().rev().filter(|delivery| delivery.owed()) {
             self.index.owed.insert(delivery.id.clone(), Some(incident.id));
         }
@@ -78,6 +81,7 @@ impl State {
         for wakeup in wakeups(incident) {
             self.index.wakeups.remove(&wakeup);
         }
+        self.index.rooms.remove(&incident.id);
         for delivery in incident.deliveries.iter().filter(|delivery| delivery.owed()) {
             self.index.owed.remove(&delivery.id);
         }

@@ -14,6 +14,7 @@ use super::actor::Actor;
 use super::alert::Alert;
 use super::change::deployed::{Deployed, KnownCommit};
 use super::change::{Change, Freeze, Past};
+use super::connect::Accounts;
 use super::delivery::Delivery;
 use super::id::{
     AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, SilenceId,
@@ -109,6 +110,9 @@ pub struct Meta {
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
+    /// Discord accounts that were linked to people.
+    #[serde(default, skip_serializing_if = "Accounts::is_empty")]
+    pub accounts: Accounts,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
@@ -150,6 +154,8 @@ pub struct Index {
     pub(in crate::domain) suppressed: BTreeSet<(SilenceId, AlertId)>,
     pub(in crate::domain) wakeups: BTreeSet<Wakeup>,
     pub(in crate::domain) owed: BTreeMap<DeliveryId, Option<IncidentId>>,
+    /// Incidents with a room.
+    pub(in crate::domain) rooms: BTreeSet<IncidentId>,
     /// Recent incidents by their kind.
     pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
     /// The unresolved problem of a kind.
@@ -367,6 +373,11 @@ impl State {
     /// The open incidents that somebody may see, oldest first.
     pub fn open_for<'s>(&'s self, org: &'s Org, actor: &'s Actor) -> impl Iterator<Item = &'s Incident> {
         self.all_open_incidents().filter(|incident| private::may_see(org, actor, incident))
+    }
+
+    /// Incidents with a room in chat, those that are resolved too.
+    pub fn rooms(&self) -> impl Iterator<Item = &Incident> {
+        self.index.rooms.iter().filter_map(|id| self.incidents.get(id)).map(|incident| &**incident)
     }
 
     /// The incidents a person can mean without saying an id: those that page them or that they work on; else the only

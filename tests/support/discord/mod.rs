@@ -41,6 +41,10 @@ pub struct Channel {
     pub parent: Option<u64>,
     /// An archived thread.
     pub archived: bool,
+    /// A locked thread: only moderators write in it.
+    pub locked: bool,
+    /// Who was let into a thread.
+    pub members: Vec<u64>,
 }
 
 /// A message as people see it now.
@@ -171,6 +175,10 @@ pub struct World {
     refuse_resume: bool,
     next: u64,
     pins: BTreeSet<u64>,
+    /// Roles that members have in the guild.
+    roles: BTreeMap<u64, Vec<u64>>,
+    /// Who wrote a message, where it was not the bot.
+    authors: BTreeMap<u64, u64>,
 }
 
 impl World {
@@ -250,12 +258,23 @@ impl Discord {
             refuse_resume: false,
             next: 800_000_000_000_000_000,
             pins: BTreeSet::new(),
+            roles: BTreeMap::new(),
+            authors: BTreeMap::new(),
         };
         for name in ["payments-ops", "platform-ops", "general"] {
             let id = world.id();
-            world
-                .channels
-                .insert(id, Channel { name: name.to_owned(), kind: 0, with: None, parent: None, archived: false });
+            world.channels.insert(
+                id,
+                Channel {
+                    name: name.to_owned(),
+                    kind: 0,
+                    with: None,
+                    parent: None,
+                    archived: false,
+                    locked: false,
+                    members: Vec::new(),
+                },
+            );
         }
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
@@ -317,6 +336,47 @@ impl Discord {
     pub fn delete_channel(&self, name: &str) {
         let id = self.channel(name);
         lock(&self.world).channels.remove(&id);
+    }
+
+    /// Deletes a channel or a thread by its id.
+    pub fn delete_place(&self, id: u64) {
+        lock(&self.world).channels.remove(&id);
+    }
+
+    /// Locks and archives a thread, as a moderator does.
+    pub fn lock_thread(&self, id: u64) {
+        let mut world = lock(&self.world);
+        let thread = world.channels.get_mut(&id).expect("a thread");
+        (thread.archived, thread.locked) = (true, true);
+    }
+
+    /// A channel or thread as it is now.
+    pub fn place(&self, id: u64) -> Channel {
+        lock(&self.world).channels[&id].clone()
+    }
+
+    /// The thread that was started from a message.
+    pub fn wait_for_thread(&self, message: u64) -> u64 {
+        self.requests.wait_until("a thread", |all| {
+            let started = format!("/messages/{message}/threads");
+            all.iter().any(|one| one.path.ends_with(&started) && one.status == 201)
+        });
+        message
+    }
+
+    /// Deletes a message.
+    pub fn delete_message(&self, id: u64) {
+        lock(&self.world).messages.remove(&id);
+    }
+
+    /// Whether a message is pinned.
+    pub fn pinned(&self, id: u64) -> bool {
+        lock(&self.world).pins.contains(&id)
+    }
+
+    /// What roles a member has from now on.
+    pub fn give_roles(&self, user: u64, roles: &[u64]) {
+        lock(&self.world).roles.insert(user, roles.to_vec());
     }
 
     /// The direct message with an account; made when there is none.
@@ -399,13 +459,17 @@ impl Discord {
             "app_permissions": "0", "attachment_size_limit": 0, "authorizing_integration_owners": {},
             "channel": {"id": channel.to_string(), "type": place.kind},
         });
+        if let Some(parent) = place.parent {
+            body["channel"]["parent_id"] = json!(parent.to_string());
+        }
         if place.kind == 1 {
             body["user"] = account;
             body["context"] = json!(1);
         } else {
             body["guild_id"] = json!(GUILD.to_string());
             body["context"] = json!(0);
-            body["member"] = json!({"user": account, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
+            let roles: Vec<String> = world.roles.get(&user).into_iter().flatten().map(u64::to_string).collect();
+            body["member"] = json!({"user": account, "roles": roles, "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
                 "mute": false, "permissions": "0", "flags": 0});
         }
         if let Some(shown) = message {
@@ -544,6 +608,7 @@ impl Discord {
         let (body, place) = (json!({"content": content, "embeds": embeds}), world.channels[&channel].clone());
         let shown = Shown { id, channel, content: content.to_owned(), body, notified: Vec::new(), only: None };
         world.messages.insert(id, shown.clone());
+        world.authors.insert(id, author);
         drop(world);
         let mut message = message_json(&shown);
         message["author"] = json!({"id": author.to_string(), "username": format!("user{author}"), "discriminator": "0",
@@ -553,6 +618,20 @@ impl Discord {
         }
         self.dispatch("MESSAGE_CREATE", message);
         id
+    }
+
+    /// Somebody reacts to a message.
+    pub fn react(&self, user: u64, message: u64, emoji: &str) {
+        let channel = lock(&self.world).messages[&message].channel;
+        let account = json!({"id": user.to_string(), "username": format!("user{user}"), "discriminator": "0",
+            "avatar": null, "bot": user == BOT});
+        let data = json!({
+            "user_id": user.to_string(), "channel_id": channel.to_string(), "message_id": message.to_string(),
+            "guild_id": GUILD.to_string(), "emoji": {"id": null, "name": emoji}, "burst": false, "type": 0,
+            "member": {"user": account, "roles": [], "joined_at": "2026-01-01T00:00:00.000000+00:00", "deaf": false,
+                "mute": false, "flags": 0},
+        });
+        self.dispatch("MESSAGE_REACTION_ADD", data);
     }
 
     /// Panics when Discord would have refused anything as malformed.

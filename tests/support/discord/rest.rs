@@ -162,7 +162,7 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
         }
         ("GET", ["guilds", _, "members", user]) => told(200, json!({"user": {"id": user}, "roles": []})),
         ("GET", ["guilds", guild, "roles"]) => {
-            told(200, json!([{"id": guild, "name": "@everyone", "permissions": "84992"}]))
+            told(200, json!([{"id": guild, "name": "@everyone", "permissions": "2252109051415616"}]))
         }
         ("GET", ["channels", channel]) => {
             match channel.parse().ok().and_then(|id: u64| world.channels.get(&id).map(|c| (id, c))) {
@@ -171,11 +171,55 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
             }
         }
         ("PATCH", ["channels", _, "messages", message]) => edit(shared, &mut world, message, body),
-        ("PUT", ["channels", _, "pins" | "messages", ..]) => {
-            if let Some(id) = parts.last().and_then(|id| id.parse().ok()) {
+        ("PUT" | "DELETE", ["channels", _, "messages", "pins", id]) => {
+            let Some(id) = id.parse().ok().filter(|id: &u64| world.messages.contains_key(id)) else {
+                return error(404, 10_008, "Unknown Message");
+            };
+            if method == "PUT" {
                 world.pins.insert(id);
+            } else {
+                world.pins.remove(&id);
             }
             told(204, Value::Null)
+        }
+        ("PUT", ["channels", _, "messages", _, "reactions", _, "@me"]) => told(204, Value::Null),
+        ("GET", ["channels", _, "messages", message]) => {
+            let Some(shown) = message.parse().ok().and_then(|id: u64| world.messages.get(&id)) else {
+                return error(404, 10_008, "Unknown Message");
+            };
+            let mut written = super::message_json(shown);
+            if let Some(author) = world.authors.get(&shown.id) {
+                written["author"]["id"] = json!(author.to_string());
+                written["author"]["username"] = json!(format!("user{author}"));
+                written["author"]["bot"] = json!(false);
+            }
+            told(200, written)
+        }
+        ("POST", ["channels", channel, "messages", message, "threads"]) => {
+            start_thread(&mut world, channel, message, body)
+        }
+        ("PATCH", ["channels", channel]) => {
+            match channel.parse().ok().and_then(|id: u64| world.channels.get_mut(&id).map(|place| (id, place))) {
+                Some((_, place)) if place.locked => error(403, 50_013, "Missing Permissions"),
+                Some((id, place)) => {
+                    place.archived = body["archived"].as_bool().unwrap_or(place.archived);
+                    told(200, channel_json(id, place))
+                }
+                None => error(404, 10_003, "Unknown Channel"),
+            }
+        }
+        ("PUT", ["channels", thread, "thread-members", user]) => {
+            let user = user.parse().expect("an account");
+            match thread.parse().ok().and_then(|id: u64| world.channels.get_mut(&id)) {
+                Some(thread) if thread.archived => error(400, 50_083, "Thread is archived"),
+                Some(thread) => {
+                    if !thread.members.contains(&user) {
+                        thread.members.push(user);
+                    }
+                    told(204, Value::Null)
+                }
+                None => error(404, 10_003, "Unknown Channel"),
+            }
         }
         ("POST", ["interactions", id, token, "callback"]) => callback(shared, &mut world, id, token, body),
         ("PATCH", ["webhooks", _, token, "messages", "@original"]) => {
@@ -228,14 +272,47 @@ pub fn direct(world: &mut World, user: u64) -> u64 {
         return *id;
     }
     let id = world.id();
-    let channel = Channel { name: String::new(), kind: 1, with: Some(user), parent: None, archived: false };
+    let channel = Channel {
+        name: String::new(),
+        kind: 1,
+        with: Some(user),
+        parent: None,
+        archived: false,
+        locked: false,
+        members: Vec::new(),
+    };
     world.channels.insert(id, channel);
     id
 }
 
 fn channel_json(id: u64, channel: &Channel) -> Value {
     let name = if channel.name.is_empty() { Value::Null } else { json!(channel.name) };
-    json!({"id": id.to_string(), "type": channel.kind, "name": name, "guild_id": GUILD.to_string()})
+    json!({"id": id.to_string(), "type": channel.kind, "name": name, "guild_id": GUILD.to_string(),
+        "parent_id": channel.parent.map(|id| id.to_string())})
+}
+
+fn start_thread(world: &mut World, channel: &str, message: &str, body: &Value) -> Told {
+    let (Ok(channel), Ok(id)) = (channel.parse::<u64>(), message.parse::<u64>()) else {
+        return error(404, 10_008, "Unknown Message");
+    };
+    if world.messages.get(&id).is_none_or(|shown| shown.channel != channel) {
+        return error(404, 10_008, "Unknown Message");
+    }
+    if world.channels.contains_key(&id) {
+        return error(400, 160_004, "A thread has already been created for this message");
+    }
+    let thread = Channel {
+        name: body["name"].as_str().unwrap_or_default().to_owned(),
+        kind: 11,
+        with: None,
+        parent: Some(channel),
+        archived: false,
+        locked: false,
+        members: Vec::new(),
+    };
+    let made = channel_json(id, &thread);
+    world.channels.insert(id, thread);
+    told(201, made)
 }
 
 fn appear(world: &mut World, channel: u64, body: &Value, only: Option<u64>) -> Shown {
@@ -259,6 +336,13 @@ fn post(shared: &Shared, world: &mut World, channel: &str, body: &Value) -> Told
     };
     if place.with.is_some_and(|user| world.closed.contains(&user)) {
         return error(403, 50_007, "Cannot send messages to this user");
+    }
+    if place.locked {
+        return error(403, 160_005, "This thread is locked");
+    }
+    if let Some(place) = world.channels.get_mut(&id) {
+        // Who writes in a thread wakes it.
+        place.archived = false;
     }
     let bucket = format!("messages {id}");
     let wait = full(world, bucket.clone(), PER_CHANNEL);
