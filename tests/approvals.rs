@@ -123,7 +123,9 @@ impl World {
                     }
                     Step::Cancelled { .. } => self.model.over(id),
                     Step::Ended { .. } | Step::Slotted(_) | Step::Reminded | Step::Voided { .. } => {}
-                    Step::Reviewed { .. } | Step::Caused { .. } => panic!("not asked for: {event:?}"),
+                    Step::Reviewed { .. } | Step::Caused { .. } | Step::Unapproved { .. } => {
+                        panic!("not asked for: {event:?}")
+                    }
                 }
             }
             Event::AttemptRefused { .. } | Event::DeliveryOwed(_) => {}

@@ -38,6 +38,7 @@ const READ: &[&str] = &[
     "problem show",
     "runbook list",
     "runbook show",
+    "report dora",
     "service impact",
     "service show",
     "service status",

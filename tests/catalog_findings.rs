@@ -315,9 +315,17 @@ fn values_say_what_to_write_instead() {
         &[("url = \"https:******x/\"", "a secret never stands", "before the @")],
     );
     one("runbook = \"https://wiki.ej.example/payments\"", "runbook = \"the wiki\"", "not an http or https", "");
+    let runbook = "runbook = \"https://wiki.ej.example/payments\"";
+    let address = [("repositories", "is an address, not a name", "org/repo")];
+    for wrong in ["https://github.com/ej/api", "git@github.com:ej/api", "ej/api.git"] {
+        finds(runbook, &format!("repositories = [\"{wrong}\"]"), &address);
+    }
+    finds(runbook, "repositories = [\"ej api\"]", &[("repositories", "is not the name of a repository", "org/repo")]);
+    finds(runbook, "repository = \"ej/api\"", &[("repository", "repository", "repositories")]);
+    finds(runbook, "repositories = [\"ej/api\", \"EJ/API\"]", &[]);
     one("source = \"alertmanager\"", "source = \"alertmanger\"", "unknown source", "`alertmanager`");
     one("source = \"alertmanager\"", "source = \"prometheus\"", "unknown source", "source = \"alertmanager\"");
-    one("source = \"alertmanager\"", "source = \"nagios\"", "unknown source", "alertmanager, generic");
+    one("source = \"alertmanager\"", "source = \"nagios\"", "unknown source", "alertmanager, aws-deploy");
     one("group_by = [\"airport\"]", "group_by = [\"air port\"]", "not the name of a label", "");
     finds("$.alerts[*]", "$.alerts[", &[("map", "`$.alerts[` is not a JSONPath expression", "$.alerts[*]")]);
     finds("red = \"critical\"", "red = \"bad\"", &[("map", "unknown severity `bad`", "critical")]);

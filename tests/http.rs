@@ -19,9 +19,13 @@ mod other_tools;
 mod reads;
 #[path = "http/records.rs"]
 mod records;
+#[path = "http/reports.rs"]
+mod reports;
 #[path = "http/say.rs"]
 mod say;
 #[path = "http/served.rs"]
 mod served;
+#[path = "http/signed.rs"]
+mod signed;
 #[path = "http/valid.rs"]
 mod valid;

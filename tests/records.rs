@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use opsbell::domain::actor::Actor;
 use opsbell::domain::alert::{Alert, Labels};
+use opsbell::domain::change::deployed::{Deployed, KnownCommit};
 use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination, Method, Priority};
-use opsbell::domain::id::{AlertId, DeliveryId, IncidentId};
+use opsbell::domain::id::{AlertId, ChangeId, DeliveryId, DeploymentId, IncidentId};
 use opsbell::domain::incident::{Entry, Incident, IncidentState, Roles, Severity};
 use opsbell::domain::input::Reply;
 use opsbell::domain::org::Policy;
 use opsbell::domain::paging::Escalation;
-use opsbell::domain::signal::AlertSeverity;
+use opsbell::domain::report::dora::Outage;
+use opsbell::domain::signal::{AlertSeverity, Progress};
 use opsbell::domain::state::{Dirty, KeptAnswer, OpenRecords, RecordKey, State, Token};
 use opsbell::domain::time::Timestamp;
 use opsbell::records::{Applied, Deadlines, Rebuild, Records, SCHEMA, Slot, Snapshot, Trouble, snapshot};
@@ -154,8 +156,45 @@ impl Engine {
             answers: state.answers.iter().map(|(key, answer)| (key.clone(), answer.clone())).collect(),
             tokens: state.tokens.iter().map(|(name, token)| (name.clone(), token.clone())).collect(),
             silences: state.silences.values().cloned().collect(),
+            deployments: state.deployments.values().cloned().collect(),
+            commits: state.commits.iter().map(|(n, commit)| (*n, commit.clone())).collect(),
+            outages: state.outages.values().cloned().collect(),
             ..OpenRecords::default()
         }
+    }
+}
+
+fn deployed(n: u64) -> Deployed {
+    Deployed {
+        id: DeploymentId(n),
+        integration: Some("github".into()),
+        key: "deployment 7".into(),
+        service: "api".into(),
+        team: "core".into(),
+        environment: "production".into(),
+        version: Some("1.4".into()),
+        sha: None,
+        progress: Progress::Failed,
+        told_at: Timestamp(4),
+        ended_at: Some(Timestamp(5)),
+        committed_at: None,
+        change: Some(ChangeId(7)),
+        unapproved: true,
+        harmed: false,
+    }
+}
+
+fn outage(n: u64) -> Outage {
+    Outage {
+        incident: IncidentId(n),
+        service: "api".into(),
+        team: "core".into(),
+        environment: None,
+        impact: None,
+        detected: Timestamp(6),
+        mitigated: Some(Timestamp(7)),
+        resolved: Timestamp(8),
+        by_change: true,
     }
 }
 
@@ -183,6 +222,17 @@ fn what_is_written_comes_back_after_a_restart() {
         engine.state.answers.insert(key.into(), answer.clone());
         engine.dirty.touched.insert(RecordKey::Answer(key.into()));
     }
+    for (n, sha) in [(1, "5e1f"), (300, "c0ff")] {
+        let commit = KnownCommit { sha: sha.repeat(10).into(), at: Some(Timestamp(3)), author: Some("bas".into()) };
+        engine.state.commits.insert(n, commit);
+        engine.dirty.touched.insert(RecordKey::Commit(n));
+        let deployed = deployed(n);
+        engine.dirty.touched.insert(RecordKey::Deployment(deployed.id));
+        engine.state.deployments.insert(deployed.id, deployed);
+        let outage = outage(n);
+        engine.dirty.touched.insert(RecordKey::Outage(outage.incident));
+        engine.state.outages.insert(outage.incident, outage);
+    }
     let token = Token { person: "bas".into(), sha256: "ab".into(), added_at: Timestamp(2) };
     engine.state.tokens.insert("t1".into(), token);
     engine.dirty.touched.insert(RecordKey::Token("t1".into()));
@@ -201,7 +251,13 @@ fn what_is_written_comes_back_after_a_restart() {
     engine.state.notices.clear();
     engine.state.answers.remove("");
     engine.state.tokens.clear();
+    engine.state.commits.remove(&1);
+    engine.state.deployments.remove(&DeploymentId(1));
+    engine.state.outages.remove(&IncidentId(1));
     engine.dirty.touched.extend([
+        RecordKey::Commit(1),
+        RecordKey::Deployment(DeploymentId(1)),
+        RecordKey::Outage(IncidentId(1)),
         RecordKey::Notice(notice(7).id),
         RecordKey::Answer("".into()),
         RecordKey::Token("t1".into()),

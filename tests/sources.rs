@@ -17,6 +17,12 @@ const CHECKED: &[(&str, &str, usize)] = &[
     ("pagerduty", "pagerduty", 9),
     ("opsgenie", "opsgenie", 5),
     ("chat-text", "text", 17),
+    ("github", "github", 8),
+    ("gitlab", "gitlab", 5),
+    ("flux", "flux", 1),
+    ("aws-deploy", "aws-deploy", 4),
+    ("buildkite", "buildkite", 1),
+    ("circleci", "circleci", 2),
 ];
 
 fn read(source: &str, bytes: &[u8]) -> Reading {
@@ -245,7 +251,11 @@ impl Row {
                 let value = if values.len() == count { values[nth] } else { cell.as_str() };
                 // One word alone is what is affected or what is wrong, as the text does not tell them apart.
                 let alone = got.rsplit(" / ").next().unwrap_or_default();
-                if !(says(value, &got) || got.contains(" / ") && says(value, alone)) {
+                // A repository and its environment are joined by an arrow, a push and its branch by a blank; a release
+                // is told as what brings a deployment.
+                let value = &value.replace(" -> ", " / ").replace("deploy/release", "deploy");
+                let pushed = got == value.replacen(' ', " / ", 1);
+                if !(says(value, &got) || pushed || got.contains(" / ") && says(value, alone)) {
                     say("column", value, &got);
                 }
             }
@@ -282,6 +292,10 @@ impl Row {
                 ["KubePodCrashLooping/gork/gork-backend-xxxxx", "BoardingPodRestarts/gates/gate-backend-xxxxx"]
                     .contains(&key)
             }
+            _ if cell.ends_with(" + revision") => {
+                key == "7d0cdc51-ddcf-4743-b223-83ca5c699632/main/731f7eaddfb6af01cb2173e18f0f75b0ba780ef1"
+            }
+            "build-id arn" => key.starts_with("arn:aws:codebuild:") && key.contains(":build/my-sample-project:"),
             "alert name + member" => key == format!("{}/{service}", signal.name),
             "host/service each" => key == format!("{service}/{}", signal.name),
             _ if cell.starts_with("host + problem name") => key == format!("{service}/{}", signal.name),

@@ -46,7 +46,14 @@ fn org() -> Org {
         org.teams.insert(id.into(), Team { id: id.into(), channel: None, escalation: id.into() });
     }
     for (id, team) in [("payments-api", "payments"), ("booking", "payments"), ("ledger", "ledger")] {
-        let service = Service { id: id.into(), team: team.into(), depends_on: Vec::new(), runbook: None, tier: 3 };
+        let service = Service {
+            id: id.into(),
+            team: team.into(),
+            depends_on: Vec::new(),
+            runbook: None,
+            tier: 3,
+            repositories: Vec::new(),
+        };
         org.services.insert(id.into(), service);
     }
     let schedule = Schedule { id: "primary".into(), zone: chrono_tz::UTC, rotations: Vec::new() };

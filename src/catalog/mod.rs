@@ -43,7 +43,20 @@ use crate::domain::org::{Org, Role};
 use crate::domain::time::{Span, Timestamp};
 
 /// The sources that are built; an integration names one of them.
-pub const SOURCES: [&str; 6] = ["alertmanager", "generic", "grafana", "opsgenie", "pagerduty", "text"];
+pub const SOURCES: [&str; 12] = [
+    "alertmanager",
+    "aws-deploy",
+    "buildkite",
+    "circleci",
+    "flux",
+    "generic",
+    "github",
+    "gitlab",
+    "grafana",
+    "opsgenie",
+    "pagerduty",
+    "text",
+];
 
 /// What came of reading a configuration.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The tables that declare an organisation: teams, people, schedules, escalation policies and services. Each function
 //! reads one table into the draft and says what is wrong with it by itself; `check` judges what they say together.
 
+use compact_str::CompactString;
+
 use super::draft::{Draft, Kind, Use};
 use super::finding::{Finding, Spot};
 use super::read::{Table, Text};
@@ -243,6 +245,7 @@ pub fn service(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let depends_on = draft.refer_all(Kind::Service, "depends_on", &mut table).unwrap_or_default();
     let tier = table.count("tier", 1..=4).unwrap_or(3);
     let runbook = draft.link("runbook", &mut table);
+    let repositories = repositories(draft, &mut table);
     table.done();
     if let Some(id) = id {
         let service = Service {
@@ -251,7 +254,39 @@ pub fn service(draft: &mut Draft<'_>, mut table: Table<'_>) {
             depends_on: depends_on.into_iter().map(Into::into).collect(),
             runbook,
             tier: u8::try_from(tier).unwrap_or(3),
+            repositories,
         };
         draft.org.services.insert(id.into(), service);
     }
+}
+
+/// `repositories` of a service: what is deployed from one is deployed to this service, and to no other.
+fn repositories(draft: &Draft<'_>, table: &mut Table<'_>) -> Vec<CompactString> {
+    let parsed = table.parse_all("repositories", repository).unwrap_or_default();
+    refuse_long(table, "repositories", parsed.len(), MOST_STEPS);
+    let mut names: Vec<CompactString> = Vec::new();
+    for (name, spot) in parsed {
+        let same = |own: &CompactString| own.eq_ignore_ascii_case(&name);
+        let other = draft.org.services.values().find(|service| service.repositories.iter().any(same));
+        if let Some(other) = other {
+            let message = format!("`{}` is a repository of `{}` already", value::cut(&name), other.id);
+            table.add(Finding::error(&spot, message).hint("a repository belongs to one service; leave it out here"));
+        } else if !names.iter().any(same) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn repository(text: &str) -> Result<CompactString, Wrong> {
+    let strange = |c: char| c.is_control() || c.is_whitespace();
+    if text.contains("://") || text.starts_with("git@") || text.ends_with(".git") {
+        return Err(Wrong::new(format!("`{}` is an address, not a name", value::cut(text)))
+            .hint("write it as the code host names it, like \"org/repo\""));
+    }
+    if text.is_empty() || text.len() > 200 || text.contains(strange) {
+        return Err(Wrong::new(format!("`{}` is not the name of a repository", value::cut(text)))
+            .hint("write it as the code host names it, like \"org/repo\""));
+    }
+    Ok(text.into())
 }

@@ -57,6 +57,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("freeze.toml", include_str!("../../commands/freeze.toml")),
     ("runbook.toml", include_str!("../../commands/runbook.toml")),
     ("postmortem.toml", include_str!("../../commands/postmortem.toml")),
+    ("report.toml", include_str!("../../commands/report.toml")),
     ("status.toml", include_str!("../../commands/status.toml")),
     ("connect.toml", include_str!("../../commands/connect.toml")),
     ("disconnect.toml", include_str!("../../commands/disconnect.toml")),

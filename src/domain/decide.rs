@@ -253,6 +253,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::ServiceMaintenance { .. }
         | Command::AlertShow { .. }
         | Command::Status
+        | Command::ReportDora(_)
         | Command::Whoami
         | Command::Help { .. } => None,
     }
@@ -341,6 +342,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
                 Err(Reject::new(RejectCode::NotFound, format!("There is no {alert}.")).hint("What fires: /alert list"))
             }
         },
+        Command::ReportDora(asked) => Ok(report::dora::reply(draft, &asked)),
         Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.actor(), draft.now))),
         Command::Whoami => Ok(Reply::done(whoami(draft))),
         Command::Help { about } => {

@@ -389,6 +389,15 @@ pub enum Event {
     /// Its run went on.
     #[serde(rename = "playbook.moved")]
     PlaybookMoved(Box<playbook::PlaybookMoved>),
+    /// A sender told of a new step of a deployment.
+    #[serde(rename = "deployment.told")]
+    DeploymentTold(Box<change::deployed::DeploymentTold>),
+    /// Commits were told of that were not known.
+    #[serde(rename = "commits.seen")]
+    CommitsSeen {
+        /// They, the newest last.
+        commits: Vec<change::deployed::KnownCommit>,
+    },
 
     /// An escalation began (or began over); holds the resolved policy.
     #[serde(rename = "escalation.started")]

@@ -154,6 +154,12 @@ number!(
 );
 
 number!(
+    /// A deployment, `DEP-7`.
+    DeploymentId,
+    "DEP-"
+);
+
+number!(
     /// A silence, `SIL-7`.
     SilenceId,
     "SIL-"

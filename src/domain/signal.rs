@@ -100,6 +100,72 @@ pub struct Signal {
     /// When the sender says it began.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
+    /// What only a deployment tells, or a build on the way to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Box<Deployment>>,
+}
+
+/// How far a deployment is. The order is that of its life; what follows `Started` is an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// It was asked for.
+    Pending,
+    /// It is being carried out.
+    Started,
+    /// It arrived.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// It was taken back.
+    RolledBack,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl Progress {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Started => "started",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more is to come.
+    pub fn over(self) -> bool {
+        self > Self::Started
+    }
+}
+
+/// What a sender tells of a deployment. The environment stands in the signal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// How far it is; `None` where the signal is of something else, and only brings commits.
+    pub progress: Option<Progress>,
+    /// What is brought in: a tag, or the commit.
+    pub version: Option<String>,
+    /// The commit, as far as it is told; lower-case hex.
+    pub sha: Option<String>,
+    /// Where it comes from, as the sender names it: `org/repo`.
+    pub repository: Option<String>,
+    /// The commits that are told, the newest last.
+    pub commits: Vec<Commit>,
+}
+
+/// A commit, as a sender tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its whole hash, lower-case hex.
+    pub sha: String,
+    /// When it was written.
+    pub at: Option<Timestamp>,
+    /// The author's mail address: to find the person, never written down.
+    pub email: Option<String>,
 }
 
 /// The answer of `opsbell read` and `?dry_run=1` for one signal (DESIGN §7).

@@ -14,6 +14,7 @@ use super::App;
 use super::ask;
 use super::error::Failure;
 use super::limit::Bucket;
+use super::signature::Signing;
 use crate::domain::id::{IntegrationId, PersonId};
 use crate::domain::org::{Mapping, Org};
 
@@ -57,6 +58,8 @@ pub(crate) struct Key {
     pub mapping: Option<Mapping>,
     pub bucket: Arc<Bucket>,
     secret: Secret,
+    /// What the sender signs bodies with, where it does.
+    signing: Option<Signing>,
 }
 
 /// The keys in force.
@@ -93,6 +96,7 @@ impl Keys {
                 mapping: declared.mapping.clone(),
                 bucket: known.map(|key| key.bucket.clone()).unwrap_or_default(),
                 secret: Secret::of(&clear),
+                signing: Signing::of(&clear).filter(|_| declared.source == "github"),
                 integration,
             }))
         });
@@ -115,6 +119,17 @@ impl Keys {
             (None, Some(key)) => Shown::Other(key.source.clone()),
             (None, None) => Shown::Unknown,
         }
+    }
+
+    /// Whose key signed a body. Tries every key, whichever fits first.
+    pub(crate) fn signed(&self, source: &str, body: &[u8], tag: &[u8; 32]) -> Option<Arc<Key>> {
+        let mut found = None;
+        for key in self.ring().iter().filter(|key| key.source == source) {
+            if key.signing.as_ref().is_some_and(|signing| signing.signs(body, tag)) {
+                found = Some(key.clone());
+            }
+        }
+        found
     }
 
     fn ring(&self) -> Arc<Vec<Arc<Key>>> {

@@ -83,6 +83,7 @@ fn whole(change: &Change) -> Value {
         "incident": change.incident,
         "authoriser": change.authoriser,
         "caused": change.caused,
+        "unapproved": change.unapproved,
         "review": change.review,
         "timeline": timeline,
     });

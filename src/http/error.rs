@@ -232,13 +232,19 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 33] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
     "/v1/ingest/grafana",
     "/v1/ingest/opsgenie",
     "/v1/ingest/pagerduty",
     "/v1/ingest/text",
+    "/v1/ingest/github",
+    "/v1/ingest/gitlab",
+    "/v1/ingest/flux",
+    "/v1/ingest/aws-deploy",
+    "/v1/ingest/buildkite",
+    "/v1/ingest/circleci",
     "/v2/enqueue",
     "/v2/change/enqueue",
     "/v2/alerts",
@@ -251,6 +257,7 @@ const PATHS: [&str; 26] = [
     "/v1/oncall",
     "/v1/journal",
     "/v1/changes",
+    "/v1/reports/dora",
     "/v1/problems",
     "/v1/requests",
     "/v1/complete",

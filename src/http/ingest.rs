@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::auth::{Key, Shown, bearer, unauthorized};
 use super::error::Failure;
-use super::{App, ReadError, ReadOutcome, ask, body, document, query, schema, shape};
+use super::{App, ReadError, ReadOutcome, ask, body, document, query, schema, shape, signature};
 use crate::domain::actor::{Actor, By};
 use crate::domain::alert::intake::IGNORED;
 use crate::domain::id::RequestId;
@@ -111,12 +111,27 @@ fn unknown_source(app: &App, name: &str) -> Failure {
 
 async fn take(app: &App, source: &'static str, id: RequestId, request: Request) -> Result<Response, Failure> {
     let asked = Asked::parse(request.uri())?;
-    let key = known(app, source, request.headers(), asked.key.as_deref())?;
-    spend(app, &key)?;
-    let idempotency = idempotency_key(request.headers())?;
-
-    let held = body::read(app, request, app.http.limits.ingest_bytes).await?;
-    let outcome = read(app, source, &key, held.bytes).await?;
+    let unread = signature::unread(source, request.headers());
+    let shows = bearer(request.headers()).is_some() || asked.key.as_deref().is_some_and(|key| !key.is_empty());
+    // A key that is shown counts by itself; else it is the signature that says whose it is.
+    let tag = signature::github(source, request.headers())?.filter(|_| !shows);
+    let (key, held, idempotency) = match tag {
+        Some(tag) => {
+            let idempotency = idempotency_key(request.headers())?;
+            let (key, held) = signature::signed(app, source, &tag, request).await?;
+            (key, held, idempotency)
+        }
+        None => {
+            let key = known(app, source, request.headers(), asked.key.as_deref())?;
+            spend(app, &key)?;
+            let idempotency = idempotency_key(request.headers())?;
+            (key, body::read(app, request, app.http.limits.ingest_bytes).await?, idempotency)
+        }
+    };
+    let outcome = match unread {
+        true => ReadOutcome { ignored: 1, ..ReadOutcome::default() },
+        false => read(app, source, &key, held.bytes).await?,
+    };
     drop(held.place);
     key.bucket.charge((app.http.stopwatch)(), app.http.limits.rate, outcome.signals.len().saturating_sub(1));
 
@@ -142,9 +157,13 @@ pub(crate) fn spend(app: &App, key: &Key) -> Result<(), Failure> {
 /// The integration whose key was shown.
 pub(crate) fn known(app: &App, source: &str, headers: &HeaderMap, in_query: Option<&str>) -> Result<Arc<Key>, Failure> {
     let shown = bearer(headers).or(in_query.map(str::as_bytes).filter(|key| !key.is_empty()));
-    let Some(shown) = shown else {
-        return Err(unauthorized("this path needs an integration's key")
-            .hint("send `Authorization: Bearer KEY`, or ?key=KEY where the sender cannot set headers"));
+    let Some(shown) = shown.or(signature::gitlab(source, headers)?) else {
+        let hint = match source {
+            "github" => "give the webhook the integration's key as its secret: then GitHub signs what it sends",
+            "gitlab" => "give the webhook the integration's key as its secret token",
+            _ => "send `Authorization: Bearer KEY`, or ?key=KEY where the sender cannot set headers",
+        };
+        return Err(unauthorized("this path needs an integration's key").hint(hint));
     };
     match app.http.keys.shown(source, shown) {
         Shown::Ours(key) => Ok(key),
@@ -272,7 +291,10 @@ async fn submit(
     let ReadOutcome { signals, mut ignored, rejected } = outcome;
     let mut rejected: Vec<_> = rejected.into_iter().map(|(path, reason)| Rejected { path, reason }).collect();
     let before = signals.len();
-    let signals: Vec<Signal> = signals.into_iter().filter(|signal| signal.kind != SignalKind::Ignore).collect();
+    // A push asks for nothing, and brings commits whose times are kept.
+    let brings = |signal: &Signal| signal.deployment.as_ref().is_some_and(|told| !told.commits.is_empty());
+    let asks = |signal: &Signal| signal.kind != SignalKind::Ignore || brings(signal);
+    let signals: Vec<Signal> = signals.into_iter().filter(asks).collect();
     ignored += before - signals.len();
     let mut accepted = 0;
     if !signals.is_empty() {

@@ -25,11 +25,13 @@ mod prometheus;
 mod query;
 mod read;
 mod records;
+mod reports;
 mod say;
 mod schema;
 mod serve;
 mod shape;
 mod sight;
+mod signature;
 mod tally;
 mod tokens;
 mod told;
@@ -215,6 +217,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(changes::change))
         .routes(routes!(changes::calendar))
         .routes(routes!(changes::gate))
+        .routes(routes!(reports::dora))
         .routes(routes!(records::problems))
         .routes(routes!(records::problem))
         .routes(routes!(records::postmortem, records::write_postmortem))

@@ -278,6 +278,7 @@ fn about(key: String, kind: SignalKind, summary: Option<String>) -> Signal {
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! always there, `null` where nothing is known; new ones may be added.
 
 mod change;
+mod report;
 mod review;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
+pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 
 /// RFC 3339 in UTC with milliseconds.

@@ -2,7 +2,9 @@
 
 use compact_str::CompactString;
 
-use crate::domain::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, ProblemId, RunId, SilenceId};
+use crate::domain::id::{
+    AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, ProblemId, RunId, SilenceId,
+};
 
 /// The place of one record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,12 @@ pub enum Slot {
     ClosedChange(ChangeId),
     /// The same in short, for a while.
     Past(ChangeId),
+    /// A deployment.
+    Deployment(DeploymentId),
+    /// A commit, by its running number.
+    Commit(u64),
+    /// An incident that is over, in short.
+    Outage(IncidentId),
     /// A freeze.
     Freeze(FreezeId),
     /// A run of a playbook.
@@ -54,6 +62,9 @@ pub(super) const CLOSED_PROBLEMS: &[u8] = b"c/p/";
 pub(super) const OPEN_CHANGES: &[u8] = b"o/c/";
 pub(super) const CLOSED_CHANGES: &[u8] = b"c/c/";
 pub(super) const PAST: &[u8] = b"o/l/";
+pub(super) const DEPLOYMENTS: &[u8] = b"o/d/";
+pub(super) const COMMITS: &[u8] = b"o/m/";
+pub(super) const OUTAGES: &[u8] = b"o/u/";
 pub(super) const FREEZES: &[u8] = b"f/";
 pub(super) const RUNS: &[u8] = b"u/";
 pub(super) const RECENT: &[u8] = b"o/k/";
@@ -92,6 +103,9 @@ impl Slot {
             Self::OpenChange(id) => Place::Folio(OPEN_CHANGES, id.0),
             Self::ClosedChange(id) => Place::Folio(CLOSED_CHANGES, id.0),
             Self::Past(id) => Place::Folio(PAST, id.0),
+            Self::Deployment(id) => Place::Folio(DEPLOYMENTS, id.0),
+            Self::Commit(n) => Place::Folio(COMMITS, *n),
+            Self::Outage(id) => Place::Folio(OUTAGES, id.0),
             Self::Freeze(id) => Place::Key(numbered(FREEZES, id.0)),
             Self::Run(id) => Place::Key(numbered(RUNS, id.0)),
             Self::Recent(id) => Place::Folio(RECENT, id.0),

@@ -6,7 +6,7 @@ use super::slot::Slot;
 use crate::domain::state::{Dirty, RecordKey, State};
 
 /// The form of keys and values written by this release; another one is rebuilt from the journal.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// How far the records reach. Part of every batch, so it is never ahead of or behind what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,15 @@ pub struct Counts {
     /// Runs of playbooks.
     #[serde(default)]
     pub runs: usize,
+    /// Deployments.
+    #[serde(default)]
+    pub deployments: usize,
+    /// Commits.
+    #[serde(default)]
+    pub commits: usize,
+    /// Incidents that are over, in short.
+    #[serde(default)]
+    pub outages: usize,
 }
 
 /// One atomic step of the records.
@@ -94,6 +103,11 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Change(id) if dirty.closed_changes.contains_key(id) && !state.changes.contains_key(id) => {}
             RecordKey::Change(id) => place(Slot::OpenChange(*id), json(&mut scratch, state.changes.get(id))?),
             RecordKey::Past(id) => place(Slot::Past(*id), json(&mut scratch, state.past.get(id))?),
+            RecordKey::Deployment(id) => place(Slot::Deployment(*id), json(&mut scratch, state.deployments.get(id))?),
+            RecordKey::Commit(n) => {
+                place(Slot::Commit(*n), json(&mut scratch, state.commits.get(n).map(|it| (*n, it)).as_ref())?);
+            }
+            RecordKey::Outage(id) => place(Slot::Outage(*id), json(&mut scratch, state.outages.get(id))?),
             RecordKey::Freeze(id) => place(Slot::Freeze(*id), json(&mut scratch, state.freezes.get(id))?),
             RecordKey::Run(id) => place(Slot::Run(*id), json(&mut scratch, state.runs.get(id))?),
             RecordKey::Recent(id) => place(Slot::Recent(*id), json(&mut scratch, state.recent.get(id))?),
@@ -135,6 +149,9 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         freezes: state.freezes.len(),
         past: state.past.len(),
         runs: state.runs.len(),
+        deployments: state.deployments.len(),
+        commits: state.commits.len(),
+        outages: state.outages.len(),
     };
     let applied = Applied { seq: state.meta.seq, hash: hash.to_owned(), schema: SCHEMA, open };
     Ok(Snapshot { applied, puts, removes })

@@ -14,6 +14,7 @@ use super::slot::{self, Place};
 use super::snapshot::{Applied, Counts, SCHEMA, Snapshot};
 use super::trouble::Trouble;
 use crate::domain::alert::Alert;
+use crate::domain::change::deployed::{Deployed, KnownCommit};
 use crate::domain::change::{Change, Freeze, Past};
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
@@ -22,6 +23,7 @@ use crate::domain::org::Policy;
 use crate::domain::playbook::Run;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::{Problem, Recent};
+use crate::domain::report::dora::Outage;
 use crate::domain::silence::Silence;
 use crate::domain::state::{Meta, OpenRecords};
 
@@ -212,6 +214,12 @@ impl Store {
         self.each_numbered(slot::OPEN_CHANGES, beat, change_id, |change| records.changes.push(change))?;
         let id = |past: &Past| past.change.0;
         self.each_numbered(slot::PAST, beat, id, |past| records.past.push(past))?;
+        let id = |it: &Deployed| it.id.0;
+        self.each_numbered(slot::DEPLOYMENTS, beat, id, |it| records.deployments.push(it))?;
+        let id = |(n, _): &(u64, KnownCommit)| *n;
+        self.each_numbered(slot::COMMITS, beat, id, |it| records.commits.push(it))?;
+        let id = |it: &Outage| it.incident.0;
+        self.each_numbered(slot::OUTAGES, beat, id, |it| records.outages.push(it))?;
         self.each(slot::FREEZES, beat, |key, value| {
             records.freezes.push(parse::<Freeze>(key, value)?);
             Ok(())
@@ -254,6 +262,9 @@ impl Store {
             freezes: records.freezes.len(),
             past: records.past.len(),
             runs: records.runs.len(),
+            deployments: records.deployments.len(),
+            commits: records.commits.len(),
+            outages: records.outages.len(),
         };
         if found != applied.open {
             return Err(Fault::Broken(format!("{found:?} found where {:?} were written", applied.open)));

@@ -202,6 +202,7 @@ fn blank(service: &str, name: &str) -> Signal {
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

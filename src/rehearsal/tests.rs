@@ -139,6 +139,7 @@ fn lag() -> Signal {
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

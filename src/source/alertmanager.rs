@@ -173,6 +173,7 @@ fn read_alert(alert: Value, group: &Group<'_>, at: usize) -> Result<Signal, Reje
         environment: first(&labels, &ENVIRONMENT_LABELS).and_then(|word| limits::line(word, limits::WORD_CHARS)),
         link,
         started_at: alert.get("startsAt").and_then(Value::as_str).and_then(started_at),
+        deployment: None,
         labels: shown(labels),
         name,
     })

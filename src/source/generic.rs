@@ -186,6 +186,7 @@ impl Fields {
             environment: None,
             link: None,
             started_at: None,
+            deployment: None,
         })
     }
 }

@@ -57,6 +57,7 @@ fn legacy(body: &Value) -> Result<Signal, Unreadable> {
         environment: None,
         link: body.get("ruleUrl").and_then(Value::as_str).and_then(limits::link),
         started_at: None,
+        deployment: None,
         name,
     })
 }

@@ -5,8 +5,15 @@
 //! To add a sender: a file with one function `read`, and one line in [`SOURCES`].
 
 mod alertmanager;
+mod aws_deploy;
 mod body;
+mod buildkite;
+mod circleci;
+mod deploy;
+mod flux;
 mod generic;
+mod github;
+mod gitlab;
 mod grafana;
 mod opsgenie;
 mod pagerduty;
@@ -46,6 +53,16 @@ pub const SOURCES: &[Source] = &[
     },
     Source { name: "opsgenie", about: "Opsgenie's Alert API, and its webhooks", read: opsgenie::read },
     Source { name: "text", about: "messages and mails as tools write them", read: text::read },
+    Source { name: "github", about: "GitHub's deployments, workflow runs, pushes and releases", read: github::read },
+    Source { name: "gitlab", about: "GitLab's deployments, pipelines, jobs, pushes and releases", read: gitlab::read },
+    Source { name: "flux", about: "Flux's events, by its generic provider", read: flux::read },
+    Source {
+        name: "aws-deploy",
+        about: "CodeDeploy, CodePipeline and CodeBuild, by EventBridge",
+        read: aws_deploy::read,
+    },
+    Source { name: "buildkite", about: "Buildkite's builds, by webhook or EventBridge", read: buildkite::read },
+    Source { name: "circleci", about: "CircleCI's outbound webhooks", read: circleci::read },
 ];
 
 /// What a body says.

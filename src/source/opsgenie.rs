@@ -74,6 +74,7 @@ fn signal(kind: SignalKind, alert: &Value, status: &str, name: String, key: Stri
         labels,
         link: None,
         started_at: None,
+        deployment: None,
         name,
         key,
     }

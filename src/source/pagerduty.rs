@@ -55,6 +55,7 @@ fn blank(kind: SignalKind, name: Option<String>, status: String, key: String) ->
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

@@ -42,6 +42,11 @@ fn within_limits(signal: &Signal) {
     assert!(signal.link.as_deref().is_none_or(|text| shown(text, limits::LINK_CHARS)), "{signal:?}");
     assert!(signal.summary.as_deref().is_none_or(|text| !text.is_empty() && chars(text) <= limits::SUMMARY_CHARS));
     assert!(signal.labels.len() <= limits::LABELS);
+    if let Some(told) = &signal.deployment {
+        let names = [&told.version, &told.sha, &told.repository];
+        assert!(names.into_iter().flatten().all(|text| shown(text, limits::NAME_CHARS)), "{signal:?}");
+        assert!(told.commits.len() <= 20 && told.commits.iter().all(|commit| commit.sha.len() <= 64), "{signal:?}");
+    }
     assert!(signal.labels.iter().all(|(k, v)| shown(k, limits::NAME_CHARS) && shown(v, limits::LABEL_CHARS)));
 }
 
@@ -54,7 +59,7 @@ fn sources_are_found_by_name_and_a_misspelled_one_is_answered_with_what_was_mean
     assert_eq!(error.meant, Some("alertmanager"));
     assert_eq!(
         error.to_string(),
-        "there is no source `alertmanger`; did you mean `alertmanager`? Sources are: alertmanager, generic, grafana, pagerduty, opsgenie, text"
+        "there is no source `alertmanger`; did you mean `alertmanager`? Sources are: alertmanager, generic, grafana, pagerduty, opsgenie, text, github, gitlab, flux, aws-deploy, buildkite, circleci"
     );
     assert_eq!(find("").expect_err("no name").meant, None);
     let hostile = find(&"x\n\u{202e}".repeat(10_000)).expect_err("no such source");
@@ -369,6 +374,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         8 => prop::sample::select(vec![
             "alerts", "labels", "annotations", "status", "fingerprint", "alertname", "service", "severity", "summary",
             "startsAt", "commonLabels", "truncatedAlerts", "key", "data", "rule", "title", "tags", "ids", "up",
+            "deployment", "deployment_status", "workflow_run", "workflow_job", "release", "id", "ref", "after", "sha",
+            "object_kind", "deployment_id", "environment", "involvedObject", "metadata", "name", "detail", "source",
+            "build", "uuid", "type", "workflow", "commits", "timestamp", "repository", "full_name", "project",
         ]).prop_map(str::to_owned),
         1 => any::<String>(),
     ];

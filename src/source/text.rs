@@ -53,6 +53,7 @@ fn ignored() -> Signal {
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

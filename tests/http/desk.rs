@@ -161,7 +161,17 @@ fn text_alert(id: &str) -> (IntegrationId, Integration) {
 
 fn service(id: &str) -> (ServiceId, Service) {
     let runbook = Some("https://wiki.ej.example/x".into());
-    (id.into(), Service { id: id.into(), team: "payments".into(), depends_on: vec!["ledger".into()], runbook, tier: 3 })
+    (
+        id.into(),
+        Service {
+            id: id.into(),
+            team: "payments".into(),
+            depends_on: vec!["ledger".into()],
+            runbook,
+            tier: 3,
+            repositories: Vec::new(),
+        },
+    )
 }
 
 pub fn org() -> Org {
@@ -221,6 +231,7 @@ fn read(body: &[u8]) -> Result<ReadOutcome, ReadError> {
             environment: None,
             link: None,
             started_at: None,
+            deployment: None,
         });
     }
     Ok(outcome)
@@ -265,10 +276,14 @@ pub fn house_with(limits: Limits) -> House {
         desk: desk.clone(),
         keys: keys.clone(),
         admin: Secret::of(b"admin-secret"),
-        sources: vec!["alertmanager", "generic", "sns"],
+        sources: vec!["alertmanager", "generic", "sns", "github", "gitlab"],
         read: Arc::new(|name, body, _| {
             let prometheus = body.starts_with(br#"{"alerts":"#);
-            if prometheus || matches!(name, "pagerduty" | "opsgenie") { real(name, body) } else { read(body) }
+            if prometheus || matches!(name, "pagerduty" | "opsgenie" | "github" | "gitlab") {
+                real(name, body)
+            } else {
+                read(body)
+            }
         }),
         render: Arc::new(|text, person| {
             text.replace("<t:0:R>", &format!("now for {}", person.map_or("", |p| p.as_str())))

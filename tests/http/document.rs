@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::changes::with_changes;
 use crate::desk::{ADMIN, PROMETHEUS, house};
 use crate::records::written_house;
+use crate::reports::deployed_house;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -191,7 +192,7 @@ fn gather<'d>(document: &'d Value, schema: &'d Value, properties: &mut Vec<(&'d 
 
 #[tokio::test]
 async fn answers_look_as_the_document_says() {
-    let (house, document) = (with_changes(written_house()), described());
+    let (house, document) = (deployed_house(with_changes(written_house())), described());
     let say = r#"{"text":"/status","as":"bas"}"#;
     let asked = [
         ("GET /v1/incidents", "/v1/incidents", ADMIN, ""),
@@ -211,6 +212,9 @@ async fn answers_look_as_the_document_says() {
         ("GET /v1/changes", "/v1/changes", ADMIN, ""),
         ("GET /v1/changes/CHG-2", "/v1/changes/{id}", ADMIN, ""),
         ("GET /v1/changes/CHG-9", "/v1/changes/{id}", ADMIN, ""),
+        ("GET /v1/reports/dora", "/v1/reports/dora", ADMIN, ""),
+        ("GET /v1/reports/dora?days=0", "/v1/reports/dora", ADMIN, ""),
+        ("GET /v1/reports/dora?team=x", "/v1/reports/dora", ADMIN, ""),
         ("POST /v1/gate", "/v1/gate", ADMIN, "{}"),
         ("GET /v1/requests?limit=0", "/v1/requests", ADMIN, ""),
         ("GET /v1/complete?text=%2Finc&as=bas", "/v1/complete", ADMIN, ""),

@@ -14,6 +14,7 @@ use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Input, InputKind};
 use opsbell::domain::org::Org;
+use opsbell::domain::signal::{AlertSeverity, Deployment, Progress, SignalKind};
 use opsbell::domain::state::{OpenRecords, RecordKey, State};
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::journal::Journal;
@@ -64,6 +65,9 @@ impl Live {
                 signal.environment = environment.map(|n| format!("env{n}"));
                 signal.summary = summary.map(|n| format!("summary {n}\nof two lines"));
                 signal.labels.extend(label.map(|n| ("alertname".to_owned(), format!("name{n}"))));
+                if matches!(kind, SignalKind::Deploy | SignalKind::Ci | SignalKind::Ignore) {
+                    signal.deployment = Some(Box::new(deployment(*severity, *summary, *label)));
+                }
                 self.take(sent(integration, signal));
             }
             Op::Say { who, words, incident, key } => {
@@ -194,6 +198,9 @@ impl Live {
                 RecordKey::Freeze(id) => state.freezes.get(id).map(json),
                 RecordKey::Past(id) => state.past.get(id).map(json),
                 RecordKey::Run(id) => state.runs.get(id).map(json),
+                RecordKey::Deployment(id) => state.deployments.get(id).map(json),
+                RecordKey::Commit(n) => state.commits.get(n).map(json),
+                RecordKey::Outage(id) => state.outages.get(id).map(json),
             };
             match value {
                 Some(value) => self.records.insert(key, value),
@@ -221,6 +228,9 @@ impl Live {
         wanted.extend(state.freezes.iter().map(|(id, record)| (RecordKey::Freeze(*id), json(record))));
         wanted.extend(state.past.iter().map(|(id, record)| (RecordKey::Past(*id), json(record))));
         wanted.extend(state.runs.iter().map(|(id, record)| (RecordKey::Run(*id), json(record))));
+        wanted.extend(state.deployments.iter().map(|(id, record)| (RecordKey::Deployment(*id), json(record))));
+        wanted.extend(state.commits.iter().map(|(n, record)| (RecordKey::Commit(*n), json(record))));
+        wanted.extend(state.outages.iter().map(|(id, record)| (RecordKey::Outage(*id), json(record))));
         assert_eq!(self.records, wanted);
         for (id, closed) in &self.closed {
             assert!(closed.deliveries.iter().all(|delivery| !delivery.owed()), "{id} is closed and owes something");
@@ -271,10 +281,14 @@ pub fn bytes(records: &OpenRecords) -> Vec<u8> {
         freezes,
         past,
         runs,
+        deployments,
+        commits,
+        outages,
     } = records;
+    let more = (runs, deployments, commits, outages);
     let whole = (
         meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting, changes, freezes, past,
-        runs,
+        more,
     );
     serde_json::to_vec(&whole).expect("plain data")
 }
@@ -295,7 +309,7 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         changes,
         freezes,
         past,
-        runs,
+        (runs, deployments, commits, outages),
     ) = serde_json::from_slice(bytes).expect("its own words");
     let records = OpenRecords {
         meta,
@@ -312,6 +326,31 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         freezes,
         past,
         runs,
+        deployments,
+        commits,
+        outages,
     };
     State::assemble(records)
+}
+
+/// A step of a deployment, made of what a signal has.
+fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Option<u8>) -> Deployment {
+    let sha = |n: u8| format!("{n:x}").repeat(40);
+    let commit = |n: u8| opsbell::domain::signal::Commit {
+        sha: sha(n + 1),
+        at: Some(Timestamp(1_700_000_000_000)),
+        email: None,
+    };
+    Deployment {
+        progress: severity.map(|severity| match severity {
+            AlertSeverity::Info => Progress::Pending,
+            AlertSeverity::Warning => Progress::Started,
+            AlertSeverity::High => Progress::Succeeded,
+            AlertSeverity::Critical => Progress::Failed,
+        }),
+        version: summary.map(|n| format!("1.{n}")),
+        sha: label.map(|n| sha(n + 1)),
+        repository: None,
+        commits: summary.map(commit).into_iter().collect(),
+    }
 }

@@ -71,6 +71,7 @@ fn kind() -> impl Strategy<Value = SignalKind> {
         6 => Just(SignalKind::Alert),
         3 => Just(SignalKind::Resolve),
         1 => Just(SignalKind::Ack),
+        1 => Just(SignalKind::Deploy),
         1 => prop::sample::select(vec![
             SignalKind::Deploy, SignalKind::Ci, SignalKind::StatusUpdate, SignalKind::Confirm, SignalKind::Ignore,
         ]),
@@ -205,6 +206,9 @@ pub const WORDS: &[&str] = &[
     "/change new \"another\" service:payments-api plan:a rollback:b at:now for:2h implementer:cas",
     "/change new \"in staging\" service:api environment:staging",
     "/change new \"nothing said\" service:api",
+    "/change new \"a version\" service:api version:1.0 plan:a rollback:b",
+    "/change new \"a version\" service:api environment:staging version:1.1",
+    "/report dora",
     "/change emergency INC-# authoriser:cas at once",
     "/change emergency INC-# authoriser:ann at once",
     "/change edit CHG-# plan:c",

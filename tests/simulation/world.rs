@@ -194,9 +194,10 @@ impl World {
         let left = OpenRecords {
             meta: state.meta.clone(),
             answers: state.answers.clone().into_iter().collect(),
-            // What came again within thirty days, and postmortems that nobody has published.
+            // What came again within thirty days, postmortems that nobody has published, and what reports count.
             recent: before.recent,
             waiting: before.waiting,
+            outages: before.outages,
             ..OpenRecords::default()
         };
         assert_eq!(state, &State::assemble(left), "only numbers are left");

@@ -84,6 +84,7 @@ pub fn signal(
         environment: None,
         link: None,
         started_at: None,
+        deployment: None,
     }
 }
 

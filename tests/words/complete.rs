@@ -96,6 +96,7 @@ fn only_what_the_person_may_do() {
             "/change",
             "/runbook",
             "/postmortem",
+            "/report",
             "/status",
             "/connect",
             "/disconnect",

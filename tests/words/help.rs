@@ -98,6 +98,8 @@ fn all_of_it() {
     /postmortem edit      Write a section of it, or all of it; begins one where there is none
     /postmortem publish   It is complete: tell everybody
 
+    /report dora          Deployment frequency, lead time, failure rate, time to restore
+
     /page                 Page a person, a team or whoever is on call for a service
     /ack                  Take an incident: you lead it, and nobody else is paged
     /resolve              Say that an incident is over, and how it ended
@@ -148,6 +150,8 @@ fn a_reader_sees_what_a_reader_may_do() {
 
     /postmortem list    Show the postmortems that wait to be published
     /postmortem show    Show the postmortem of an incident
+
+    /report dora        Deployment frequency, lead time, failure rate, time to restore
 
     /status             Show how everything stands: open incidents, alerts, Opsbell itself
     /connect            Link your Discord account to yourself by a one-time code

@@ -96,6 +96,7 @@ impl DemoWords {
             environment: None,
             link: None,
             started_at: None,
+            deployment: None,
         };
         let kind = InputKind::Signal { integration: INTEGRATION.into(), signal: Box::new(signal) };
         let by = By::new(Actor::Integration(INTEGRATION.into()), "demo");

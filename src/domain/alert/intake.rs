@@ -5,6 +5,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::{Alert, Labels};
 use crate::domain::actor::Actor;
+use crate::domain::change::deployment;
 use crate::domain::change::rules::environment;
 use crate::domain::draft::Draft;
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
@@ -32,9 +33,9 @@ pub fn receive(draft: &mut Draft<'_>, integration: &IntegrationId, signal: &Sign
         SignalKind::Resolve => Ok(recover(draft, sender, signal)),
         SignalKind::Ack => Ok(acknowledge(draft, sender, signal)),
         SignalKind::StatusUpdate => Ok(remark(draft, sender, signal)),
-        SignalKind::Deploy => Ok(ignored("deployments are not recorded until changes are built")),
-        SignalKind::Ci => Ok(ignored("a build is no alert")),
-        SignalKind::Confirm | SignalKind::Ignore => Ok(ignored("it asks for nothing")),
+        SignalKind::Deploy => Ok(deployment::receive(draft, sender, signal)),
+        SignalKind::Ci => Ok(deployment::commits(draft, signal, "a build is no alert")),
+        SignalKind::Confirm | SignalKind::Ignore => Ok(deployment::commits(draft, signal, "it asks for nothing")),
     }
 }
 

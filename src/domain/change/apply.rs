@@ -44,6 +44,7 @@ impl Change {
             ended: None,
             closed_at: None,
             review: None,
+            unapproved: None,
             caused: Vec::new(),
             timeline: Vec::new(),
         };
@@ -123,6 +124,10 @@ impl Change {
                     [] => "began".into(),
                     some => format_compact!("began despite: {}", some.join("; ")),
                 }
+            }
+            Step::Unapproved { why } => {
+                self.unapproved = Some(why.clone());
+                format_compact!("it is not approved: {why}")
             }
             Step::Ended { outcome, text, review_due } => {
                 // What caused an incident stays failed, whatever is said of it afterwards.
@@ -230,6 +235,7 @@ impl State {
         self.index.wakeups.extend(change.wakeup());
         self.dirty.touched.insert(RecordKey::Change(change.id));
         self.remember_change(stamp, &change);
+        self.mark_deployments(stamp, &change);
         if change.state.over() {
             self.dirty.closed_changes.insert(change.id, change);
         } else {

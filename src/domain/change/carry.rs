@@ -14,7 +14,7 @@ use crate::domain::playbook::start;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::silence::matcher::{self, Matcher};
 use crate::domain::silence::{Silence, end as silence_end, start as silence_start};
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
 
 /// The longest that a fence stands: after that what still fires pages, whoever forgot to say that it is over.
 const FENCE_MAX: Span = Span::hours(24);
@@ -197,17 +197,7 @@ pub fn end(draft: &mut Draft<'_>, id: ChangeId, outcome: Outcome, text: Option<&
                 .hint(format!("See what comes next: /change show {id}")));
         }
     }
-    let held = fence(draft, id).map_or(0, |silence| draft.state.suppressed_by(silence.id).count());
-    let standard = change.content.class == Class::Standard;
-    let clean = standard && outcome == Outcome::Successful && change.caused.is_empty() && held == 0;
-    let review_due = (!clean).then(|| draft.now.after(draft.org.changes.review));
-    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due });
-    if let Some(silence) = fence(draft, id) {
-        silence_end::finish(draft, silence);
-    }
-    let why = text.map(|text| format!(": {text}")).unwrap_or_default();
-    let told = format!("{} is over: {outcome}{why}, by {}.", change.headline(), draft.actor());
-    life::post(draft, change, told);
+    let (held, review_due) = finish(draft, change, outcome, text);
     let fires = match held {
         0 => String::new(),
         1 => " 1 alert that it expected still fires, and pages now.".to_owned(),
@@ -218,6 +208,31 @@ pub fn end(draft: &mut Draft<'_>, id: ChangeId, outcome: Outcome, text: Option<&
         Some(due) => format!("Until <t:{}:f>: /change review {id} \"how it went\"", due.unix_secs()),
     };
     Ok(Reply::done(format!("{id} is over: {outcome}.{fires}\n{next}")).about(id))
+}
+
+/// Ends it: the fence falls, the team hears of it. Returns how many alerts that it expected still fire, and until when it
+/// has to be reviewed; what needs nobody's approval and went without trouble does not.
+pub(super) fn finish(
+    draft: &mut Draft<'_>,
+    change: &Change,
+    outcome: Outcome,
+    text: Option<&str>,
+) -> (usize, Option<Timestamp>) {
+    let id = change.id;
+    let held = fence(draft, id).map_or(0, |silence| draft.state.suppressed_by(silence.id).count());
+    let recorded = change.requester.person().is_none() && approve::free(draft.org, change);
+    let light = change.content.class == Class::Standard || recorded;
+    let clean = light && outcome == Outcome::Successful && change.caused.is_empty() && held == 0;
+    let review_due = (!clean).then(|| draft.now.after(draft.org.changes.review));
+    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due });
+    if let Some(silence) = fence(draft, id) {
+        silence_end::finish(draft, silence);
+    }
+    let why = text.map(|text| format!(": {text}")).unwrap_or_default();
+    // A code host stands in the text already.
+    let by = draft.person().map(|person| format!(", by {person}")).unwrap_or_default();
+    life::post(draft, change, format!("{} is over: {outcome}{why}{by}.", change.headline()));
+    (held, review_due)
 }
 
 /// `/incident link INC-1 caused-by CHG-7`: the change failed, whatever was said of it before.

@@ -2,7 +2,8 @@
 //! The record and its events are here; `content` is what an approval is bound to, `rules` what an organisation declares,
 //! `risk` how risky it is, `approve` who has to agree, `open` how one begins and is edited, `life` what people do to it,
 //! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
-//! line, `gate` what a pipeline is told, `suspect` what may have caused an incident, `show` and `feed` how it reads,
+//! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
+//! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
 //! `apply` what events do. Running a playbook is not here: `rules::Model` is all that a change knows of one.
 
 mod apply;
@@ -10,6 +11,8 @@ pub mod approve;
 pub mod carry;
 pub mod conflict;
 pub mod content;
+pub mod deployed;
+pub mod deployment;
 pub mod due;
 pub mod feed;
 pub mod freeze;
@@ -218,6 +221,9 @@ pub struct Change {
     /// What the review says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<CompactString>,
+    /// Why it should not have begun, where it was deployed without the approval that it needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unapproved: Option<CompactString>,
     /// Incidents that it caused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caused: Vec<IncidentId>,
@@ -350,6 +356,11 @@ pub enum Step {
         /// What was let pass, and why: `in freeze christmas: an emergency`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         despite: Vec<CompactString>,
+    },
+    /// It was begun elsewhere without the approval that it needs.
+    Unapproved {
+        /// What it lacks.
+        why: CompactString,
     },
     /// It is over.
     Ended {

@@ -21,7 +21,11 @@ const CALENDAR: Span = Span::days(14);
 fn line(change: &Change) -> String {
     let content = &change.content;
     let when = change.window().map(|it| format!(" · <t:{}:f>, {}", it.from.unix_secs(), it.length()));
-    let owes = if change.approval_due.is_some() { " · approval owed" } else { "" };
+    let owes = match (change.approval_due, &change.unapproved) {
+        (Some(_), _) => " · approval owed",
+        (None, Some(_)) => " · UNAPPROVED",
+        (None, None) => "",
+    };
     let (state, class, risk) = (change.state, content.class, content.risk);
     format!("{} · {state} · {class}, risk {risk}{}{owes}", change.headline(), when.unwrap_or_default())
 }
@@ -141,6 +145,9 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     if let Some(window) = change.window() {
         let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
         let _ = writeln!(text, "planned <t:{from}:f> to <t:{until}:f>");
+    }
+    if let Some(why) = &change.unapproved {
+        let _ = writeln!(text, "UNAPPROVED: {why}");
     }
     for (what, done) in [("began", &change.started), ("ended", &change.ended)] {
         if let Some(done) = done {

@@ -8,6 +8,7 @@ pub mod help;
 pub mod meaning;
 pub mod offer;
 pub mod playbook;
+mod report;
 mod silence;
 pub mod spec;
 pub mod typed;

@@ -10,6 +10,7 @@ use crate::domain::incident::assess::Assessed;
 use crate::domain::incident::link::LinkKind;
 use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
+use crate::domain::report::dora;
 use crate::domain::silence::start::Asked;
 use crate::domain::silence::until::Ends;
 use crate::domain::time::Span;
@@ -265,6 +266,8 @@ pub enum Command {
     },
     /// Show how everything stands.
     Status,
+    /// Show the measures of DORA.
+    ReportDora(dora::Asked),
     /// Show who the asker is to Opsbell, and what they may do.
     Whoami,
     /// Show what one can say.

@@ -313,6 +313,10 @@ pub(super) fn service(given: &Given<'_>, _: &OptionSpec, value: &str) -> Result<
     lookup(given, Named::Service, value).map(ServiceId::from)
 }
 
+pub(super) fn team(given: &Given<'_>, _: &OptionSpec, value: &str) -> Result<TeamId, Reject> {
+    lookup(given, Named::Team, value).map(TeamId::from)
+}
+
 pub(super) fn person(given: &Given<'_>, _: &OptionSpec, value: &str) -> Result<PersonId, Reject> {
     if bare(Named::Person, value).eq_ignore_ascii_case("me") {
         return caller(given);

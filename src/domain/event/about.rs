@@ -37,6 +37,8 @@ impl Event {
             | Self::FreezeEnded { .. }
             | Self::PlaybookStarted(_)
             | Self::PlaybookMoved(_)
+            | Self::DeploymentTold(_)
+            | Self::CommitsSeen { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }
             | Self::SummaryPosted { .. } => None,

@@ -265,6 +265,8 @@ pub struct Service {
     pub tier: u8,
     /// A link for whoever is paged.
     pub runbook: Option<String>,
+    /// What it is built from, as code hosts name it: `org/repo`.
+    pub repositories: Vec<CompactString>,
 }
 
 /// A sender of signals.

@@ -98,7 +98,14 @@ mod tests {
         let mut org = Org::default();
         for (id, depends_on) in needs {
             let depends_on = depends_on.iter().map(|id| (*id).into()).collect();
-            let service = Service { id: (*id).into(), team: "t".into(), depends_on, runbook: None, tier: 3 };
+            let service = Service {
+                id: (*id).into(),
+                team: "t".into(),
+                depends_on,
+                runbook: None,
+                tier: 3,
+                repositories: Vec::new(),
+            };
             org.services.insert((*id).into(), service);
         }
         org
@@ -145,7 +152,14 @@ mod tests {
         let mut chain = Org::default();
         for (n, id) in names.iter().enumerate() {
             let depends_on = names.get(n + 1).map(|next| next.as_str().into()).into_iter().collect();
-            let service = Service { id: id.as_str().into(), team: "t".into(), depends_on, runbook: None, tier: 3 };
+            let service = Service {
+                id: id.as_str().into(),
+                team: "t".into(),
+                depends_on,
+                runbook: None,
+                tier: 3,
+                repositories: Vec::new(),
+            };
             chain.services.insert(id.as_str().into(), service);
         }
         let shown = tree(&chain, "s00000", Way::Needs);

@@ -28,6 +28,7 @@ impl State {
         let stamp = Stamp { at: commit.at, by: &commit.by };
         for event in &commit.events {
             self.apply_event(&stamp, event);
+            self.apply_outage(event);
         }
         self.put_back();
         self.forget_answers();
@@ -136,6 +137,7 @@ impl State {
             | Event::FreezeStarted(_)
             | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
             Event::PlaybookStarted(_) | Event::PlaybookMoved(_) => self.apply_playbook(stamp, event),
+            Event::DeploymentTold(_) | Event::CommitsSeen { .. } => self.apply_deployment(stamp, event),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;
                 self.rebook(|book| book.apply(event, seq, stamp.at));

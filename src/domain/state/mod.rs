@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::change::deployed::{Deployed, KnownCommit};
 use super::change::{Change, Freeze, Past};
 use super::connect::Accounts;
 use super::delivery::Delivery;
 use super::id::{
-    AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, RunId, SilenceId,
+    AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, RunId,
+    SilenceId,
 };
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
@@ -24,6 +26,7 @@ use super::org::{Org, Policy};
 use super::playbook::Run;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
+use super::report::dora::Outage;
 use super::report::summary::Book;
 use super::silence::Silence;
 use super::time::Timestamp;
@@ -59,6 +62,12 @@ pub struct State {
     pub past: BTreeMap<ChangeId, Past>,
     /// Playbooks that are run, and the last runs that are over.
     pub runs: BTreeMap<RunId, Box<Run>>,
+    /// Deployments of the last year, in short; bounded.
+    pub deployments: BTreeMap<DeploymentId, Deployed>,
+    /// Commits that were told of lately, by a running number; bounded.
+    pub commits: BTreeMap<u64, KnownCommit>,
+    /// Incidents of the last year that are over, in short; bounded.
+    pub outages: BTreeMap<IncidentId, Outage>,
     /// Closed records that were changed just now.
     pub(in crate::domain) amended: Amended,
     /// What follows from the records above.
@@ -99,6 +108,12 @@ pub struct Meta {
     /// The last run's number.
     #[serde(default)]
     pub runs: u64,
+    /// The last deployment's number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deployments: u64,
+    /// The last commit's running number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub commits: u64,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
@@ -108,6 +123,10 @@ pub struct Meta {
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// An answer kept for a client that repeats itself.
@@ -213,6 +232,12 @@ pub enum RecordKey {
     Past(ChangeId),
     /// A run of a playbook.
     Run(RunId),
+    /// A deployment.
+    Deployment(DeploymentId),
+    /// A commit, by its running number.
+    Commit(u64),
+    /// An incident that is over, in short.
+    Outage(IncidentId),
 }
 
 /// Records touched since the runtime last asked, and those that left State.
@@ -270,6 +295,12 @@ pub struct OpenRecords {
     pub past: Vec<Past>,
     /// Runs of playbooks.
     pub runs: Vec<Run>,
+    /// Deployments, in short.
+    pub deployments: Vec<Deployed>,
+    /// Commits with their running numbers.
+    pub commits: Vec<(u64, KnownCommit)>,
+    /// Incidents that are over, in short.
+    pub outages: Vec<Outage>,
 }
 
 impl State {
@@ -439,6 +470,9 @@ impl State {
             freezes: records.freezes.into_iter().map(|freeze| (freeze.id, freeze)).collect(),
             past: records.past.into_iter().map(|past| (past.change, past)).collect(),
             runs: records.runs.into_iter().map(|run| (run.id, Box::new(run))).collect(),
+            deployments: records.deployments.into_iter().map(|it| (it.id, it)).collect(),
+            commits: records.commits.into_iter().collect(),
+            outages: records.outages.into_iter().map(|it| (it.incident, it)).collect(),
             amended: Amended::default(),
             index: Index::default(),
             lifted: None,
@@ -472,6 +506,9 @@ impl State {
             freezes: self.freezes.values().cloned().collect(),
             past: self.past.values().cloned().collect(),
             runs: self.runs.values().map(|run| (**run).clone()).collect(),
+            deployments: self.deployments.values().cloned().collect(),
+            commits: self.commits.iter().map(|(n, commit)| (*n, commit.clone())).collect(),
+            outages: self.outages.values().cloned().collect(),
         }
     }
 }

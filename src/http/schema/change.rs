@@ -125,6 +125,8 @@ pub(crate) struct Change {
     pub authoriser: Option<String>,
     /// Incidents that it caused.
     pub caused: Vec<String>,
+    /// What it lacked, where it was deployed without the approval that it needed.
+    pub unapproved: Option<String>,
     pub review: Option<String>,
     pub timeline: Vec<Entry>,
 }

@@ -265,6 +265,7 @@ impl Found {
             environment: first(&ENVIRONMENT_LABELS).and_then(word),
             link: self.link.as_deref().and_then(limits::link),
             started_at: None,
+            deployment: None,
             labels: labels(&self.labels, service.as_ref().filter(|_| self.service.is_some())),
             service,
             name,

@@ -1,0 +1,337 @@
+//! Deployments in: what a code host tells of one makes a change, or gets one on. Where approval is needed and lacking,
+//! the change is recorded as unapproved and its team is told at once: what has happened is never left out. The same
+//! step told again, and an earlier one told late, do nothing.
+
+use compact_str::{CompactString, format_compact};
+
+use super::content::{Class, Content};
+use super::deployed::{Deployed, DeploymentTold, KnownCommit};
+use super::{Change, ChangeState, Outcome, Step, carry, life, open, rules, step};
+use crate::domain::alert::intake::IGNORED;
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::{ChangeId, DeploymentId, PersonId, ServiceId};
+use crate::domain::input::Reply;
+use crate::domain::org::{Integration, Org};
+use crate::domain::signal::{Commit, Deployment, Progress, Signal};
+use crate::domain::time::Timestamp;
+
+/// Characters of a version in a change.
+const VERSION_MAX: usize = 100;
+/// So much of a commit's hash is shown.
+const SHORT: usize = 12;
+
+fn ignored(why: impl std::fmt::Display) -> Reply {
+    Reply::done(format!("{IGNORED}{why}"))
+}
+
+/// What a build, a push or a release leads to: its commits are remembered.
+pub fn commits(draft: &mut Draft<'_>, signal: &Signal, why: &str) -> Reply {
+    let found = signal.deployment.as_ref().map_or(0, |told| remember(draft, &told.commits));
+    match found {
+        0 => ignored(why),
+        1 => ignored(format_args!("{why}; 1 commit noted")),
+        n => ignored(format_args!("{why}; {n} commits noted")),
+    }
+}
+
+/// Remembers commits that are new, for lead times and authors; returns how many.
+fn remember(draft: &mut Draft<'_>, told: &[Commit]) -> usize {
+    let mut fresh: Vec<KnownCommit> = Vec::new();
+    for commit in told {
+        if draft.state.commit(&commit.sha).is_none() && !fresh.iter().any(|it| it.sha == commit.sha) {
+            let author = commit.email.as_deref().and_then(|email| person(draft.org, email));
+            fresh.push(KnownCommit { sha: commit.sha.as_str().into(), at: commit.at, author });
+        }
+    }
+    let count = fresh.len();
+    if count > 0 {
+        draft.emit(Event::CommitsSeen { commits: fresh });
+    }
+    count
+}
+
+/// Whose mail address it is.
+fn person(org: &Org, email: &str) -> Option<PersonId> {
+    let mut people = org.people.values();
+    people.find(|it| it.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email))).map(|it| it.id.clone())
+}
+
+/// The service that a deployment is of: the one that names the repository as its own; one of that name; its sender's;
+/// else the default one.
+fn service(org: &Org, sender: &Integration, signal: &Signal, told: &Deployment) -> ServiceId {
+    let names = [told.repository.as_deref(), signal.service.as_deref()];
+    let owner = names.into_iter().flatten().find_map(|name| {
+        let owns = |own: &CompactString| own.eq_ignore_ascii_case(name);
+        org.services.values().find(|service| service.repositories.iter().any(owns))
+    });
+    if let Some(service) = owner {
+        return service.id.clone();
+    }
+    let named = names.into_iter().flatten().find_map(|name| org.services.get_key_value(name));
+    named.map(|(id, _)| id).or(sender.service.as_ref()).unwrap_or(&org.defaults.service).clone()
+}
+
+/// How the organisation calls the environment: in lower case, and `prod` is production, as is none.
+fn environment(signal: &Signal) -> CompactString {
+    match signal.environment.as_deref().map(|said| said.trim().to_lowercase()).as_deref() {
+        None | Some("" | "prod" | "prd") => rules::PRODUCTION.into(),
+        Some(other) => other.into(),
+    }
+}
+
+/// What is known of the deployment in hand.
+struct Case<'a> {
+    sender: &'a Integration,
+    word: &'a str,
+    id: DeploymentId,
+    service: ServiceId,
+    environment: CompactString,
+    version: Option<CompactString>,
+    sha: Option<CompactString>,
+    author: Option<PersonId>,
+    progress: Progress,
+}
+
+impl Case<'_> {
+    /// Whether a change is about this version: `1.4`, `v1.4`, or the beginning of the commit's hash.
+    fn fits(&self, content: &Content) -> bool {
+        let Some(wanted) = content.version.as_deref() else { return false };
+        let bare = |text: &str| text.strip_prefix(['v', 'V']).unwrap_or(text).to_lowercase();
+        let same = self.version.as_deref().is_some_and(|version| bare(version) == bare(wanted));
+        let hash = wanted.len() >= 7 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let begins = |sha: &CompactString| {
+            let (sha, wanted) = (sha.as_str(), wanted.to_lowercase());
+            sha.starts_with(&wanted) || wanted.starts_with(sha)
+        };
+        content.service == self.service
+            && content.environment == self.environment
+            && (same || hash && self.sha.as_ref().is_some_and(begins))
+    }
+
+    /// The version, as it is written into a change.
+    fn shown(&self) -> CompactString {
+        let cut = |text: &str, max: usize| text.chars().take(max).collect::<CompactString>();
+        match (&self.version, &self.sha) {
+            (Some(version), Some(sha)) if version == sha => cut(sha, SHORT),
+            (Some(version), _) => cut(version, VERSION_MAX),
+            (None, Some(sha)) => cut(sha, SHORT),
+            (None, None) => "an unnamed version".into(),
+        }
+    }
+
+    /// `deployed, told by github: success`.
+    fn source(&self) -> CompactString {
+        format_compact!("told by {}: {}", self.sender.id, self.word)
+    }
+}
+
+/// What a deployment's signal leads to.
+pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+    let Some(told) = signal.deployment.as_deref() else {
+        return ignored("it does not say what was deployed where: no deployment is recorded");
+    };
+    let Some(progress) = told.progress else {
+        return commits(draft, signal, "it tells of no step of a deployment");
+    };
+    remember(draft, &told.commits);
+    let environment = environment(signal);
+    let known = draft.state.deployed(&sender.id, &signal.key, &environment);
+    if let Some(known) = known.filter(|known| known.progress.over() || progress <= known.progress) {
+        return ignored(format_args!("{} is {} already", known.id, known.progress.as_str()));
+    }
+    let sha: Option<CompactString> = told.sha.as_deref().map(Into::into);
+    let (committed_at, author) = written(draft, told, sha.as_deref());
+    let case = Case {
+        sender,
+        word: &signal.status,
+        id: known.map_or(DeploymentId(draft.state.meta.deployments + 1), |known| known.id),
+        service: known.map_or_else(|| service(draft.org, sender, signal, told), |known| known.service.clone()),
+        environment,
+        version: told.version.as_deref().map(Into::into),
+        sha,
+        author,
+        progress,
+    };
+    let Advance { change, runs, unapproved } = advance(draft, &case, known);
+    let team = draft.org.services.get(&case.service).map(|service| service.team.clone()).unwrap_or_default();
+    let event = DeploymentTold {
+        deployment: case.id,
+        integration: sender.id.clone(),
+        key: signal.key.as_str().into(),
+        service: case.service.clone(),
+        team,
+        environment: case.environment.clone(),
+        version: case.version.clone(),
+        sha: case.sha.clone(),
+        repository: told.repository.as_deref().map(Into::into),
+        progress,
+        committed_at,
+        author: case.author.clone(),
+        change,
+        unapproved,
+    };
+    // Before the change ends: whose deployment that was is known then.
+    draft.emit(Event::DeploymentTold(Box::new(event)));
+    if let Some(change) = runs.filter(|_| progress.over()) {
+        end(draft, &case, &change);
+    }
+    let reply = Reply::done(format!("{} of {} is {}", case.id, case.service, progress.as_str()));
+    match change {
+        Some(change) => reply.about(change),
+        None => reply,
+    }
+}
+
+/// When the commit was written, and by whom: as this signal says, or one before it.
+fn written(draft: &Draft<'_>, told: &Deployment, sha: Option<&str>) -> (Option<Timestamp>, Option<PersonId>) {
+    let Some(sha) = sha else { return (None, None) };
+    if let Some(commit) = told.commits.iter().find(|it| it.sha.starts_with(sha)) {
+        return (commit.at, commit.email.as_deref().and_then(|email| person(draft.org, email)));
+    }
+    draft.state.commit(sha).map_or((None, None), |known| (known.at, known.author.clone()))
+}
+
+/// The change of a deployment.
+#[derive(Default)]
+struct Advance {
+    /// Which.
+    change: Option<ChangeId>,
+    /// The same, where it is being carried out.
+    runs: Option<Change>,
+    /// Whether it began now, without the approval that it needs.
+    unapproved: bool,
+}
+
+/// Begins the change that belongs to a deployment, or makes one, unless it runs already.
+fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> Advance {
+    let begun = known.is_some_and(|known| known.progress == Progress::Started);
+    // A request is not yet a deployment; one that was stopped before it began was none.
+    if case.progress == Progress::Pending || case.progress == Progress::Cancelled && !begun {
+        return Advance { change: known.and_then(|known| known.change), ..Advance::default() };
+    }
+    let state = draft.state;
+    let change: Option<Change> = match known.and_then(|known| known.change) {
+        // Its own change: where that is over, nothing is left to be done to it.
+        Some(id) => match state.changes.get(&id) {
+            Some(change) if change.state <= ChangeState::Implementing => Some((**change).clone()),
+            _ => return Advance { change: Some(id), ..Advance::default() },
+        },
+        None => {
+            let fitting = state.changes.values().filter(|it| it.state <= ChangeState::Implementing);
+            // One that runs is meant before one that may begin, and that before one that waits.
+            let best =
+                fitting.filter(|it| case.fits(&it.content)).max_by_key(|it| (it.state, std::cmp::Reverse(it.id)));
+            best.map(|it| (**it).clone())
+        }
+    };
+    let (change, unapproved) = match change {
+        Some(change) if change.state == ChangeState::Implementing => (change, false),
+        Some(change) => {
+            let unapproved = begin(draft, case, &change);
+            (change, unapproved)
+        }
+        None if !draft.org.changes.controls(&case.environment) => return Advance::default(),
+        None => match record(draft, case) {
+            Some((change, unapproved)) => (change, unapproved),
+            None => return Advance { unapproved: true, ..Advance::default() },
+        },
+    };
+    Advance { change: Some(change.id), runs: Some(change), unapproved }
+}
+
+/// Begins a change that was planned. What stands against it is told, and does not stop what has begun elsewhere.
+fn begin(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) -> bool {
+    let mut lacks: Vec<String> = Vec::new();
+    if change.state == ChangeState::Requested {
+        lacks.push(format!("its {} is not said", change.content.missing().join(" and ")));
+    }
+    // Whoever wrote it does not approve it, also where the change does not say who that is.
+    let author = change.content.author.clone().or_else(|| case.author.clone());
+    let trial = Change { content: Content { author, ..change.content.clone() }, ..change.clone() };
+    lacks.extend(carry::unapproved(draft, &trial, None));
+    let untimely = carry::untimely(draft, change);
+    let despite = lacks.iter().chain(&untimely).map(CompactString::from).collect();
+    step(draft, change.id, Step::Started { despite });
+    // What is over already expects nothing more.
+    if !case.progress.over() {
+        carry::raise_fence(draft, change);
+    }
+    if lacks.is_empty() && untimely.is_empty() {
+        life::post(draft, change, format!("{} begins now, {}.", change.headline(), case.source()));
+    } else {
+        tell(draft, case, change, &lacks, &untimely);
+    }
+    !lacks.is_empty()
+}
+
+/// Marks what lacks approval, and tells the team at once.
+fn tell(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change, lacks: &[String], untimely: &[String]) {
+    let mut text = format!("{} is deployed", change.headline());
+    if !lacks.is_empty() {
+        let why = lacks.join("; ");
+        step(draft, change.id, Step::Unapproved { why: why.as_str().into() });
+        text = format!("{text} without approval ({}): {why}", case.source());
+    } else {
+        text = format!("{text} ({})", case.source());
+    }
+    if !untimely.is_empty() {
+        text = format!("{text}. It was not the time for it: {}", untimely.join("; "));
+    }
+    life::post(draft, change, format!("{text}.\nSee it: /change show {}", change.id));
+}
+
+/// Makes a change of what began without one, where changes are controlled. `None`: no more changes are taken; told all
+/// the same.
+fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
+    let version = case.shown();
+    let content = Content {
+        class: Class::Normal,
+        title: format_compact!("Deploy {version}"),
+        service: case.service.clone(),
+        environment: case.environment.clone(),
+        version: (case.version.is_some() || case.sha.is_some()).then_some(version),
+        plan: Some("By its pipeline.".into()),
+        rollback: Some("Deploy the version before by the same pipeline.".into()),
+        author: case.author.clone(),
+        ..Content::default()
+    };
+    let begun = open::Begin {
+        state: Some(ChangeState::Implementing),
+        why: Some(format_compact!("it was deployed without a change, {}", case.source())),
+        ..open::Begin::default()
+    };
+    let change = match open::begin(draft, content, begun) {
+        Ok(change) => change,
+        Err(reject) => {
+            let team = draft.org.services.get(&case.service).map(|service| service.team.clone()).unwrap_or_default();
+            let text = format!("{} is deployed without a change ({}): {reject}", case.service, case.source());
+            life::post_to(draft, &team, text);
+            return None;
+        }
+    };
+    let lacks = carry::unapproved(draft, &change, None);
+    let untimely = carry::untimely(draft, &change);
+    if lacks.is_empty() && untimely.is_empty() {
+        life::post(draft, &change, format!("{} is deployed, {}.", change.headline(), case.source()));
+    } else {
+        tell(draft, case, &change, &lacks, &untimely);
+    }
+    Some((change, !lacks.is_empty()))
+}
+
+/// Ends the change, unless another deployment of it still runs and this one went well.
+fn end(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) {
+    let others = draft
+        .state
+        .deployments
+        .values()
+        .any(|it| it.change == Some(change.id) && it.id != case.id && it.progress == Progress::Started);
+    let outcome = match case.progress {
+        Progress::Succeeded if others => return,
+        Progress::Succeeded => Outcome::Successful,
+        Progress::RolledBack => Outcome::RolledBack,
+        Progress::Failed | Progress::Cancelled | Progress::Pending | Progress::Started => Outcome::Failed,
+    };
+    carry::finish(draft, change, outcome, Some(&case.source()));
+}

@@ -1,0 +1,153 @@
+//! What each sender's words say of a deployment: how far it is, of which version, where to.
+
+use serde_json::{Value, json};
+
+use crate::domain::org::Mapping;
+use crate::domain::signal::{Progress, Signal, SignalKind};
+use crate::source::find;
+
+const SHA: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
+
+fn one(source: &str, body: &Value) -> Signal {
+    let reading = (find(source).expect(source).read)(body.to_string().as_bytes(), &Mapping::default());
+    let mut reading = reading.expect("readable");
+    assert_eq!((reading.signals.len(), reading.rejected.len()), (1, 0));
+    reading.signals.remove(0)
+}
+
+fn progress(source: &str, body: &Value) -> Option<Progress> {
+    one(source, body).deployment.and_then(|told| told.progress)
+}
+
+#[test]
+fn githubs_states_say_how_far_it_is() {
+    let status =
+        |state: &str| json!({"action": "created", "deployment_status": {"state": state}, "deployment": {"id": 7}});
+    use Progress::{Failed, Pending, Started, Succeeded};
+    for (state, expected) in [
+        ("queued", Some(Pending)),
+        ("pending", Some(Pending)),
+        ("waiting", Some(Pending)),
+        ("in_progress", Some(Started)),
+        ("success", Some(Succeeded)),
+        ("failure", Some(Failed)),
+        ("error", Some(Failed)),
+        ("inactive", None),
+        ("something new", None),
+    ] {
+        assert_eq!(progress("github", &status(state)), expected, "{state}");
+    }
+    assert_eq!(progress("github", &json!({"action": "created", "deployment": {"id": 7}})), Some(Pending));
+    // What asks for permission, or tells of a review, is no step.
+    for (name, value) in [("deployment_callback_url", json!("https://x")), ("approver", json!({"login": "a"}))] {
+        let mut asks = json!({"action": "requested", "deployment": {"id": 7}, "environment": "production"});
+        asks[name] = value;
+        assert_eq!(one("github", &asks).kind, SignalKind::Ignore, "{name}");
+    }
+    assert_eq!(one("github", &json!({"zen": "Keep it logically awesome."})).kind, SignalKind::Ignore);
+}
+
+#[test]
+fn a_version_is_a_tag_or_the_commit() {
+    let version = |reference: &str, sha: Value, branch: &str| {
+        let it = json!({"deployment": {"id": 7, "ref": reference, "sha": sha},
+                        "repository": {"full_name": "a/b", "default_branch": branch}});
+        one("github", &it).deployment.and_then(|told| told.version)
+    };
+    assert_eq!(version("1.4.1", json!(SHA), "main").as_deref(), Some("1.4.1"));
+    assert_eq!(version("refs/tags/1.4.1", json!(SHA), "main").as_deref(), Some("1.4.1"));
+    assert_eq!(version("trunk", json!(SHA), "trunk").as_deref(), Some(SHA));
+    assert_eq!(version(SHA, json!(SHA), "main").as_deref(), Some(SHA));
+    assert_eq!(version("main", Value::Null, "main"), None);
+    for none in [json!("0000000000000000000000000000000000000000"), json!("xyz"), json!(7), json!("abc")] {
+        assert_eq!(version("main", none.clone(), "main"), None, "{none}");
+    }
+}
+
+#[test]
+fn other_senders_say_it_in_their_own_words() {
+    use Progress::{Cancelled, Failed, RolledBack, Started, Succeeded};
+    let gitlab = |status: &str| json!({"object_kind": "deployment", "deployment_id": 7, "status": status});
+    for (status, expected) in [
+        ("running", Some(Started)),
+        ("success", Some(Succeeded)),
+        ("failed", Some(Failed)),
+        ("canceled", Some(Cancelled)),
+        ("skipped", None),
+    ] {
+        assert_eq!(progress("gitlab", &gitlab(status)), expected, "{status}");
+    }
+    let flux = |kind: &str, reason: &str, severity: &str| {
+        json!({"involvedObject": {"kind": kind, "name": "webapp", "namespace": "apps"}, "reason": reason,
+               "severity": severity, "metadata": {"revision": format!("main@sha1:{SHA}"), "environment": "prod"}})
+    };
+    for (reason, severity, expected) in [
+        ("ReconciliationSucceeded", "info", Some(Succeeded)),
+        ("Progressing", "info", Some(Started)),
+        ("ValidationFailed", "error", Some(Failed)),
+        ("RollbackSucceeded", "info", Some(RolledBack)),
+        ("ArtifactUpToDate", "info", None),
+    ] {
+        assert_eq!(progress("flux", &flux("HelmRelease", reason, severity)), expected, "{reason}");
+    }
+    assert_eq!(one("flux", &flux("GitRepository", "NewArtifact", "info")).kind, SignalKind::Ci);
+    let told = one("flux", &flux("Kustomization", "Progressing", "info"));
+    assert_eq!(told.environment.as_deref(), Some("prod"));
+    assert_eq!(told.deployment.and_then(|told| told.sha).as_deref(), Some(SHA));
+    let aws = |detail_type: &str, detail: Value| json!({"source": "aws.codepipeline", "detail-type": detail_type, "detail": detail});
+    let action = |category: &str, state: &str| {
+        let detail = json!({"execution-id": "e", "pipeline": "p", "stage": "Prod", "action": "a", "state": state,
+                            "type": {"category": category}});
+        aws("CodePipeline Action Execution State Change", detail)
+    };
+    assert_eq!(progress("aws-deploy", &action("Deploy", "SUCCEEDED")), Some(Succeeded));
+    assert_eq!(progress("aws-deploy", &action("Build", "SUCCEEDED")), None);
+    let stage =
+        |state: &str| aws("CodePipeline Stage Execution State Change", json!({"execution-id": "e", "state": state}));
+    assert_eq!(progress("aws-deploy", &stage("FAILED")), Some(Failed));
+    assert_eq!(progress("aws-deploy", &stage("SUCCEEDED")), None, "a stage that succeeded may have built something");
+    let wrapped = json!({"Type": "Notification", "Message": action("Deploy", "STARTED").to_string()});
+    assert_eq!(progress("aws-deploy", &wrapped), Some(Started));
+}
+
+#[test]
+fn times_are_read_as_code_hosts_write_them() {
+    let time = |text: &str| super::time(&json!(text)).map(|at| at.to_string());
+    assert_eq!(time("2021-04-28 21:50:00 +0200").as_deref(), Some("2021-04-28T19:50:00.000Z"));
+    assert_eq!(time("2016-08-12 15:23:28 UTC").as_deref(), Some("2016-08-12T15:23:28.000Z"));
+    assert_eq!(time("2026-11-10T10:02:11+02:00").as_deref(), Some("2026-11-10T08:02:11.000Z"));
+    for wrong in
+        ["", "UTC", " UTC", "+0200", "2026", "2026-11-10", "é+0200", "2026-13-40 99:00:00 +9999", &"9".repeat(99)]
+    {
+        assert_eq!(time(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn what_cannot_be_tied_is_refused_with_the_place() {
+    for (source, body, path) in [
+        ("github", json!({"deployment": {"environment": "production"}}), "$.deployment.id"),
+        ("github", json!({"workflow_job": {"id": 7}}), "$.workflow_job.run_id"),
+        ("github", json!([]), "$"),
+        ("gitlab", json!({"object_kind": "deployment"}), "$.deployment_id"),
+        ("gitlab", json!({}), "$.object_kind"),
+        ("flux", json!({"reason": "x"}), "$.involvedObject.name"),
+        ("aws-deploy", json!({"source": "aws.codedeploy", "detail": {}}), "$.detail.deploymentId"),
+        ("aws-deploy", json!({"detail": {}}), "$.source"),
+        ("buildkite", json!({"build": {"number": 7}}), "$.build.id"),
+        ("circleci", json!({"type": "job-completed", "job": {}}), "$.job.id"),
+        ("circleci", json!("text"), "$"),
+    ] {
+        let refused = (find(source).expect(source).read)(body.to_string().as_bytes(), &Mapping::default());
+        assert_eq!(refused.expect_err("refused").path.as_deref(), Some(path), "{source} {body}");
+    }
+    // An empty id is none; 0 is one.
+    let id = |id: Value| {
+        (find("github").expect("github").read)(
+            json!({"deployment": {"id": id}}).to_string().as_bytes(),
+            &Mapping::default(),
+        )
+    };
+    assert!(id(json!("")).is_err() && id(json!({})).is_err());
+    assert_eq!(id(json!(0)).expect("an id").signals[0].key, "deployment 0");
+}
