@@ -70,7 +70,6 @@ fn a_postmortem_is_filled_in_by_a_form_and_an_old_form_overwrites_nothing() {
     assert!(said(&refused).starts_with('⚠'), "{refused:?}");
     assert!(!read(&mut stage).contains("Gremlins"));
     let may_not = stage.discord.command(DEWI, ops, "postmortem edit", &[("incident", "INC-1")]);
-    let refused = stage.discord.fill(DEWI, ops, &may_not, &changed, None);
-    assert!(said(&refused).contains("needs a responder"), "{refused:?}");
+    assert!(said(&may_not).contains("needs a responder"), "{may_not:?}");
     stage.discord.nothing_was_wrong();
 }

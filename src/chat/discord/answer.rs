@@ -25,6 +25,7 @@ use crate::domain::command::spec::{CommandSpec, OptionSpec, Permission};
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::private::may_see;
 use crate::domain::input::{Answer, Button, Input, InputKind, Place, Unavailable};
+use crate::domain::org::Role;
 use crate::domain::paging::look;
 use crate::domain::reject::Reject;
 
@@ -133,12 +134,17 @@ impl Asked {
         }
     }
 
+    /// What the guild's roles grant to whoever asks.
+    pub(super) fn granted(&self) -> Option<Role> {
+        let roles = self.interaction.member.as_ref().map(|member| member.roles.as_slice()).unwrap_or_default();
+        super::granted(&self.force.settings, roles)
+    }
+
     pub(super) fn input(&self, kind: InputKind) -> Input {
         let id = self.interaction.id.as_str();
         let mut by = By::new(self.actor.clone(), super::CAPABILITIES.chat);
         by.request = Some(id.into());
-        let roles = self.interaction.member.as_ref().map(|member| member.roles.as_slice()).unwrap_or_default();
-        by.granted = super::granted(&self.force.settings, roles);
+        by.granted = self.granted();
         Input { by, idempotency: Some(format!("discord-{id}").into()), kind, closed: Vec::new() }
     }
 

@@ -27,7 +27,8 @@ async fn record(asked: &Asked, incident: IncidentId) -> Option<Incident> {
     let desk = asked.discord.desk.get()?;
     let found = list(&**desk, RecordQuery::Incident(incident)).await?.pop()?;
     // What a form shows is for those who may write it.
-    let may = authorise_by(&asked.force.org, (&asked.actor, None), Permission::Respond, Some(&found)).is_ok();
+    let may =
+        authorise_by(&asked.force.org, (&asked.actor, asked.granted()), Permission::Respond, Some(&found)).is_ok();
     may.then_some(found)
 }
 

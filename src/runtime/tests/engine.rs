@@ -256,19 +256,16 @@ fn a_stop_finishes_what_is_begun_and_refuses_the_rest() {
     stand.said("ben", DECLARE);
     let begun: Vec<_> = (0..3).map(|_| stand.started()).collect();
     stand.said("ben", "/incident update INC-1 \"looking\"");
-    let (go, wait) = unbounded::<()>();
-    let held = stand.engine.view(Box::new(move |_| {
-        let _ = wait.recv_timeout(HUNG);
-        Box::new(|_| {})
-    }));
-    assert_eq!(held, Ok(()));
+    stand.disk.hold();
     let (tell, stopped) = unbounded();
     stand.engine.tell(Tell::Stop(Box::new(move || {
         let _ = tell.send(());
     })));
-    let late = stand.say("ben", "/ack INC-1");
-    go.send(()).expect("it waits");
     begun.iter().for_each(|grant| stand.receipt(grant, Outcome::Accepted));
+    // The receipts came behind the stop, so it has been heard.
+    stand.disk.wait_until_somebody_stands();
+    let late = stand.say("ben", "/ack INC-1");
+    stand.disk.let_go();
     stopped.recv_timeout(HUNG).expect("it stops");
     assert_eq!(late.recv_timeout(HUNG), Ok(Err(Unavailable::ShuttingDown)));
     stand.join();
