@@ -22,6 +22,7 @@ RECORDS = {
     "/v1/alerts/{id}": "ALR-",
     "/v1/pages/{id}": "INC-1.p",
     "/v1/problems/{id}": "PRB-",
+    "/v1/changes/{id}": "CHG-",
     "/v1/silences/{id}": "SIL-",
 }
 

@@ -57,7 +57,7 @@ address=$(sed -n 's/.*"address": *"\([^"]*\)".*/\1/p' "$work/data/server.json")
 for words in '/incident declare one service:ledger severity:sev1' '/incident declare two severity:sev3' \
     '/incident declare three' '/incident resolve INC-3 fixed' '/incident close INC-3' \
     '/incident declare four service:api severity:sev1' '/incident resolve INC-4 fixed' \
-    '/problem open "It comes back" service:ledger' '/alert silence service:ledger for:2h reason:"new disks"'; do
+    '/problem open "It comes back" service:ledger' '/change new "Move" service:ledger plan:a rollback:b' '/alert silence service:ledger for:2h reason:"new disks"'; do
     "$opsbell" say "$words" --as bas --data "$work/data" >/dev/null
 done
 
