@@ -203,7 +203,8 @@ fn start_logging(default: &str, format: Option<LogFormat>) {
     use std::io::IsTerminal as _;
     let filter = crate::catalog::process_env("OPSBELL_LOG").unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| default.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written (a full disk, a closed pipe) ends nothing: without this it panics where it is said.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     // A second start (in a test) keeps the first one's log.
     let text = format.map_or_else(|| std::io::stderr().is_terminal(), |format| format == LogFormat::Text);
     let _ = if text { log.try_init() } else { log.json().try_init() };

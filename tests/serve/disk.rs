@@ -140,3 +140,17 @@ fn a_page_that_is_owed_while_the_disk_is_full_is_sent() {
     place.pager.ledger().wait_until("the page behind it", both);
     server.kill().expect("it can be killed");
 }
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/dev/full", place.data.with_extension("log")).expect("a link");
+    // An attempt that fails is logged, on the engine's thread.
+    place.pager.always(Behaviour::status(503));
+    let mut server = place.serve();
+    fire(&mut server, "unlogged");
+    paged(&place.pager, "unlogged");
+    place.pager.always(Behaviour::Ok);
+    fire(&mut server, "still there");
+    paged(&place.pager, "still there");
+}
