@@ -170,6 +170,18 @@ fn a_first_configuration_has_nothing_to_find_and_overwrites_nothing() {
 }
 
 #[test]
+fn production_is_one_environment_by_whatever_word_it_is_configured() {
+    let mut files = catalog::example();
+    let table = "[[approval]]\nid = \"by-word\"\nenvironments = [\"prod\"]\napprovers = [\"role:admin\"]\n";
+    files.insert("by-word.toml".into(), table.to_owned());
+    let loaded = catalog::load_files(&files, &no_env);
+    assert_eq!(errors(&loaded), Vec::<String>::new());
+    let org = loaded.config.expect("good").org;
+    let rule = org.changes.approvers.iter().find(|rule| rule.id == "by-word").expect("it is there");
+    assert_eq!(rule.environments, ["production"]);
+}
+
+#[test]
 fn only_the_files_of_a_configuration_are_read() {
     let example = catalog::example();
     let dir = tempfile::tempdir().expect("a directory");

@@ -10,7 +10,7 @@ use super::read::{Table, Text};
 use super::value::{self, Wrong};
 use crate::domain::change::Level;
 use crate::domain::change::period::{Period, When};
-use crate::domain::change::rules::{ApprovalRule, Group, Model};
+use crate::domain::change::rules::{self, ApprovalRule, Group, Model};
 use crate::domain::id::ServiceId;
 use crate::domain::org::Target;
 
@@ -52,7 +52,7 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
 fn environment(text: &str) -> Result<CompactString, Wrong> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     if !text.is_empty() && text.len() <= 63 && text.chars().all(fits) {
-        return Ok(text.into());
+        return Ok(rules::environment(text));
     }
     Err(Wrong::new(format!("`{}` is not an environment", value::cut(text))).hint("write it like production"))
 }

@@ -6,7 +6,6 @@ use compact_str::{CompactString, format_compact};
 use super::{Alert, Labels};
 use crate::domain::actor::Actor;
 use crate::domain::change::deployment;
-use crate::domain::change::rules::environment;
 use crate::domain::draft::Draft;
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
@@ -80,7 +79,7 @@ fn fire(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
         name: signal.name.as_str().into(),
         severity,
         summary: signal.summary.as_deref().map(CompactString::from),
-        environment: signal.environment.as_deref().map(environment),
+        environment: signal.environment.as_deref().map(CompactString::from),
         labels: Labels::from(&signal.labels),
         link: signal.link.as_deref().map(CompactString::from),
         started_at: signal.started_at,
@@ -271,7 +270,7 @@ fn group(sender: &Integration, signal: &Signal, route: &Route) -> CompactString 
         group.push_str(value);
     };
     add("named", route.named.as_deref().unwrap_or(""));
-    add("environment", &signal.environment.as_deref().map(environment).unwrap_or_default());
+    add("environment", signal.environment.as_deref().unwrap_or(""));
     let mut labelled = false;
     for label in &sender.group_by {
         if let Some(value) = signal.labels.get(label.as_str()) {

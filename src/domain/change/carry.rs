@@ -4,7 +4,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, show, step};
+use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, rules, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
@@ -164,10 +164,10 @@ pub(super) fn raise_fence(draft: &mut Draft<'_>, change: &Change) {
 /// It names too many alerts.
 pub(super) fn matchers(content: &Content) -> Result<Vec<Matcher>, Reject> {
     let names: Vec<CompactString> = content.expects.iter().map(|name| regex::escape(name).into()).collect();
-    // Alerts that name no environment are of production, as changes are.
+    // Alerts say it in their sender's words.
     let mut environments = vec![regex::escape(&content.environment)];
-    if content.environment == super::rules::PRODUCTION {
-        environments.push(String::new());
+    if content.environment == rules::PRODUCTION {
+        environments.extend(rules::ALSO_PRODUCTION.map(str::to_owned));
     }
     let service = Matcher::is("service", content.service.as_str());
     let environment = matcher::like("environment", &environments.join("|"))?;

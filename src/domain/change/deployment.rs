@@ -72,14 +72,6 @@ fn service(org: &Org, sender: &Integration, signal: &Signal, told: &Deployment) 
     named.map(|(id, _)| id).or(sender.service.as_ref()).unwrap_or(&org.defaults.service).clone()
 }
 
-/// How the organisation calls the environment: in lower case, and `prod` is production, as is none.
-fn environment(signal: &Signal) -> CompactString {
-    match signal.environment.as_deref().map(|said| said.trim().to_lowercase()).as_deref() {
-        None | Some("" | "prod" | "prd") => rules::PRODUCTION.into(),
-        Some(other) => other.into(),
-    }
-}
-
 /// What is known of the deployment in hand.
 struct Case<'a> {
     sender: &'a Integration,
@@ -135,7 +127,7 @@ pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> 
         return commits(draft, signal, "it tells of no step of a deployment");
     };
     remember(draft, &told.commits);
-    let environment = environment(signal);
+    let environment = rules::environment(signal.environment.as_deref().unwrap_or_default());
     let known = draft.state.deployed(&sender.id, &signal.key, &environment);
     if let Some(known) = known.filter(|known| known.progress.over() || progress <= known.progress) {
         return ignored(format_args!("{} is {} already", known.id, known.progress.as_str()));

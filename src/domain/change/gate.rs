@@ -147,6 +147,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let found = found
         .map(|it| &**it)
         .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
+        // A pre-authorised one is begun by whoever carries it out; a pipeline of its own needs its own approval.
+        .filter(|it| it.content.class != Class::Standard || !it.state.planned())
         // What went well may be brought in again after something else was: that is how a later version is taken back.
         .find(|it| it.state != ChangeState::Review || it.outcome != Some(Outcome::Successful) || !overtaken(draft, it));
     // What was refused or went wrong is not begun again by asking again.
@@ -257,7 +259,7 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
     }
     let needs = Graph::new(org).all(&content.service, Way::Needs);
     for incident in state.all_open_incidents().filter(|it| it.severity.pages()) {
-        let here = incident.environment.as_deref().unwrap_or(rules::PRODUCTION) == content.environment;
+        let here = rules::environment(incident.environment.as_deref().unwrap_or_default()) == content.environment;
         if !here || !(incident.service == content.service || needs.contains(&incident.service)) {
             continue;
         }

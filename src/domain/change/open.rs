@@ -347,7 +347,7 @@ pub fn emergency(
     let (service, environment) = (record.service.clone(), record.environment.clone());
     let mut content = fresh(draft, Class::Emergency);
     content.service = service;
-    content.environment = environment.unwrap_or_else(|| rules::PRODUCTION.into());
+    content.environment = rules::environment(environment.as_deref().unwrap_or_default());
     content.reason = Some(format_compact!("{incident}"));
     let content = lay(draft, &asked, content, None)?;
     let needed = draft.org.needs(&content).iter().any(|need| need.quorum > 0);

@@ -15,10 +15,10 @@ use crate::domain::time::Span;
 /// The environment of what names none.
 pub const PRODUCTION: &str = "production";
 
-/// The other words for it.
-const ALSO_PRODUCTION: [&str; 4] = ["prod", "prd", "production", "live"];
+/// Other words for it; no word is one as well.
+pub(super) const ALSO_PRODUCTION: [&str; 4] = ["prod", "prd", "live", ""];
 
-/// An environment as it is compared everywhere: in small letters, by one word for production.
+/// An environment as changes compare it, whoever named it: in small letters, by one word for production.
 pub fn environment(said: &str) -> CompactString {
     let word = said.trim().to_lowercase();
     if ALSO_PRODUCTION.contains(&word.as_str()) { PRODUCTION.into() } else { word.into() }
@@ -213,5 +213,18 @@ impl Org {
             step.is_some_and(|step| step.page.contains(&Target::Schedule(schedule.clone())))
         };
         first(team) || !self.teams.keys().any(|other| other != team && first(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_by_any_of_its_words_is_one_environment() {
+        for said in ["production", " Production ", "prod", "PRD", "live", ""] {
+            assert_eq!(environment(said), PRODUCTION, "{said:?}");
+        }
+        assert_eq!(environment("Staging"), "staging");
     }
 }

@@ -161,8 +161,8 @@ fn suspect(near: &BTreeMap<ServiceId, u32>, past: &Past, running: bool, at: Time
 
 /// The suspects of an incident.
 pub fn of(state: &State, org: &Org, incident: &Incident) -> Vec<Suspect> {
-    let environment = incident.environment.as_deref().unwrap_or(super::rules::PRODUCTION);
-    suspects(state, org, &incident.service, environment, incident.opened_at)
+    let environment = super::rules::environment(incident.environment.as_deref().unwrap_or_default());
+    suspects(state, org, &incident.service, &environment, incident.opened_at)
 }
 
 /// The likeliest one, as a page tells it.
