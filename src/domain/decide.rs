@@ -63,10 +63,16 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         }
         Err(reject) => {
             // A refusal undoes what the draft had; only the record of a refused attempt stays.
-            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused));
+            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused) || refuses(event));
             Decision { events, reply: Err(reject), kept: None }
         }
     }
+}
+
+/// A wrong code of a second factor is counted.
+fn refuses(event: &Event) -> bool {
+    let Event::AuthorityChanged(changed) = event else { return false };
+    matches!(changed.step, change::authority::Step::FactorRefused { .. })
 }
 
 fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
@@ -129,6 +135,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
         InputKind::OfferAccount { account, name, sha256 } => connect::offer(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
+        InputKind::EnrolFactor { person, there } => {
+            permit(draft, Permission::Administer, "factor add", None)?;
+            change::authority::factor::enrol(draft, person, *there)
+        }
     }
 }
 

@@ -200,6 +200,13 @@ pub enum InputKind {
         /// Hex sha256 of the code (50 random bits, which count once, for minutes).
         sha256: CompactString,
     },
+    /// A person's second factor comes into force, or is taken away. Its secret is none of this.
+    EnrolFactor {
+        /// Whose.
+        person: PersonId,
+        /// Whether there is one from now on.
+        there: bool,
+    },
     /// A personal token is to be void.
     RevokeToken {
         /// Its public name, or the person for all of theirs.

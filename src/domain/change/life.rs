@@ -14,6 +14,7 @@
 //! | planned | cancel, reject | closed (cancelled), rejected |
 //! | implementing, review, closed | `/incident link … caused-by` | failed, in review |
 
+use super::authority::earned::{self, Harm};
 use super::{Change, ChangeState, Outcome, Step, step};
 use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
@@ -109,6 +110,13 @@ pub fn review(draft: &mut Draft<'_>, id: ChangeId, outcome: Option<Outcome>, tex
             .hint(format!("Review it as failed or rolled-back: /change review {id} outcome:failed \"…\"")));
     }
     step(draft, id, Step::Reviewed { outcome, text: text.into() });
+    match (outcome, change.outcome) {
+        (Outcome::Successful, _) => earned::ran(draft, change),
+        (Outcome::Failed | Outcome::RolledBack, Some(Outcome::Successful)) => {
+            earned::harmed(draft, change, &Harm::Ended(outcome));
+        }
+        _ => {}
+    }
     let told = format!("{} reviewed by {}: {outcome}. {text}", change.headline(), draft.actor());
     post(draft, change, told);
     Ok(Reply::done(format!("{id} closed: {outcome}. Its record stays: /change show {id}")).about(id))

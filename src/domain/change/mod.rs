@@ -1,6 +1,6 @@
 //! Changes (ITIL 4), `CHG-n`: requested → awaiting-approval → scheduled → implementing → review → closed, or rejected.
 //! The record and its events are here; `content` is what an approval is bound to, `rules` what an organisation declares,
-//! `risk` how risky it is, `approve` who has to agree, `open` how one begins and is edited, `life` what people do to it,
+//! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `life` what people do to it,
 //! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
 //! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
@@ -8,6 +8,7 @@
 
 mod apply;
 pub mod approve;
+pub mod authority;
 pub mod carry;
 pub mod conflict;
 pub mod content;
@@ -145,7 +146,7 @@ impl fmt::Display for Outcome {
 }
 
 /// One person's approval: of exactly this content, for a while, for one use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// Whose.
     pub person: PersonId,
@@ -161,6 +162,15 @@ pub struct Approval {
     /// Why it no longer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<CompactString>,
+    /// The approver for whom they stood in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<PersonId>,
+    /// Whether it was given with a second factor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub factor: bool,
+    /// The pull request by whose review it was given, `org/repo#12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CompactString>,
 }
 
 /// A change.
@@ -327,6 +337,15 @@ pub struct ChangeApproved {
     pub expires: Timestamp,
     /// Whether enough have approved now.
     pub enough: bool,
+    /// The approver for whom they stand in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<PersonId>,
+    /// Whether a second factor was shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub factor: bool,
+    /// The pull request whose review this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CompactString>,
 }
 
 /// Something happened to a change.
@@ -431,6 +450,9 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
         ChangeCommand::End(id, outcome, text) => carry::end(draft, id, outcome, text.as_deref()),
         ChangeCommand::Cancel(id, reason) => life::cancel(draft, id, reason.as_deref()),
         ChangeCommand::Review(id, outcome, text) => life::review(draft, id, outcome, &text),
+        ChangeCommand::Delegate { to, from, until } => {
+            authority::delegate::delegate(draft, to.as_ref(), from.as_deref(), until.as_deref())
+        }
         ChangeCommand::Calendar(service) => Ok(Reply::done(show::calendar(draft, service.as_ref()))),
         ChangeCommand::Gate(asked) => Ok(gate::ask(draft, &asked).told()),
         ChangeCommand::FreezeStart { service, environment, reason, ends } => {

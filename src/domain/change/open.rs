@@ -3,6 +3,7 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::authority::reviewed;
 use super::content::{Class, Content, Window};
 use super::{
     Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, approve, carry, conflict, life, risk, rules, show,
@@ -148,6 +149,8 @@ pub(super) struct Begin {
     pub incident: Option<IncidentId>,
     pub authoriser: Option<PersonId>,
     pub approval_due: Option<Timestamp>,
+    /// The commit that is brought in, where the version does not say it.
+    pub sha: Option<CompactString>,
 }
 
 /// Where a complete content stands when it is new or edited: what nobody has to agree to is scheduled at once.
@@ -183,8 +186,9 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
         authoriser: begin.authoriser,
         approval_due: begin.approval_due,
     };
-    let record = Change::opened(&draft.stamp(), &opened);
+    let mut record = Change::opened(&draft.stamp(), &opened);
     draft.emit(Event::ChangeOpened(Box::new(opened)));
+    reviewed::agree(draft, &mut record, begin.sha.as_deref());
     Ok(record)
 }
 
@@ -214,17 +218,47 @@ pub fn normal(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject
 pub fn standard(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject> {
     let mut content = modelled(draft, &asked, fresh(draft, Class::Standard))?;
     match start::parameters(draft, &asked)? {
+        Some((_, parameters)) if content.class != Class::Standard => content.parameters = parameters,
         // A playbook needs nobody: it begins, unless a time was said.
         Some(found) if asked.when == ChangeWhen::default() => return start::standard(draft, found, asked),
         Some((_, parameters)) => content.parameters = parameters,
         None => {}
     }
     fits(draft, &content, None)?;
+    if content.class != Class::Standard {
+        return unearned(draft, content);
+    }
     let why = content.model.as_ref().map(|model| format_compact!("pre-authorised by the model {model}"));
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let text = format!("{} asked for by {}, a standard change.", change.headline(), draft.actor());
     life::post(draft, &change, text);
     Ok(Reply::done(show::opened(draft, &change)).about(change.id))
+}
+
+/// A change by a model that is not pre-authorised (yet, or any more): others approve it like any other.
+fn unearned(draft: &mut Draft<'_>, content: Content) -> Result<Reply, Reject> {
+    let model = content.model.as_deref().unwrap_or_default();
+    let why = draft.state.meta.authority.unearned(draft.org, model).map(CompactString::from);
+    let told = why.as_ref().map(|why| format!("\n{why}.")).unwrap_or_default();
+    let change = begin(draft, content, Begin { why, ..Begin::default() })?;
+    let text = format!("{}{told}", show::asked_for(draft, &change));
+    life::post(draft, &change, text);
+    Ok(Reply::done(format!("{}{told}", show::opened(draft, &change))).about(change.id))
+}
+
+/// What a playbook was to do at once, where its model is not pre-authorised: it waits for others. `None`: it may begin.
+pub(in crate::domain) fn held(
+    draft: &mut Draft<'_>,
+    asked: &ChangeAsked,
+    parameters: &Values,
+) -> Result<Option<Reply>, Reject> {
+    let model = asked.model.as_deref().unwrap_or_default();
+    if draft.state.meta.authority.unearned(draft.org, model).is_none() {
+        return Ok(None);
+    }
+    let content = modelled(draft, asked, fresh(draft, Class::Standard))?;
+    let content = Content { parameters: parameters.clone(), ..content };
+    unearned(draft, content).map(Some)
 }
 
 /// A standard change that a playbook carries out, opened and begun at once.
@@ -238,7 +272,7 @@ pub(in crate::domain) fn by_playbook(
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let why = carry::untimely(draft, &change);
     if !why.is_empty() {
-        let length = draft.org.changes.length;
+        let length = draft.org.changes.length_of(&change.content);
         let now = Window { from: draft.now, until: draft.now.after(length) };
         let free = conflict::next_free(draft.org, draft.state, &change.content, now, None, draft.now);
         let message = format!("{} may not be changed now: {}.", change.content.service, why.join("; "));
@@ -286,7 +320,8 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
             *known = said;
         }
     }
-    content.class = Class::Standard;
+    let earned = draft.state.meta.authority.unearned(draft.org, &model.id).is_none();
+    content.class = if earned { Class::Standard } else { Class::Normal };
     content.model = Some(model.id.clone());
     content.plan = Some(model.plan.clone());
     content.rollback = Some(model.rollback.clone());
@@ -309,7 +344,8 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
     }
     let at = content.window.map_or(draft.now, |window| window.from);
     let risk = risk::assess(draft.org, draft.state, &content, at);
-    if risk.level > model.up_to {
+    // Where others approve it, they decide about the risk as well.
+    if earned && risk.level > model.up_to {
         let message = format!(
             "The risk is {} now, and the model {} is pre-authorised up to {}: {}.",
             risk.level,
@@ -349,7 +385,10 @@ pub fn emergency(
     content.service = service;
     content.environment = rules::environment(environment.as_deref().unwrap_or_default());
     content.reason = Some(format_compact!("{incident}"));
-    let content = lay(draft, &asked, content, None)?;
+    let mut content = lay(draft, &asked, content, None)?;
+    // Who answers for it is asked at the risk that it has.
+    let at = content.window.map_or(draft.now, |window| window.from);
+    content.risk = risk::assess(draft.org, draft.state, &content, at).level;
     let needed = draft.org.needs(&content).iter().any(|need| need.quorum > 0);
     let due = needed.then(|| draft.now.after(draft.org.changes.emergency));
     let begun = Begin {
@@ -358,6 +397,7 @@ pub fn emergency(
         incident: Some(incident),
         authoriser: Some(authoriser.clone()),
         approval_due: due,
+        sha: None,
     };
     // Whether the authoriser may is asked of the record as it will be.
     let trial = Change::opened(
@@ -375,8 +415,8 @@ pub fn emergency(
             approval_due: None,
         },
     );
-    let why =
-        approve::objection(draft.org, &trial, authoriser).filter(|_| draft.org.changes.controls(&content.environment));
+    let why = approve::objection(approve::Scales::of(draft), &trial, authoriser)
+        .filter(|_| draft.org.changes.controls(&content.environment));
     if let Some(why) = why {
         let needs = show::approvers(draft.org, &content);
         let reject =
@@ -417,7 +457,7 @@ pub fn edit(draft: &mut Draft<'_>, id: ChangeId, asked: ChangeAsked) -> Result<R
     let mut content = change.content.clone();
     if let Some(class) = asked.class.filter(|class| *class != content.class) {
         content = reclass(draft, change, class, &asked)?;
-    } else if content.class == Class::Standard {
+    } else if content.model.is_some() {
         let asked = ChangeAsked { model: content.model.as_ref().map(ToString::to_string), ..asked.clone() };
         content = modelled(
             draft,
@@ -502,7 +542,8 @@ pub fn schedule(draft: &mut Draft<'_>, id: ChangeId, when: &ChangeWhen) -> Resul
     let wanted = match window(draft, when, change.window())? {
         Some(window) => window,
         None => {
-            let length = change.window().map_or(draft.org.changes.length, |window| window.length());
+            let own = draft.org.changes.length_of(&change.content);
+            let length = when.length.or(change.window().map(|window| window.length())).unwrap_or(own);
             let first = Window { from: draft.now, until: draft.now.after(length) };
             let free = conflict::next_free(draft.org, draft.state, &change.content, first, Some(id), draft.now);
             free.ok_or_else(|| Reject::new(RejectCode::Missing, "When?").hint(show::free(None)))?
