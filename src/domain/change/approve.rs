@@ -12,7 +12,7 @@ use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId};
 use crate::domain::input::Reply;
-use crate::domain::org::Org;
+use crate::domain::org::{Org, Role};
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -72,6 +72,10 @@ fn placed(org: &Org, change: &Change, person: &PersonId) -> bool {
     groups.any(|group| org.belongs(person, &group))
 }
 
+fn responds(org: &Org, person: &PersonId) -> bool {
+    org.people.get(person).is_some_and(|known| known.role >= Role::Responder)
+}
+
 /// For whom a person approves a change: for themselves (`None`), or as the one who stands in for another approver.
 ///
 /// # Errors
@@ -84,6 +88,10 @@ pub fn voice(scales: Scales<'_>, change: &Change, person: &PersonId) -> Result<O
         return Ok(None);
     }
     let mut why = format_compact!("{person} is not one of its approvers");
+    // Whoever only reads along stands in for nobody.
+    if !responds(scales.org, person) {
+        return Err(why);
+    }
     for other in scales.authority.stands_in_for(person, scales.now) {
         if !placed(scales.org, change, other) {
             continue;
@@ -122,6 +130,9 @@ pub fn weakness(scales: Scales<'_>, change: &Change, approval: &Approval) -> Opt
     let Some(other) = &approval.stands_for else {
         return (!placed(scales.org, change, person)).then(|| format_compact!("{person} is not one of its approvers"));
     };
+    if !responds(scales.org, person) {
+        return Some(format_compact!("{person} only reads along"));
+    }
     if !scales.authority.stands_in_for(person, scales.now).any(|known| known == other) {
         return Some(format_compact!("{person} stands in for {other} no longer"));
     }
