@@ -364,7 +364,7 @@ impl Model {
         }
     }
 
-    pub fn is_standard(&self, id: u64) -> bool {
+    pub fn needs_nobody(&self, id: u64) -> bool {
         self.changes[&id].says.standard
     }
 

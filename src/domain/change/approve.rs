@@ -240,7 +240,9 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     let owed = change.approval_due.is_some();
     let risen = risen(change, &risk::assess(draft.org, draft.state, &change.content, draft.now));
     let asked = risen.as_ref().unwrap_or(change);
-    let more = change.state == ChangeState::Scheduled && !lacking(Scales::of(draft), asked, None, &[]).is_empty();
+    let more = change.state == ChangeState::Scheduled
+        && !free(draft.org, asked)
+        && !lacking(Scales::of(draft), asked, None, &[]).is_empty();
     if change.state != ChangeState::AwaitingApproval && !owed && !more {
         return match change.state {
             ChangeState::Requested => {
