@@ -84,6 +84,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::PressChange { button, change, .. } => {
+            permit(draft, Permission::Respond, button.as_str(), None)?;
+            change::approve::press(draft, *button, *change)
+        }
         InputKind::WritePostmortem { incident, text, base } => {
             permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
             postmortem::life::write(draft, *incident, text, *base)
@@ -424,6 +428,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
         Button::Problem => problem::life::open(draft, Some(id), None, None),
+        Button::Emergency => change::emergency::now(draft, id),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
     }?;
     let private = tells_private(draft, &reply);

@@ -14,7 +14,7 @@ use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, O
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply, WakeupKind};
+use crate::domain::input::{Button, ChangeButton, Closed, Input, InputKind, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
 use crate::domain::playbook::{Errand, Move, Performed, Work};
 use crate::domain::problem::{Problem, ProblemChange};
@@ -232,6 +232,11 @@ impl World {
         self.by_person(person, InputKind::Press { place: place(None), button, incident })
     }
 
+    /// A person presses a button under what asks for an approval.
+    pub fn press_change(&mut self, person: &PersonId, button: ChangeButton, change: ChangeId) -> Result<Reply, Reject> {
+        self.by_person(person, InputKind::PressChange { place: place(None), button, change })
+    }
+
     fn by_person(&mut self, person: &PersonId, kind: InputKind) -> Result<Reply, Reject> {
         let by = By::new(Actor::Person(person.clone()), STORY);
         // A story has few records, so all closed ones are at hand; production loads those that are named.
@@ -317,7 +322,10 @@ impl World {
 
     /// Decides one input; its commit is kept, and is durable at once.
     fn take(&mut self, input: Input) -> Result<Reply, Reject> {
-        let (by, asks) = (input.by.clone(), matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. }));
+        let (by, asks) = (
+            input.by.clone(),
+            matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. } | InputKind::PressChange { .. }),
+        );
         let signals = matches!(input.kind, InputKind::Signal { .. });
         let (answer, commit) = self.core.take(self.now, input);
         if let Some(commit) = &commit {

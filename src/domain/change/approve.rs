@@ -11,7 +11,7 @@ use super::{Approval, Change, ChangeApproved, ChangeState, Class, Content, Risk,
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId};
-use crate::domain::input::Reply;
+use crate::domain::input::{ChangeButton, Reply};
 use crate::domain::org::{Org, Role};
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::state::State;
@@ -252,12 +252,13 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
             }
             ChangeState::Rejected | ChangeState::Closed => Err(Reject::new(
                 RejectCode::Conflict,
-                format!("{id} is {}: there is nothing to approve.", change.state),
+                format!("{id} is {}{}: there is nothing to approve.", change.state, decided(change)),
             )
             .hint(format!("See it: /change show {id}"))),
             _ => Ok(Reply::done(format!(
-                "{id} is {} already: it needs no more approvals. Nothing changed.",
-                change.state
+                "{id} is {} already{}: it needs no more approvals. Nothing changed.",
+                change.state,
+                decided(change)
             ))
             .about(id)),
         };
@@ -310,14 +311,32 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     .about(id))
 }
 
+/// Approve or Reject, pressed.
+pub fn press(draft: &mut Draft<'_>, button: ChangeButton, id: ChangeId) -> Result<Reply, Reject> {
+    match button {
+        ChangeButton::Approve => approve(draft, id),
+        ChangeButton::Reject => reject(draft, id, "without a word, by the button"),
+    }
+}
+
+/// Who decided about a change that waits for nobody any more: `: approved by cleo`.
+fn decided(change: &Change) -> String {
+    if change.state == ChangeState::Rejected {
+        let last = change.timeline.iter().rev().find(|entry| entry.text.starts_with("rejected"));
+        return last.map(|entry| format!(" by {}", entry.by)).unwrap_or_default();
+    }
+    let names: Vec<String> = change.standing().map(|it| it.person.to_string()).collect();
+    if names.is_empty() { String::new() } else { format!(", approved by {}", names.join(", ")) }
+}
+
 /// `/change reject`.
 pub fn reject(draft: &mut Draft<'_>, id: ChangeId, reason: &str) -> Result<Reply, Reject> {
     let change = life::any(draft, id)?;
     let (person, _) = approver(draft, "change reject", change)?;
     let owed = change.approval_due.is_some() && !change.state.over();
     if !(change.state.planned() || owed) {
-        return Err(Reject::new(RejectCode::Conflict, format!("{id} is {}: it is no longer rejected.", change.state))
-            .hint(format!("See it: /change show {id}")));
+        let message = format!("{id} is {}{}: it is no longer rejected.", change.state, decided(change));
+        return Err(Reject::new(RejectCode::Conflict, message).hint(format!("See it: /change show {id}")));
     }
     step(draft, id, Step::Rejected { reason: reason.into() });
     life::post(draft, change, format!("{} rejected by {person}: {reason}", change.headline()));

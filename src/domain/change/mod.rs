@@ -1,6 +1,6 @@
 //! Changes (ITIL 4), `CHG-n`: requested → awaiting-approval → scheduled → implementing → review → closed, or rejected.
 //! The record and its events are here; `content` is what an approval is bound to, `rules` what an organisation declares,
-//! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `life` what people do to it,
+//! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `emergency` one that does at once, `life` what people do to it,
 //! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
 //! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
@@ -15,6 +15,7 @@ pub mod content;
 pub mod deployed;
 pub mod deployment;
 pub mod due;
+pub mod emergency;
 pub mod feed;
 pub mod freeze;
 pub mod gate;
@@ -435,7 +436,7 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
         ChangeCommand::New(asked) => open::normal(draft, *asked),
         ChangeCommand::Standard(asked) => open::standard(draft, *asked),
         ChangeCommand::Emergency { incident, authoriser, asked } => {
-            open::emergency(draft, incident, &authoriser, *asked)
+            emergency::emergency(draft, incident, &authoriser, *asked)
         }
         ChangeCommand::Edit(id, asked) => open::edit(draft, id, *asked),
         ChangeCommand::Show(id) => {

@@ -6,7 +6,7 @@ use compact_str::{CompactString, format_compact};
 use super::authority::reviewed;
 use super::content::{Class, Content, Window};
 use super::{
-    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, approve, carry, conflict, life, risk, rules, show,
+    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, carry, conflict, life, risk, rules, show,
     step,
 };
 use crate::domain::command::{ChangeAsked, ChangeWhen};
@@ -71,7 +71,12 @@ fn list(text: &str) -> Vec<CompactString> {
 }
 
 /// What is asked for, laid over what is known.
-fn lay(draft: &Draft<'_>, asked: &ChangeAsked, mut content: Content, slot: Option<Window>) -> Result<Content, Reject> {
+pub(super) fn lay(
+    draft: &Draft<'_>,
+    asked: &ChangeAsked,
+    mut content: Content,
+    slot: Option<Window>,
+) -> Result<Content, Reject> {
     let set = |to: &mut Option<CompactString>, said: &Option<String>, name: &str| match said {
         Some(text) if text.chars().count() > TEXT_MAX => {
             Err(Reject::new(RejectCode::BadValue, format!("`{name}` is longer than {TEXT_MAX} characters."))
@@ -131,7 +136,7 @@ fn present(draft: &Draft<'_>, person: &PersonId) -> Result<(), Reject> {
 }
 
 /// What a new change begins with: production, carried out by whoever asks.
-fn fresh(draft: &Draft<'_>, class: Class) -> Content {
+pub(super) fn fresh(draft: &Draft<'_>, class: Class) -> Content {
     Content {
         class,
         service: draft.org.defaults.service.clone(),
@@ -210,7 +215,7 @@ pub fn normal(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject
     fits(draft, &content, None)?;
     let change = begin(draft, content, Begin::default())?;
     let text = show::asked_for(draft, &change);
-    life::post(draft, &change, text);
+    life::ask(draft, &change, text);
     Ok(Reply::done(show::opened(draft, &change)).about(change.id))
 }
 
@@ -242,7 +247,7 @@ fn unearned(draft: &mut Draft<'_>, content: Content) -> Result<Reply, Reject> {
     let told = why.as_ref().map(|why| format!("\n{why}.")).unwrap_or_default();
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let text = format!("{}{told}", show::asked_for(draft, &change));
-    life::post(draft, &change, text);
+    life::ask(draft, &change, text);
     Ok(Reply::done(format!("{}{told}", show::opened(draft, &change))).about(change.id))
 }
 
@@ -361,92 +366,6 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
     Ok(content)
 }
 
-/// `/change emergency`: it begins at once; a named person answers for it, and it is approved afterwards.
-pub fn emergency(
-    draft: &mut Draft<'_>,
-    incident: IncidentId,
-    authoriser: &PersonId,
-    asked: ChangeAsked,
-) -> Result<Reply, Reject> {
-    let record = draft.open(incident)?;
-    if !record.state.open() {
-        return Err(Reject::new(
-            RejectCode::Conflict,
-            format!("{incident} is {}: an emergency needs one that is open.", record.state),
-        )
-        .hint("Ask for a normal change: /change new …"));
-    }
-    if record.private {
-        return Err(Reject::new(RejectCode::Conflict, format!("{incident} is private, and everybody reads changes."))
-            .hint("Ask for a normal change in words that tell nothing: /change new …"));
-    }
-    let (service, environment) = (record.service.clone(), record.environment.clone());
-    let mut content = fresh(draft, Class::Emergency);
-    content.service = service;
-    content.environment = rules::environment(environment.as_deref().unwrap_or_default());
-    content.reason = Some(format_compact!("{incident}"));
-    let mut content = lay(draft, &asked, content, None)?;
-    // Who answers for it is asked at the risk that it has.
-    let at = content.window.map_or(draft.now, |window| window.from);
-    content.risk = risk::assess(draft.org, draft.state, &content, at).level;
-    let needed = draft.org.needs(&content).iter().any(|need| need.quorum > 0);
-    let due = needed.then(|| draft.now.after(draft.org.changes.emergency));
-    let begun = Begin {
-        state: Some(ChangeState::Implementing),
-        why: Some(format_compact!("an emergency for {incident}; {authoriser} answers for it")),
-        incident: Some(incident),
-        authoriser: Some(authoriser.clone()),
-        approval_due: due,
-        sha: None,
-    };
-    // Whether the authoriser may is asked of the record as it will be.
-    let trial = Change::opened(
-        &draft.stamp(),
-        &ChangeOpened {
-            change: ChangeId(draft.state.meta.changes + 1),
-            hash: content.hash(),
-            team: Default::default(),
-            state: ChangeState::Implementing,
-            content: content.clone(),
-            why: None,
-            risk: Default::default(),
-            incident: None,
-            authoriser: None,
-            approval_due: None,
-        },
-    );
-    let why = approve::objection(approve::Scales::of(draft), &trial, authoriser)
-        .filter(|_| draft.org.changes.controls(&content.environment));
-    if let Some(why) = why {
-        let needs = show::approvers(draft.org, &content);
-        let reject =
-            Reject::new(RejectCode::BadValue, format!("{authoriser} cannot answer for this emergency: {why}."))
-                .hint(format!("Name one of those who could approve it: {needs}"));
-        return Err(approve::refused(draft, "change emergency", trial.id, reject));
-    }
-    let change = begin(draft, content, begun)?;
-    carry::raise_fence(draft, &change);
-    draft.emit(Event::IncidentNoted {
-        incident,
-        text: format_compact!("{} begins: {}", change.id, change.content.title),
-    });
-    let due = due.map(|due| format!("; it is to be approved until <t:{}:f>", due.unix_secs())).unwrap_or_default();
-    let text =
-        format!("{} begins now: an emergency for {incident}. {authoriser} answers for it{due}.", change.headline());
-    life::post(draft, &change, text.clone());
-    life::tell(
-        draft,
-        authoriser,
-        format!("{text}\nLook at it: /change show {}, then /change approve or reject", change.id),
-    );
-    Ok(Reply::done(format!(
-        "{text}\nWhen it is over: /change done {0}, /change fail {0} … or /change rollback {0} …",
-        change.id
-    ))
-    .about(change.id)
-    .about(incident))
-}
-
 /// `/change edit`.
 pub fn edit(draft: &mut Draft<'_>, id: ChangeId, asked: ChangeAsked) -> Result<Reply, Reject> {
     let change = life::open(draft, id)?;
@@ -524,11 +443,12 @@ fn edited(draft: &mut Draft<'_>, change: &Change, mut content: Content) -> Resul
         }
     };
     let text = format!("{} edited by {}: {what}.{lost}", change.headline(), draft.actor());
-    life::post(draft, change, text.clone());
+    let now = Change { content, state, ..change.clone() };
+    life::ask(draft, &now, text.clone());
     for person in voided {
         life::tell(draft, person, format!("{text}\nLook at it again: /change show {id}, then /change approve {id}"));
     }
-    let next = show::next(draft.org, id, state, &content);
+    let next = show::next(draft.org, id, state, &now.content);
     Ok(Reply::done(format!("{id} edited: {what}.{lost}\n{next}")).about(id))
 }
 

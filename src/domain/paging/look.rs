@@ -57,7 +57,7 @@ impl Look {
 pub fn look(grant: &Grant, zone: Tz) -> Look {
     match &grant.content {
         Content::Page(page) => page_look(grant, page, zone),
-        Content::Post { text } | Content::Room { text } => text_look(grant, "", text, zone),
+        Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
     }
 }
