@@ -6,8 +6,7 @@ use compact_str::{CompactString, format_compact};
 use super::authority::reviewed;
 use super::content::{Class, Content, Window};
 use super::{
-    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, carry, conflict, life, risk, rules, show,
-    step,
+    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, carry, conflict, life, risk, rules, show, step,
 };
 use crate::domain::command::{ChangeAsked, ChangeWhen};
 use crate::domain::draft::Draft;
