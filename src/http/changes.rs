@@ -85,6 +85,7 @@ fn whole(change: &Change) -> Value {
         "caused": change.caused,
         "unapproved": change.unapproved,
         "review": change.review,
+        "facts": change.facts,
         "timeline": timeline,
     });
     let mut whole = summary(change);

@@ -44,6 +44,7 @@ impl Change {
             ended: None,
             closed_at: None,
             review: None,
+            facts: Vec::new(),
             unapproved: None,
             caused: Vec::new(),
             timeline: Vec::new(),
@@ -145,7 +146,8 @@ impl Change {
                 self.unapproved = Some(why.clone());
                 format_compact!("it is not approved: {why}")
             }
-            Step::Ended { outcome, text, review_due } => {
+            Step::Ended { outcome, text, review_due, facts } => {
+                self.facts.clone_from(facts);
                 // What caused an incident stays failed, whatever is said of it afterwards.
                 let harmless = self.caused.is_empty() || *outcome != Outcome::Successful;
                 self.outcome = Some(if harmless { *outcome } else { Outcome::Failed });
@@ -158,7 +160,10 @@ impl Change {
                 }
                 text.as_ref().map_or_else(|| format_compact!("{outcome}"), |text| format_compact!("{outcome}: {text}"))
             }
-            Step::Reviewed { outcome, text } => {
+            Step::Reviewed { outcome, text, facts } => {
+                if !facts.is_empty() {
+                    self.facts.clone_from(facts);
+                }
                 self.outcome = Some(*outcome);
                 self.review = Some(text.clone());
                 self.review_due = None;

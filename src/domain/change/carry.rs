@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::authority::earned::{self, Harm};
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, rules, show, step};
+use super::{Change, ChangeState, Outcome, Step, approve, conflict, facts, life, risk, rules, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
@@ -241,7 +241,13 @@ pub fn end(draft: &mut Draft<'_>, id: ChangeId, outcome: Outcome, text: Option<&
     };
     let next = match review_due {
         None => format!("Its record is complete: /change show {id}"),
-        Some(due) => format!("Until <t:{}:f>: /change review {id} \"how it went\"", due.unix_secs()),
+        Some(due) => {
+            let known = facts::of(draft, change).join("\n");
+            let at = due.unix_secs();
+            format!(
+                "Known of it:\n{known}\nStill to say until <t:{at}:f>, what no machine knows: /change review {id} \"…\""
+            )
+        }
     };
     Ok(Reply::done(format!("{id} is over: {outcome}.{fires}\n{next}")).about(id))
 }
@@ -260,7 +266,8 @@ pub(super) fn finish(
     let light = change.content.class == Class::Standard || recorded;
     let clean = light && outcome == Outcome::Successful && change.caused.is_empty() && held == 0;
     let review_due = (!clean).then(|| draft.now.after(draft.org.changes.review));
-    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due });
+    let facts = facts::of(draft, change);
+    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due, facts });
     match outcome {
         Outcome::Successful if review_due.is_none() => earned::ran(draft, change),
         Outcome::Failed | Outcome::RolledBack => earned::harmed(draft, change, &Harm::Ended(outcome)),

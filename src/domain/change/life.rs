@@ -16,7 +16,7 @@
 
 use super::authority::earned::{self, Harm};
 use super::rules::Group;
-use super::{Change, ChangeState, Outcome, Step, step};
+use super::{Change, ChangeState, Outcome, Step, facts, step};
 use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId};
@@ -131,7 +131,8 @@ pub fn review(draft: &mut Draft<'_>, id: ChangeId, outcome: Option<Outcome>, tex
         return Err(Reject::new(RejectCode::Conflict, format!("{id} caused {caused}: it was not successful."))
             .hint(format!("Review it as failed or rolled-back: /change review {id} outcome:failed \"…\"")));
     }
-    step(draft, id, Step::Reviewed { outcome, text: text.into() });
+    let facts = facts::of(draft, change);
+    step(draft, id, Step::Reviewed { outcome, text: text.into(), facts });
     match (outcome, change.outcome) {
         (Outcome::Successful, _) => earned::ran(draft, change),
         (Outcome::Failed | Outcome::RolledBack, Some(Outcome::Successful)) => {

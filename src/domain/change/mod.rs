@@ -1,7 +1,7 @@
 //! Changes (ITIL 4), `CHG-n`: requested → awaiting-approval → scheduled → implementing → review → closed, or rejected.
 //! The record and its events are here; `content` is what an approval is bound to, `rules` what an organisation declares,
 //! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `emergency` one that does at once, `life` what people do to it,
-//! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
+//! `carry` carrying it out, `facts` what is known of how it went, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
 //! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
 //! `apply` what events do. Running a playbook is not here: `rules::Model` is all that a change knows of one.
@@ -16,6 +16,7 @@ pub mod deployed;
 pub mod deployment;
 pub mod due;
 pub mod emergency;
+pub mod facts;
 pub mod feed;
 pub mod freeze;
 pub mod gate;
@@ -232,6 +233,9 @@ pub struct Change {
     /// What the review says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<CompactString>,
+    /// What is known of how it went, without anybody saying it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<CompactString>,
     /// Why it should not have begun, where it was deployed without the approval that it needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unapproved: Option<CompactString>,
@@ -392,6 +396,9 @@ pub enum Step {
         /// Until when it has to be reviewed; none where it needs no review.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         review_due: Option<Timestamp>,
+        /// What is known of it then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<CompactString>,
     },
     /// It was reviewed, and its record is complete.
     Reviewed {
@@ -399,6 +406,9 @@ pub enum Step {
         outcome: Outcome,
         /// What the review says.
         text: CompactString,
+        /// What is known of it, without anybody saying it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<CompactString>,
     },
     /// It will not be begun.
     Cancelled {

@@ -15,6 +15,8 @@ use crate::domain::time::{Span, Timestamp};
 const LIST_MAX: usize = 20;
 /// Lines of the history that are shown, the last ones.
 const HISTORY_TOLD: usize = 15;
+/// Facts of its review that are shown.
+const FACTS_TOLD: usize = 12;
 /// So far ahead the calendar looks.
 const CALENDAR: Span = Span::days(14);
 
@@ -235,6 +237,15 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         let _ = writeln!(text, "OVERDUE: {owed}");
     }
     let _ = writeln!(text, "content {}", change.hash);
+    if let Some(review) = &change.review {
+        let _ = writeln!(text, "review: {review}");
+    }
+    for fact in change.facts.iter().take(FACTS_TOLD) {
+        let _ = writeln!(text, "  {fact}");
+    }
+    if change.facts.len() > FACTS_TOLD {
+        let _ = writeln!(text, "  … and {} more (GET /v1/changes/{id} has all)", change.facts.len() - FACTS_TOLD);
+    }
     let from = change.timeline.len().saturating_sub(HISTORY_TOLD);
     for entry in &change.timeline[from..] {
         let _ = writeln!(text, "<t:{}:f> {}: {}", entry.at.unix_secs(), entry.by, entry.text);
