@@ -373,6 +373,9 @@ pub enum Event {
     /// It went on.
     #[serde(rename = "change.moved")]
     ChangeMoved(Box<change::ChangeMoved>),
+    /// Whose word counts for changes was changed.
+    #[serde(rename = "authority.changed")]
+    AuthorityChanged(Box<change::authority::AuthorityChanged>),
     /// The line was stopped.
     #[serde(rename = "freeze.started")]
     FreezeStarted(Box<change::FreezeStarted>),

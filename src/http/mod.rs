@@ -11,6 +11,7 @@ mod document;
 mod envelope;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod fields;
 mod health;
@@ -48,6 +49,7 @@ use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
 pub use document::document;
+pub use factors::{FactorAct, KeepFactor};
 pub use feed::Feed;
 pub use limit::{Limits, Rate};
 pub use serve::{WRITE_TIMEOUT, serve};
@@ -117,6 +119,8 @@ pub struct Http {
     pub oncall: OnCall,
     /// Answers `/v1/journal`.
     pub journal: JournalLines,
+    /// Keeps the secrets of second factors.
+    pub factors: KeepFactor,
     /// What the runtime counts.
     pub tally: Tally,
     /// Measures latencies and rates.
@@ -200,6 +204,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::events))
         .routes(routes!(tokens::add, tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(factors::add, factors::list))
+        .routes(routes!(factors::remove))
         .routes(routes!(read::incidents))
         .routes(routes!(read::incident))
         .routes(routes!(read::alerts))

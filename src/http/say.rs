@@ -66,7 +66,13 @@ pub(crate) async fn say(
     let (seq, reply) = if alerts.is_empty() {
         let input = Input {
             idempotency,
-            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None },
+            by: By {
+                actor: Actor::Person(person.clone()),
+                via: via.into(),
+                request: Some(id),
+                granted: None,
+                factor: None,
+            },
             kind: InputKind::Text { place, text: text.clone() },
             closed: Vec::new(),
         };

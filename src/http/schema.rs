@@ -3,6 +3,7 @@
 //! always there, `null` where nothing is known; new ones may be added.
 
 mod change;
+mod factor;
 mod report;
 mod review;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
+pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 

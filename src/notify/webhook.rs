@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     fn of(grant: &'a Grant, zone: Tz) -> Self {
         let (kind, page) = match &grant.content {
             Content::Page(page) => ("page", Some(page)),
-            Content::Post { .. } | Content::Room { .. } => ("post", None),
+            Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => ("post", None),
             Content::Notice { .. } => ("notice", None),
         };
         Self {

@@ -33,6 +33,7 @@ impl Event {
             | Self::ChangeEdited(_)
             | Self::ChangeApproved(_)
             | Self::ChangeMoved(_)
+            | Self::AuthorityChanged(_)
             | Self::FreezeStarted(_)
             | Self::FreezeEnded { .. }
             | Self::PlaybookStarted(_)

@@ -63,7 +63,9 @@ pub fn text(grant: &Grant, zone: Tz) -> String {
             let (first_line, lines) = page_lines(grant, page, zone);
             joined(&first_line, &lines)
         }
-        Content::Post { .. } | Content::Room { .. } | Content::Notice { .. } => look(grant, zone).text(),
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Notice { .. } => {
+            look(grant, zone).text()
+        }
     }
 }
 
@@ -75,7 +77,7 @@ pub fn look(grant: &Grant, zone: Tz) -> Look {
             let (first_line, lines) = page_lines(grant, page, zone);
             Look { subject: page_subject(grant, page), first_line, lines }
         }
-        Content::Post { text } | Content::Room { text } => text_look(grant, "", text, zone),
+        Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
     }
 }

@@ -136,6 +136,7 @@ impl State {
             | Event::ChangeMoved(_)
             | Event::FreezeStarted(_)
             | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
+            Event::AuthorityChanged(_) => self.meta.authority.apply(stamp, event),
             Event::PlaybookStarted(_) | Event::PlaybookMoved(_) => self.apply_playbook(stamp, event),
             Event::DeploymentTold(_) | Event::CommitsSeen { .. } => self.apply_deployment(stamp, event),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
