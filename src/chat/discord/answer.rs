@@ -264,7 +264,7 @@ impl Asked {
         };
         let (Some(said), Some(user)) = (said, self.interaction.who()) else { return };
         let late = Said { content: format!("(late answer) {}", said.content), ..said.bare() };
-        let Ok(channel) = self.discord.direct(&user.id, TRY).await else { return };
+        let Ok(channel) = self.discord.direct(&user.id, (Urgency::Page, TRY)).await else { return };
         let path = format!("/channels/{channel}/messages");
         let call = Call::new("POST /channels/{}/messages", path, &channel).body(late.message(""));
         if let Err(error) = self.discord.rest.call(&call).await {

@@ -210,7 +210,7 @@ impl Discord {
         if let Err(CallError::Refused { status: 404, .. }) = member {
             return lost("not a member of the guild: a bot cannot write to them. Invite them".to_owned());
         }
-        let direct = match self.direct(account, PATIENCE).await {
+        let direct = match self.direct(account, (Urgency::Page, PATIENCE)).await {
             Ok(direct) => direct,
             Err(error) => return lost(format!("no direct message can be opened: {error}")),
         };

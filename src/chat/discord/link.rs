@@ -2,6 +2,10 @@
 //! `/connect` shows. Whose an account is, `connect` of the domain answers; here is only what it is asked with.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::answer::{Asked, Reaction, refusal, unavailable};
 use super::look::Said;
@@ -15,6 +19,21 @@ use crate::domain::input::InputKind;
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// Letters of a code.
 const CODE_LENGTH: usize = 10;
+
+/// Changes within this time are read once.
+const COALESCE: Duration = Duration::from_millis(250);
+
+/// Reads the links anew whenever something has become durable, for ever. It asks Discord for nothing, so a Discord that
+/// hangs holds it up nowhere.
+pub(super) async fn keep(discord: Arc<Discord>, mut durable: watch::Receiver<Option<u64>>) {
+    while durable.changed().await.is_ok() {
+        sleep(COALESCE).await;
+        if durable.borrow_and_update().is_none() {
+            return;
+        }
+        discord.learn_links().await;
+    }
+}
 
 impl Discord {
     /// Who an account is. Who is nobody of the organisation is a guest of the guild; one of another guild may nothing,

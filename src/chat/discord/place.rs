@@ -190,12 +190,12 @@ impl Discord {
     }
 
     /// The direct message with an account.
-    pub(super) async fn direct(&self, account: &str, patience: Duration) -> Result<String, CallError> {
+    pub(super) async fn direct(&self, account: &str, urgency: (Urgency, Duration)) -> Result<String, CallError> {
         if let Some(id) = self.with_known(|known| known.direct.get(account).cloned()) {
             return Ok(id);
         }
         let call = Call::new("POST /users/@me/channels", "/users/@me/channels".into(), "");
-        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience).whose(account);
+        let call = call.body(json!({"recipient_id": account})).urgency(urgency.0, urgency.1).whose(account);
         let made = self.rest.call(&call).await?;
         let channel: Channel = serde_json::from_value(made)
             .map_err(|_| CallError::NoAnswer { reason: "Discord made no direct message".into(), unknown: false })?;

@@ -190,7 +190,6 @@ pub async fn keep(discord: Arc<Discord>, desk: Arc<dyn Desk>, mut durable: watch
         if durable.borrow_and_update().is_none() {
             return;
         }
-        discord.learn_links().await;
         let wanted = wanted(&discord, &*desk, &kept, first).await;
         all_well = wanted.is_some();
         first &= !all_well;

@@ -11,7 +11,7 @@ use super::rest::{Call, CallError};
 use super::wire::Message;
 use super::{Discord, plain};
 use crate::domain::connect::{self, Links};
-use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent, Priority};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::incident::private::masked;
 use crate::domain::org::Org;
@@ -63,6 +63,7 @@ impl Sender for Discord {
 
 pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
+        Content::Page(_) if grant.priority == Priority::CriticalPage => (Urgency::Critical, PAGE_PATIENCE),
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
         Content::Post { .. } | Content::Room { .. } => (Urgency::Other, OTHER_PATIENCE),
     }
@@ -99,8 +100,7 @@ fn others(grant: &Grant) -> Grant {
 impl Discord {
     async fn to_person(&self, grant: &Grant, org: &Org, account: &str) -> Outcome {
         let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
-        let patience = urgency_of(grant).1;
-        let sent = match self.direct(account, patience).await {
+        let sent = match self.direct(account, urgency_of(grant)).await {
             Ok(channel) => self.post(&channel, &said, grant).await.map(drop),
             Err(error) => Err(error),
         };
