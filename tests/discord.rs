@@ -20,6 +20,8 @@ mod page;
 mod room;
 #[path = "discord/stage.rs"]
 mod stage;
+#[path = "discord/standing.rs"]
+mod standing;
 #[path = "discord/story.rs"]
 mod story;
 #[path = "discord/texts.rs"]

@@ -97,14 +97,11 @@ impl Accounts {
                 let offer = Offer { name: offered.name.clone(), sha256: offered.sha256.clone(), at: stamp.at };
                 self.offers.insert(offered.account.clone(), offer);
             }
-            Event::AccountLinked(linked) => {
-                self.offers.remove(&linked.account);
-                self.links.retain(|_, person| *person != linked.person);
-                self.links.insert(linked.account.clone(), linked.person.clone());
-                self.changes += 1;
-            }
-            Event::AccountUnlinked { person } => {
-                self.links.retain(|_, linked| linked != person);
+            Event::AccountLinked(_) | Event::AccountUnlinked { .. } => {
+                if let Event::AccountLinked(linked) = event {
+                    self.offers.remove(&linked.account);
+                }
+                relink(&mut self.links, event);
                 self.changes += 1;
             }
             Event::CodeRefused => {
@@ -115,6 +112,18 @@ impl Accounts {
             }
             _ => {}
         }
+    }
+}
+
+/// What an event does to the links; nothing, where it is about something else.
+pub fn relink(links: &mut Links, event: &Event) {
+    match event {
+        Event::AccountLinked(linked) => {
+            links.retain(|_, person| *person != linked.person);
+            links.insert(linked.account.clone(), linked.person.clone());
+        }
+        Event::AccountUnlinked { person } => links.retain(|_, linked| linked != person),
+        _ => {}
     }
 }
 

@@ -1,9 +1,12 @@
 //! An incident's room: the live message, its thread, what is said where, and what happens when it goes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::stage::{BAS, CLEO, DEWI, STRANGER, Stage, steady};
 use crate::support::discord::{Fault, Seen, Shown};
+use crate::support::server::poll;
 
 /// The live message of an incident.
 fn live(stage: &Stage, incident: &str) -> Shown {
@@ -234,6 +237,16 @@ fn a_pin_by_a_responder_notes_a_message_once_and_anybody_elses_notes_nothing() {
     stage.discord.react(BAS, other, "👍");
     stage.discord.react(BAS, elsewhere, "📌");
     stage.discord.react(crate::support::discord::BOT, other, "📌");
+    // One that was refused does not stand in the way of one that is not.
+    let again = stage.discord.write(CLEO, true, thread, "second look", json!([]));
+    stage.discord.react(DEWI, again, "📌");
+    poll("the refusal", Duration::from_secs(60), || {
+        let journal = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
+        (journal.matches("attempt.refused").count() >= 2).then_some(())
+    });
+    stage.discord.react(BAS, again, "📌");
+    let done = format!("/messages/{again}/reactions/%E2%9C%85/@me");
+    stage.discord.requests.wait_until("it is noted", |all| all.iter().any(|one| one.path.ends_with(&done)));
     for _ in 0..2 {
         stage.discord.react(BAS, said, "📌");
         stage.discord.react(CLEO, said, "📌");

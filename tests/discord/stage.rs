@@ -99,18 +99,45 @@ impl Stage {
 
     /// The same on a Discord that was prepared.
     pub fn on(discord: Discord, more: &str, hook: &str) -> Self {
-        let dir = tempfile::tempdir().expect("it works");
         let config = config(&discord, hook) + more;
+        Self::made(discord, &config)
+    }
+
+    /// The same of which Discord will know nothing.
+    pub fn unconnected(discord: Discord, more: &str, hook: &str) -> Self {
+        let config = config(&discord, hook) + more;
+        Self::served(discord, &config)
+    }
+
+    fn served(discord: Discord, config: &str) -> Self {
+        let dir = tempfile::tempdir().expect("it works");
         fs::create_dir(dir.path().join("config")).expect("it works");
         fs::write(dir.path().join("config/opsbell.toml"), config).expect("it works");
         let server = serve(&dir);
         let mut stage = Self { discord, server, dir };
         stage.server.address();
+        stage
+    }
+
+    /// By a configuration of one's own.
+    pub fn made(discord: Discord, config: &str) -> Self {
+        let stage = Self::served(discord, config);
         stage.discord.wait_for_sessions(1);
         stage.discord.requests.wait_until("the commands", |all| {
             all.iter().any(|one| one.method == "PUT" && one.path.ends_with("/commands"))
         });
         stage
+    }
+
+    /// Another configuration, taken while it runs.
+    pub fn reconfigure(&self, config: &str) {
+        fs::write(self.dir.path().join("config/opsbell.toml"), config).expect("it works");
+        self.server.signal("HUP");
+    }
+
+    /// Where `config` and `data` are.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// The process is killed and started again on the same data.

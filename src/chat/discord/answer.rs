@@ -13,6 +13,7 @@ use serenity::all::{
 
 use super::ask::Coming;
 use super::button::{Act, Mark};
+use super::hint::Hints;
 use super::limit::Urgency;
 use super::look::{Card, Said};
 use super::rest::{Call, CallError};
@@ -55,6 +56,15 @@ pub(super) enum Reaction {
 impl Reaction {
     pub(super) fn one(said: Said) -> Self {
         Self::Say(vec![said])
+    }
+
+    /// The same with commands named as they are said here.
+    fn worded(self, hints: &Hints) -> Self {
+        match self {
+            Self::Say(all) => Self::Say(all.into_iter().map(|said| said.worded(hints)).collect()),
+            Self::Change(said) => Self::Change(Box::new(said.worded(hints))),
+            other => other,
+        }
     }
 
     fn body(&self) -> Value {
@@ -169,7 +179,8 @@ impl Asked {
         W: Future<Output = Reaction> + Send + 'static,
     {
         tokio::spawn(async move {
-            let mut work = Box::pin(work);
+            let hints = self.force.hints();
+            let mut work = Box::pin(async move { work.await.worded(&hints) });
             if let Ok(reaction) = tokio::time::timeout(DIRECT, &mut work).await {
                 return self.tell(reaction).await;
             }
@@ -406,15 +417,19 @@ fn component(asked: Asked) {
         Act::Press(button) => return press(asked, button, incident),
         Act::AskUpdate => return form::ask_update(asked, incident),
         Act::More => {
-            let card = asked.card(incident);
+            // For whoever pressed, so nobody reads along.
+            let card = card_for(&asked.discord, asked.actor.clone(), false, incident);
+            // What a card has nothing to say of (closed, hidden, never there) the engine knows.
+            let known = asked.call(asked.words("incident.show", vec![on]));
             return asked.answer(true, false, async move {
-                match card.get().await {
-                    Ok(Some(card)) => Reaction::one(card.more()),
-                    Ok(None) => Reaction::one(
+                match (card.get().await, known.get().await) {
+                    (Err(why), _) | (_, Err(why)) => unavailable(&why),
+                    (_, Ok(Answer { reply: Err(reject), .. })) => Reaction::one(refusal(&reject)),
+                    (Ok(Some(card)), _) => Reaction::one(card.more()),
+                    (Ok(None), _) => Reaction::one(
                         Said::text(&format!("{incident} is closed. If it is not over: /incident reopen {incident}"))
                             .private(),
                     ),
-                    Err(why) => unavailable(&why),
                 }
             });
         }

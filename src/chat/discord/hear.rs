@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::gateway::{Hears, INTENTS, MESSAGE_CONTENT, NoGateway, WRONG_TOKEN};
 use super::limit::Urgency;
-use super::place::read_all;
+use super::place::{read_all, several};
 use super::rest::{Call, CallError};
 use super::wire::{Application, Guild, Interaction, Message, Ready};
 use super::{Discord, Sign, Stands, answer, register};
@@ -74,6 +74,10 @@ impl Hears for Ears {
             }
         });
         self.0.stands(Stands::Connected);
+        let guilds = self.0.with_known(|known| known.guilds.clone());
+        if self.0.force().settings.guild.is_none() && guilds.len() > 1 {
+            self.trouble(&format!("In Discord {}. Until then nothing is said in channels.", several(&guilds)));
+        }
         self.0.refresh_channels();
         self.0.reconcile.notify_one();
         self.0.commands.notify_one();

@@ -378,14 +378,17 @@ mod tests {
         assert_eq!(book.ask(0, &open, Urgency::Page, "0"), May::Go);
         book.heard(0, &open, &told(0, 5_000));
         // A hundred people are to be told of something small; the last of them has their turn in 104 s.
-        let turns: Vec<u64> =
-            (1..=100).map(|n| book.promise(0, &open, Urgency::Page, &n.to_string(), 5_000)).collect();
+        let turns: Vec<u64> = (1..=100).map(|n| book.promise(0, &open, Urgency::Page, &n.to_string(), 5_000)).collect();
         assert_eq!(turns.last(), Some(&104_000));
         // The window is over: they have their turns, and who comes fresh with something small waits behind them all.
         assert_eq!(book.ask(5_001, &open, Urgency::Page, "fresh"), May::In(99_999));
         assert_eq!(book.ask(5_001, &open, Urgency::Critical, "new"), May::Go);
         book.heard(5_001, &open, &told(0, 5_000));
-        assert_eq!(book.promise(5_002, &open, Urgency::Critical, "other", 4_999), 4_999, "the first of the next window");
+        assert_eq!(
+            book.promise(5_002, &open, Urgency::Critical, "other", 4_999),
+            4_999,
+            "the first of the next window"
+        );
         assert_eq!(book.promise(5_002, &open, Urgency::Critical, "100", 4_999), 5_999, "also who had a late turn");
         assert_eq!(book.ask(11_001, &open, Urgency::Critical, "other"), May::Go);
         assert_eq!(book.ask(11_001, &open, Urgency::Critical, "100"), May::Go);

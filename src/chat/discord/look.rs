@@ -10,6 +10,7 @@ use serenity::all::{
 };
 
 use super::button::{Act, Mark};
+use super::hint::Hints;
 use super::plain;
 use crate::domain::delivery::{Content, Grant, PageContent};
 use crate::domain::id::IncidentId;
@@ -44,6 +45,13 @@ impl Said {
     /// Text alone.
     pub fn text(text: &str) -> Self {
         Self { content: cut(plain::text(text)), ..Self::default() }
+    }
+
+    /// The same with commands named as they are said here.
+    #[must_use]
+    pub fn worded(mut self, hints: &Hints) -> Self {
+        self.content = cut(hints.worded(&self.content));
+        self
     }
 
     /// The same for the asker only.
@@ -100,11 +108,11 @@ impl Said {
 }
 
 /// A delivery, as it is to be seen. `account`: who is woken by it; `runbook`: a link to an allowed host.
-pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>) -> Said {
+pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: &Hints) -> Said {
     match &grant.content {
-        Content::Page(page) => page_said(grant, page, account, runbook),
-        Content::Post { text } | Content::Room { text } => note(grant, "", text, account),
-        Content::Notice { text } => note(grant, "Opsbell: ", text, account),
+        Content::Page(page) => page_said(grant, page, (account, runbook), hints),
+        Content::Post { text } | Content::Room { text } => note(grant, "", &hints.worded(text), account),
+        Content::Notice { text } => note(grant, "Opsbell: ", &hints.worded(text), account),
     }
 }
 
@@ -119,7 +127,12 @@ fn mention(account: Option<u64>) -> String {
     account.map(|id| format!("<@{id}> ")).unwrap_or_default()
 }
 
-fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: Option<&str>) -> Said {
+fn page_said(
+    grant: &Grant,
+    page: &PageContent,
+    (account, runbook): (Option<u64>, Option<&str>),
+    hints: &Hints,
+) -> Said {
     let title = plain::line(&page.title, PART_MAX);
     let service = plain::line(page.service.as_str(), 80);
     let severity = page.severity.as_str().to_ascii_uppercase();
@@ -140,7 +153,7 @@ fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: O
     let reason = plain::line(&page.reason, PART_MAX);
     content.push_str(&format!("\nWhy: {reason}"));
     if let Some(incident) = grant.incident {
-        content.push_str(&format!("\nTake it: Acknowledge, or /ack {incident}"));
+        content.push_str(&format!("\nTake it: Acknowledge, or {}", hints.command(&format!("ack {incident}"))));
     }
     if page.unrouted {
         content.push_str(&format!("\nThe signal named no known service, so it went to {service}."));

@@ -2,7 +2,7 @@
 //! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
 //!
 //! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
-//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
+//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `hint` how commands are named in what is said, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
 
 mod answer;
 mod ask;
@@ -10,6 +10,7 @@ mod button;
 mod form;
 mod gateway;
 mod hear;
+mod hint;
 pub mod inspect;
 mod limit;
 mod link;
@@ -109,6 +110,11 @@ struct Force {
 }
 
 impl Force {
+    /// How commands are said here.
+    fn hints(&self) -> hint::Hints {
+        hint::Hints::of(&self.org.lexicon, &self.settings.command_prefix)
+    }
+
     fn new(org: Arc<Org>, settings: Chat) -> Self {
         Self { org, settings: Arc::new(settings), links: Arc::default(), changes: 0 }
     }
@@ -245,7 +251,9 @@ impl Discord {
         tokio::spawn(ask::give_alerts(Arc::clone(&desk), queue, FIRST_WAIT));
         let me = || Arc::clone(&self);
         let (links, heard) = (me(), durable.clone());
-        tokio::spawn(me().watched("The list of linked accounts", move || link::keep(Arc::clone(&links), heard.clone())));
+        tokio::spawn(
+            me().watched("The list of linked accounts", move || link::keep(Arc::clone(&links), heard.clone())),
+        );
         let rooms = me();
         tokio::spawn(me().watched("Keeping incidents' rooms", move || {
             room::keep(Arc::clone(&rooms), Arc::clone(&desk), durable.clone())
@@ -267,8 +275,9 @@ impl Discord {
     {
         loop {
             match tokio::spawn(work()).await {
-                Err(fault) if fault.is_panic() => self
-                    .tell_operators(format!("{what} ended by a fault of Opsbell (see its log), and is begun anew.")),
+                Err(fault) if fault.is_panic() => {
+                    self.tell_operators(format!("{what} ended by a fault of Opsbell (see its log), and is begun anew."))
+                }
                 _ => return,
             }
             tokio::time::sleep(AFTER_A_FAULT).await;

@@ -120,6 +120,9 @@ impl Discord {
         if self.force().settings.guild.as_ref().is_some_and(|wanted| *wanted != guild.id) {
             return;
         }
+        if self.force().settings.guild.is_none() && self.with_known(|known| known.guilds != [guild.id.clone()]) {
+            return self.refresh_channels();
+        }
         let channels: Vec<Channel> = read_all(&Value::Array(guild.channels.clone()));
         if channels.is_empty() {
             return self.refresh_channels();
@@ -148,7 +151,11 @@ impl Discord {
             let listed = discord.channels(Duration::from_secs(30)).await;
             discord.with_known(|known| match listed {
                 Ok(all) => known.channels = Some(all),
-                Err(error) => {
+                Err(NoPlace::Unknown(why)) => {
+                    tracing::warn!(%why, "Discord's channels have no names for us");
+                    known.channels = Some(BTreeMap::new());
+                }
+                Err(NoPlace::Call(error)) => {
                     tracing::warn!(%error, "Discord's channels could not be listed; they go by their ids");
                     known.channels.get_or_insert_default();
                 }
@@ -157,20 +164,24 @@ impl Discord {
         });
     }
 
-    async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, CallError> {
-        let guild = match &self.force().settings.guild {
+    async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, NoPlace> {
+        let guilds = match &self.force().settings.guild {
             Some(guild) => vec![guild.clone()],
             None => match self.guilds(patience).await {
                 Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
                 // Not every server lists them; the gateway has told.
                 Err(error) => match self.with_known(|known| known.guilds.clone()) {
-                    none if none.is_empty() => return Err(error),
+                    none if none.is_empty() => return Err(error.into()),
                     told => told,
                 },
             },
         };
+        // Anybody can make a guild with a channel of this name and invite the bot.
+        if guilds.len() > 1 {
+            return Err(NoPlace::Unknown(several(&guilds)));
+        }
         let mut all = BTreeMap::new();
-        for id in guild {
+        for id in guilds {
             let call = Call::new("GET /guilds/{}/channels", format!("/guilds/{id}/channels"), &id);
             let listed = self.rest.call(&call.urgency(Urgency::Page, patience)).await?;
             for channel in read_all::<Channel>(&listed) {
@@ -212,6 +223,15 @@ impl Discord {
     pub(super) fn forget_direct(&self, account: &str) {
         self.with_known(|known| known.direct.remove(account));
     }
+}
+
+/// What is wrong where the bot is in several guilds and the configuration names none.
+pub(super) fn several(guilds: &[String]) -> String {
+    let example = guilds.first().map_or("1297…", String::as_str);
+    format!(
+        "the bot is in {} guilds, so a channel's name says too little: name yours, guild = \"{example}\", in [chat.discord]",
+        guilds.len()
+    )
 }
 
 fn no_channel(name: &str) -> NoPlace {

@@ -65,7 +65,8 @@ impl Discord {
         let message = match begun {
             Some(message) => message,
             None => {
-                let said = card.as_ref().map_or_else(|| look::grant(grant, None, None), |card| card.live_said(None));
+                let line = || look::grant(grant, None, None, &self.force().hints());
+                let said = card.as_ref().map_or_else(line, |card| card.live_said(None));
                 match self.post(&id, &said, grant).await {
                     Ok(message) => message,
                     Err(error) => {

@@ -52,7 +52,7 @@ impl Sender for Discord {
                     self.open_room(grant, channel).await
                 }
                 Destination::Channel(channel) => {
-                    let said = look::grant(grant, None, runbook_of(grant, org));
+                    let said = look::grant(grant, None, runbook_of(grant, org), &self.force().hints());
                     outcome(self.to_channel(channel, &said, grant).await)
                 }
                 to => Outcome::Permanent { reason: format!("{to} is not reached by Discord") },
@@ -99,7 +99,8 @@ fn others(grant: &Grant) -> Grant {
 
 impl Discord {
     async fn to_person(&self, grant: &Grant, org: &Org, account: &str) -> Outcome {
-        let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
+        let hints = self.force().hints();
+        let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org), &hints);
         let sent = match self.direct(account, urgency_of(grant)).await {
             Ok(channel) => self.post(&channel, &said, grant).await.map(drop),
             Err(error) => Err(error),
@@ -120,7 +121,7 @@ impl Discord {
         // What was for one person is read by a team here, which may not see a private incident.
         let (masked, said) = if self.is_private(grant).await {
             let masked = others(grant);
-            let said = look::grant(&masked, account.parse().ok(), runbook_of(&masked, org));
+            let said = look::grant(&masked, account.parse().ok(), runbook_of(&masked, org), &hints);
             (masked, said)
         } else {
             (grant.clone(), said)

@@ -179,6 +179,8 @@ pub struct World {
     roles: BTreeMap<u64, Vec<u64>>,
     /// Who wrote a message, where it was not the bot.
     authors: BTreeMap<u64, u64>,
+    /// Guilds that the bot is in.
+    guilds: Vec<u64>,
 }
 
 impl World {
@@ -260,6 +262,7 @@ impl Discord {
             pins: BTreeSet::new(),
             roles: BTreeMap::new(),
             authors: BTreeMap::new(),
+            guilds: vec![GUILD],
         };
         for name in ["payments-ops", "platform-ops", "general"] {
             let id = world.id();
@@ -304,6 +307,16 @@ impl Discord {
     /// Another interval of heartbeats, for connections made from now on.
     pub fn heartbeat_every(&self, ms: u64) {
         self.heartbeat_ms.store(ms, Ordering::SeqCst);
+    }
+
+    /// The token of the bot is another from now on.
+    pub fn reset_token(&self) {
+        lock(&self.world).token = "another.token".to_owned();
+    }
+
+    /// Somebody invited the bot into another guild.
+    pub fn also_in(&self, guild: u64) {
+        lock(&self.world).guilds.push(guild);
     }
 
     /// Only these intents are allowed.

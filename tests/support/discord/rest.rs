@@ -130,7 +130,10 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
         ("GET", ["applications" | "oauth2", ..]) if parts.last() == Some(&"@me") => {
             told(200, json!({"id": APPLICATION.to_string(), "name": "Opsbell", "flags": 0}))
         }
-        ("GET", ["users", "@me", "guilds"]) => told(200, json!([{"id": GUILD.to_string(), "name": "EJ Airways"}])),
+        ("GET", ["users", "@me", "guilds"]) => {
+            let all = world.guilds.iter().map(|id| json!({"id": id.to_string(), "name": "EJ Airways"}));
+            told(200, all.collect())
+        }
         ("GET", ["guilds", _, "channels"]) => {
             let all = world.channels.iter().filter(|(_, channel)| channel.kind == 0);
             told(200, all.map(|(id, channel)| channel_json(*id, channel)).collect())
