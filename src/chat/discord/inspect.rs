@@ -11,11 +11,14 @@ use super::place::{NoPlace, read_all, several};
 use super::rest::{Call, CallError};
 use super::wire::{User, value_text};
 use super::{Discord, Force, register};
+use crate::catalog::Rooms;
 use crate::domain::alert::text::SOURCE;
 use crate::domain::connect;
 use crate::domain::delivery::{ChannelRef, Method};
 use crate::domain::org::{Org, Target};
 
+/// "Manage Channels", only where rooms are channels.
+const MANAGE_CHANNELS: u64 = 1 << 4;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the bot may do in a channel, and why it has to. The sum stands in docs/discord.md.
@@ -124,6 +127,11 @@ impl Discord {
             };
             tell(&format!("channel {channel}"), state);
         }
+        if let Rooms::Channels { category, archive } = &force.settings.rooms {
+            for wanted in std::iter::once(category).chain(archive) {
+                tell(&format!("category {wanted}"), self.category_stands(&guild, &me.id, wanted).await);
+            }
+        }
         if !force.settings.roles.is_empty() {
             tell("roles", self.roles_stand(&guild, &force).await);
         }
@@ -193,6 +201,27 @@ impl Discord {
             Ok(_) => Stands::Lost(format!("{id} is in another guild; correct its id in [chat.discord] channels")),
             Err(CallError::Refused { status: 403 | 404, .. }) => Stands::Lost(unseen(id)),
             Err(error) => Stands::Note(format!("it could not be asked: {error}")),
+        }
+    }
+
+    /// A category in which channels are made; without it the rooms are threads.
+    async fn category_stands(&self, guild: &str, me: &str, wanted: &str) -> Stands {
+        let id = match self.category(wanted).await {
+            Ok(Some(id)) => id,
+            Ok(None) => {
+                let hint = "there is none that the bot sees; until then rooms are threads. Make it, or correct its name";
+                return Stands::Note(hint.to_owned());
+            }
+            Err(error) => return Stands::Note(format!("it could not be asked: {error}")),
+        };
+        match self.permissions(guild, me, &id).await {
+            Ok(bits) if bits & MANAGE_CHANNELS != 0 => Stands::Well(id),
+            Ok(_) => Stands::Note(
+                "the bot lacks Manage Channels there; until then rooms are threads. Edit Category → Permissions → the \
+                 bot's role"
+                    .to_owned(),
+            ),
+            Err(error) => Stands::Note(format!("the bot's permissions there could not be read: {error}")),
         }
     }
 

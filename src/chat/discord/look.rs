@@ -218,6 +218,10 @@ pub struct Card {
     pub opened: i64,
     /// Its live status message.
     pub live: Option<String>,
+    /// What is broken.
+    pub service: String,
+    /// The channel that it is worked on in, where that is no thread of the live message.
+    pub room: Option<String>,
 }
 
 impl Card {
@@ -251,6 +255,11 @@ impl Card {
             people: people(incident),
             update: last_update(incident),
             opened: incident.opened_at.unix_secs(),
+            service: incident.service.to_string(),
+            room: incident.room.as_ref().and_then(|room| {
+                let place = room.place.as_ref().filter(|place| place.thread != place.message)?;
+                Some(place.thread.as_ref().filter(|id| id.bytes().all(|b| b.is_ascii_digit()))?.to_string())
+            }),
             live: incident.room.as_ref().and_then(|room| Some(room.place.as_ref()?.message.as_ref()?.to_string())),
         }
     }
@@ -270,6 +279,7 @@ impl Card {
             content.push_str(&format!("\nLast update <t:{at}:R>: {}", plain::line(text, UPDATE_MAX)));
         }
         content.push_str(&format!("\nOpened <t:{}:R>", self.opened));
+        content.extend(self.room.as_ref().map(|room| format!(" · worked on in <#{room}>")));
         content.extend(told.map(|told| format!("\n{}", plain::text(told))));
         Said { content: cut(content), rows: self.rows(), ..Said::default() }
     }

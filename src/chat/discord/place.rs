@@ -165,33 +165,38 @@ impl Discord {
     }
 
     async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, NoPlace> {
-        let guilds = match &self.force().settings.guild {
-            Some(guild) => vec![guild.clone()],
-            None => match self.guilds(patience).await {
-                Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
-                // Not every server lists them; the gateway has told.
-                Err(error) => match self.with_known(|known| known.guilds.clone()) {
-                    none if none.is_empty() => return Err(error.into()),
-                    told => told,
-                },
-            },
-        };
-        // Anybody can make a guild with a channel of this name and invite the bot.
-        if guilds.len() > 1 {
-            return Err(NoPlace::Unknown(several(&guilds)));
-        }
+        let id = self.own_guild(patience).await?;
         let mut all = BTreeMap::new();
-        for id in guilds {
-            let call = Call::new("GET /guilds/{}/channels", format!("/guilds/{id}/channels"), &id);
-            let listed = self.rest.call(&call.urgency(Urgency::Page, patience)).await?;
-            for channel in read_all::<Channel>(&listed) {
-                // Only where messages can be posted: text and announcements.
-                if let (Some(name), 0 | 5) = (channel.name, channel.kind) {
-                    all.entry(name).or_insert(channel.id);
-                }
+        let call = Call::new("GET /guilds/{}/channels", format!("/guilds/{id}/channels"), &id);
+        let listed = self.rest.call(&call.urgency(Urgency::Page, patience)).await?;
+        for channel in read_all::<Channel>(&listed) {
+            // Only where messages can be posted: text and announcements.
+            if let (Some(name), 0 | 5) = (channel.name, channel.kind) {
+                all.entry(name).or_insert(channel.id);
             }
         }
         Ok(all)
+    }
+
+    /// The organisation's guild: the one that the configuration names, else the only one.
+    pub(super) async fn own_guild(&self, patience: Duration) -> Result<String, NoPlace> {
+        if let Some(guild) = &self.force().settings.guild {
+            return Ok(guild.clone());
+        }
+        let told: Vec<String> = match self.guilds(patience).await {
+            Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
+            // Not every server lists them; the gateway has told.
+            Err(error) => match self.with_known(|known| known.guilds.clone()) {
+                none if none.is_empty() => return Err(error.into()),
+                told => told,
+            },
+        };
+        match told.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(NoPlace::Unknown("the bot is in no guild: open the invite link of docs/discord.md".to_owned())),
+            // Anybody can make a guild with a channel of this name and invite the bot.
+            all => Err(NoPlace::Unknown(several(all))),
+        }
     }
 
     /// The guilds that the bot is in.

@@ -139,7 +139,7 @@ impl Discord {
         self.look(move |view| view.state.meta.private.contains(&incident)).get().await.unwrap_or(true)
     }
 
-    async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
+    pub(super) async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
         if let Some(chat) = channel.chat.as_ref().filter(|chat| *chat != "discord") {
             return Err(NoPlace::Unknown(format!("channel {channel} is on {chat}, which is not connected")));
         }
