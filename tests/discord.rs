@@ -6,6 +6,8 @@ mod support;
 
 #[path = "discord/connect.rs"]
 mod connect;
+#[path = "discord/every.rs"]
+mod every;
 #[path = "discord/failure.rs"]
 mod failure;
 #[path = "discord/forms.rs"]

@@ -106,12 +106,17 @@ impl Stage {
     /// The same of which Discord will know nothing.
     pub fn unconnected(discord: Discord, more: &str, hook: &str) -> Self {
         let config = config(&discord, hook) + more;
-        Self::served(discord, &config)
+        Self::served(discord, &config, &[])
     }
 
-    fn served(discord: Discord, config: &str) -> Self {
+    fn served(discord: Discord, config: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("it works");
         fs::create_dir(dir.path().join("config")).expect("it works");
+        for (name, text) in files {
+            let path = dir.path().join("config").join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("it works");
+            fs::write(path, text).expect("it works");
+        }
         fs::write(dir.path().join("config/opsbell.toml"), config).expect("it works");
         let server = serve(&dir);
         let mut stage = Self { discord, server, dir };
@@ -121,7 +126,12 @@ impl Stage {
 
     /// By a configuration of one's own.
     pub fn made(discord: Discord, config: &str) -> Self {
-        let stage = Self::served(discord, config);
+        Self::made_with(discord, config, &[])
+    }
+
+    /// The same with more files beside it.
+    pub fn made_with(discord: Discord, config: &str, files: &[(&str, &str)]) -> Self {
+        let stage = Self::served(discord, config, files);
         stage.discord.wait_for_sessions(1);
         stage.discord.requests.wait_until("the commands", |all| {
             all.iter().any(|one| one.method == "PUT" && one.path.ends_with("/commands"))

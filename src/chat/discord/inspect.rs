@@ -209,7 +209,8 @@ impl Discord {
         let id = match self.category(wanted).await {
             Ok(Some(id)) => id,
             Ok(None) => {
-                let hint = "there is none that the bot sees; until then rooms are threads. Make it, or correct its name";
+                let hint =
+                    "there is none that the bot sees; until then rooms are threads. Make it, or correct its name";
                 return Stands::Note(hint.to_owned());
             }
             Err(error) => return Stands::Note(format!("it could not be asked: {error}")),

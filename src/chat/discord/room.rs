@@ -94,7 +94,9 @@ impl Discord {
             ..Place::default()
         };
         let mut made = match &rooms {
-            Rooms::Channels { category, .. } => self.make_channel(grant, card.as_ref(), (&id, &message), category).await,
+            Rooms::Channels { category, .. } => {
+                self.make_channel(grant, card.as_ref(), (&id, &message), category).await
+            }
             _ => self.make_thread(&id, &message, card.as_ref()).await,
         };
         if let (Rooms::Channels { .. }, Err(error @ CallError::Refused { .. })) = (&rooms, &made) {
