@@ -3,6 +3,8 @@
 //! anybody. The code comes with the input, only its hash is kept, it counts once and for a quarter of an hour. What the
 //! configuration says of accounts wins. Whose an account is, is answered here and nowhere else.
 
+pub mod own;
+
 use std::collections::BTreeMap;
 
 use compact_str::{CompactString, ToCompactString};
@@ -46,6 +48,9 @@ pub struct Accounts {
     offers: BTreeMap<CompactString, Offer>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wrong: BTreeMap<CompactString, Wrong>,
+    /// Codes that people were shown where Opsbell knows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shown: BTreeMap<PersonId, own::Shown>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,9 +105,15 @@ impl Accounts {
             Event::AccountLinked(_) | Event::AccountUnlinked { .. } => {
                 if let Event::AccountLinked(linked) = event {
                     self.offers.remove(&linked.account);
+                    self.shown.remove(&linked.person);
                 }
                 relink(&mut self.links, event);
                 self.changes += 1;
+            }
+            Event::CodeShown(code) => {
+                self.shown.retain(|_, shown| counts(shown.at, stamp.at));
+                let shown = own::Shown { sha256: code.sha256.clone(), at: stamp.at };
+                self.shown.insert(code.person.clone(), shown);
             }
             Event::CodeRefused => {
                 self.wrong.retain(|_, wrong| counts(wrong.since, stamp.at));

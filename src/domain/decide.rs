@@ -128,6 +128,8 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
         InputKind::OfferAccount { account, name, sha256 } => connect::offer(draft, account, name, sha256),
+        InputKind::ShowCode { sha256 } => connect::own::show(draft, sha256),
+        InputKind::ClaimAccount { account, name, sha256 } => connect::own::claim(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
     }
 }

@@ -98,25 +98,25 @@ bas /problem workaround PRB-1 "restart it"
 bas /problem known-error PRB-1
 bas /problem resolve PRB-1 "it has 60 now"
 bas /problem close PRB-1
-bas /change new "raise the pool" service:payments-api plan:"set 60" rollback:"set 20" at:"2030-01-07 10:00" for:30m
+bas /change new "raise the pool" service:payments-api plan:"set 60" rollback:"set 20" for:30m
 bas /change list
 bas /change show CHG-1
 bas /change edit CHG-1 plan:"set 80"
-bas /change check payments-api at:"2030-01-07 10:00" for:30m
-cleo /change reject CHG-1 "not tested"
+bas /change check payments-api for:30m
 cleo /change approve CHG-1
-bas /change schedule CHG-1 at:"2030-01-08 10:00" for:30m
-bas /change start CHG-1
+bas /change schedule CHG-1 at:10:00 for:30m
 bas /change cancel CHG-1 "not needed"
+bas /change new "lower the pool" service:payments-api plan:"set 10" rollback:"set 20" for:30m
+cleo /change reject CHG-2 "not tested"
 bas /change standard restart service:payments-api
-bas /change start CHG-2
-bas /change done CHG-2
-bas /change review CHG-2 "went well" outcome:successful
-bas /change emergency INC-5 authoriser:cleo "fail over" service:payments-api plan:"fail over" rollback:"fail back"
-cleo /change approve CHG-3
 bas /change start CHG-3
-bas /change rollback CHG-3 "errors"
-bas /change fail CHG-3 "it locks"
+bas /change done CHG-3
+bas /change review CHG-3 "went well" outcome:successful
+bas /change emergency INC-5 authoriser:cleo "fail over" service:payments-api plan:"fail over" rollback:"fail back"
+cleo /change approve CHG-4
+bas /change rollback CHG-4 "errors"
+bas /change emergency INC-5 authoriser:cleo "fail over again" service:payments-api plan:"fail over" rollback:"fail back"
+bas /change fail CHG-5 "it locks"
 bas /change calendar payments-api
 bas /change gate payments-api 1.4.1
 bas /freeze start service:payments-api reason:"the migration" for:1h
@@ -133,11 +133,13 @@ fn account(person: &str) -> u64 {
     }
 }
 
-/// What is shown first, without what changes from run to run.
-fn first_line(callback: &Callback) -> String {
+/// So many of the lines that are shown, without what changes from run to run.
+fn lines(callback: &Callback, most: usize) -> String {
     let text = callback.data["content"].as_str().unwrap_or_default();
-    let line = text.lines().next().map(steady).unwrap_or_default();
+    let line = text.lines().take(most).map(steady).collect::<Vec<_>>().join("\n    ");
     let clock = Regex::new(r"\b\d{1,2}:\d{2}(:\d{2})?\b").unwrap();
+    let hash = Regex::new(r"\([0-9a-f]{12}\)").unwrap();
+    let line = hash.replace_all(&line, "(HASH)").into_owned();
     let date = Regex::new(r"\b20\d\d\\?-\d\d\\?-\d\d\b").unwrap();
     let span = Regex::new(r"\b\d+ ?(ms|s|min|m|h|d)\b( \d+ ?(s|min|m|h))*").unwrap();
     let line = date.replace_all(&line, "DATE").into_owned();
@@ -145,7 +147,7 @@ fn first_line(callback: &Callback) -> String {
     span.replace_all(&line, "SPAN").into_owned()
 }
 
-fn told(callback: &Callback) -> String {
+fn told(callback: &Callback, most: usize) -> String {
     let how = match (callback.kind, callback.data["flags"] == 64) {
         (4, true) => "to the asker",
         (4, false) => "to all",
@@ -155,7 +157,7 @@ fn told(callback: &Callback) -> String {
         _ => "nothing",
     };
     let title = callback.data["title"].as_str().map(|title| format!(" {title}")).unwrap_or_default();
-    format!("  {how}:{title} {}", first_line(callback)).trim_end().trim_end_matches(':').to_owned()
+    format!("  {how}:{title} {}", lines(callback, most)).trim_end().trim_end_matches(':').to_owned()
 }
 
 /// All that can be said in Discord: `/incident ack` as `incident ack`, and what stands in the menu of a message.
@@ -190,7 +192,7 @@ fn every_command_is_driven_through_the_gateway() {
             call.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = stage.discord.command(account(person), ops, &call.command, &options);
         assert!(matches!(answer.kind, 4 | 5 | 9), "{line}: {answer:?}");
-        shown.push(format!("{line}\n{}", told(&answer)));
+        shown.push(format!("{line}\n{}", told(&answer, 1)));
         driven.insert(call.command.to_string());
     }
     let message = stage.discord.write(CLEO, true, ops, "no tickets are sold", serde_json::json!([]));
@@ -201,7 +203,7 @@ fn every_command_is_driven_through_the_gateway() {
     ] {
         let form = stage.discord.on_message(BAS, &message, name);
         let answer = stage.discord.fill(BAS, ops, &form, fields, None);
-        shown.push(format!("bas, on a message: {name}\n{}\n{}", told(&form), told(&answer)));
+        shown.push(format!("bas, on a message: {name}\n{}\n{}", told(&form, 1), told(&answer, 1)));
         driven.insert(name.to_owned());
     }
     let missing: Vec<String> = registered(&stage.discord).difference(&driven).cloned().collect();
@@ -227,7 +229,7 @@ struct Night {
 
 impl Night {
     fn saw(&mut self, what: &str, answer: &Callback) {
-        self.shown.push(format!("{what}\n{}", told(answer)));
+        self.shown.push(format!("{what}\n{}", told(answer, 4)));
     }
 
     fn press(&mut self, user: u64, message: &Shown, label: &str) -> Callback {

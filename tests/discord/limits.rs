@@ -44,15 +44,24 @@ fn case_03_acknowledgement_crossing_a_send_starts_nothing_more() {
         .iter()
         .any(|seen| matches!(seen, Seen::Message(shown) if shown.channel == bas && shown.content.contains("(INC-1)")));
     assert!(!late, "nobody is woken by what somebody has: {all:?}");
+    // Nor by the next process, which sends what is still owed before anything new.
+    let mut stage = stage.killed_and_started();
+    stage.alert("memory full", "memory-1", "critical");
+    stage.page_of(BAS, "INC-3");
+    let all = stage.discord.messages_in(bas);
+    assert!(!all.iter().any(|shown| shown.content.contains("(INC-1)")), "{all:?}");
 }
 
 /// How long nothing was asked after the 429, but for what was under way already.
 fn quiet_after_429(stage: &Stage) -> Duration {
-    let all = stage.discord.requests.all();
-    let at = all.iter().find(|one| one.status == 429).expect("it was refused").at;
-    // What was on its way when the refusal came is answered within this time, whatever the machine does meanwhile.
-    let later = all.iter().filter(|one| one.at > at + Duration::from_millis(400)).map(|one| one.at - at);
-    later.min().expect("something was asked later")
+    let after = |all: &[crate::support::discord::Request]| {
+        let at = all.iter().find(|one| one.status == 429).expect("it was refused").at;
+        // What was on its way when the refusal came is answered after it.
+        let later = all.iter().filter(|one| one.at > at + Duration::from_millis(400)).map(|one| one.at - at);
+        later.min()
+    };
+    let all = stage.discord.requests.wait_until("something is asked later", |all| after(all).is_some());
+    after(&all).expect("it was asked")
 }
 
 #[test]

@@ -173,16 +173,7 @@ impl Stage {
     }
 
     fn send(&mut self, title: &str, key: &str, severity: &str, status: &str) {
-        let ends = if status == "firing" { "0001-01-01T00:00:00Z" } else { "2026-12-25T03:00:00Z" };
-        let body = serde_json::json!({
-            "version": "4", "groupKey": key, "status": status, "receiver": "opsbell", "groupLabels": {},
-            "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am.example",
-            "alerts": [{
-                "status": status, "fingerprint": key, "startsAt": "2026-12-25T02:00:00Z", "endsAt": ends,
-                "labels": {"alertname": key, "severity": severity, "service": "payments-api"},
-                "annotations": {"summary": title}, "generatorURL": "http://p.example"
-            }]
-        });
+        let body = alert_body(title, key, severity, status);
         let answer =
             self.server.sender().post("/v1/ingest/alertmanager", &[], body.to_string().as_bytes()).expect("it works");
         assert_eq!(answer.status, 202, "{}", answer.text());
@@ -201,6 +192,20 @@ impl Stage {
     pub fn incident(&mut self, id: &str) -> serde_json::Value {
         self.server.get(&format!("/v1/incidents/{id}"))
     }
+}
+
+/// What Alertmanager posts of one alert.
+pub fn alert_body(title: &str, key: &str, severity: &str, status: &str) -> serde_json::Value {
+    let ends = if status == "firing" { "0001-01-01T00:00:00Z" } else { "2026-12-25T03:00:00Z" };
+    serde_json::json!({
+        "version": "4", "groupKey": key, "status": status, "receiver": "opsbell", "groupLabels": {},
+        "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am.example",
+        "alerts": [{
+            "status": status, "fingerprint": key, "startsAt": "2026-12-25T02:00:00Z", "endsAt": ends,
+            "labels": {"alertname": key, "severity": severity, "service": "payments-api"},
+            "annotations": {"summary": title}, "generatorURL": "http://p.example"
+        }]
+    })
 }
 
 /// An organisation that nobody serves just now.

@@ -370,6 +370,12 @@ fn command(asked: Asked) {
     if run == "account.connect" && words.options.is_empty() {
         return super::link::show_code(asked);
     }
+    if let ("account.connect", [(name, code)], Actor::Member(_)) = (run, words.options.as_slice(), &asked.actor)
+        && name == "code"
+    {
+        let code = code.clone();
+        return super::link::claim(asked, &code);
+    }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
     let lists = matches!(run, "incident.list" | "status");
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);

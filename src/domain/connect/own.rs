@@ -102,7 +102,9 @@ pub fn claim(draft: &mut Draft<'_>, account: &str, name: &str, sha256: &str) -> 
     draft.emit(Event::AccountLinked(Box::new(linked)));
     tell(
         draft,
-        &format!("{name} is {person} from now on, linked by {person}'s own code. If that is not right: /disconnect {person}"),
+        &format!(
+            "{name} is {person} from now on, linked by {person}'s own code. If that is not right: /disconnect {person}"
+        ),
     );
     Ok(Reply::done(format!(
         "You are {person} from now on: pages reach you here, and what you say here is {person}'s.\nIf that is not right: /disconnect"
@@ -138,7 +140,9 @@ mod tests {
 
     #[test]
     fn only_the_bare_word_asks_for_a_code() {
-        for (text, asks) in [("/connect", true), (" /Connect ", true), ("/connect ABCDE-FGHJK", false), ("connect", false)] {
+        for (text, asks) in
+            [("/connect", true), (" /Connect ", true), ("/connect ABCDE-FGHJK", false), ("connect", false)]
+        {
             assert_eq!(super::asks(text), asks, "{text}");
         }
     }

@@ -325,6 +325,11 @@ impl Discord {
         lock(&self.world).faults.push(Scripted { method, part: part.to_owned(), left: times, fault });
     }
 
+    /// The same from now on, until all is well again.
+    pub fn fail_always(&self, method: &'static str, part: &str, fault: Fault) {
+        self.fail(method, part, usize::MAX, fault);
+    }
+
     /// All is well again.
     pub fn mend(&self) {
         lock(&self.world).faults.clear();

@@ -377,6 +377,10 @@ fn post(shared: &Shared, world: &mut World, channel: &str, body: &Value) -> Told
         place.archived = false;
     }
     let bucket = format!("messages {id}");
+    // Such a window is counted from its first message and then begins anew, as its headers say.
+    if world.windows.get(&bucket).and_then(|starts| starts.first()).is_some_and(|at| at.elapsed() >= WINDOW) {
+        world.windows.remove(&bucket);
+    }
     let wait = full(world, bucket.clone(), PER_CHANNEL);
     let (left, reset) = {
         let starts = &world.windows[&bucket];

@@ -138,7 +138,7 @@ impl Discord {
     pub(super) async fn admit(&self, channel: &str, account: &str) -> Result<(), CallError> {
         let path = format!("/channels/{channel}/permissions/{account}");
         let call = Call::new("PUT /channels/{}/permissions/{}", path, channel);
-        let call = call.body(json!({"type": 1, "allow": MEMBER.to_string(), "deny": "0"}));
+        let call = call.body(json!({"type": 1, "allow": MEMBER, "deny": 0}));
         final_or(self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await)
     }
 }
