@@ -36,7 +36,12 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
     };
     let Some(token) = config.secrets.chat.get("discord") else {
         check::print(&catalog::missing_secrets(&config), global.json)?;
-        return Err(End::Failed(USAGE, anyhow!("the bot's token is not set")));
+        return Err(End::Failed(
+            USAGE,
+            anyhow!(
+                "the bot's token is not set: export OPSBELL_DISCORD_TOKEN=… (docs/discord.md, step 1), or name its file by token_file"
+            ),
+        ));
     };
     let discord = Discord::new(settings, token, Arc::new(config.org.clone())).context("[chat.discord]")?;
     let journal = global.data().join("journal");

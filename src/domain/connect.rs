@@ -199,7 +199,9 @@ pub fn offer(draft: &mut Draft<'_>, account: &str, name: &str, sha256: &str) -> 
 pub fn connect(draft: &mut Draft<'_>, code: Option<&str>, person: Option<PersonId>) -> Result<Reply, Reject> {
     let Some(code) = code else {
         return Err(Reject::new(RejectCode::Missing, "A code is shown in Discord, to whoever says /connect there.")
-            .hint("Then say it here: /connect CODE"));
+            .hint(
+                "Then say it here: /connect CODE. Or the other way round, with your own token: opsbell say /connect",
+            ));
     };
     let administers = draft.person().is_some_and(|asker| private::administers(draft.org, asker));
     if person.is_none() && administers {

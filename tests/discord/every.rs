@@ -137,11 +137,11 @@ fn account(person: &str) -> u64 {
 fn lines(callback: &Callback, most: usize) -> String {
     let text = callback.data["content"].as_str().unwrap_or_default();
     let line = text.lines().take(most).map(steady).collect::<Vec<_>>().join("\n    ");
-    let clock = Regex::new(r"\b\d{1,2}:\d{2}(:\d{2})?\b").unwrap();
-    let hash = Regex::new(r"\([0-9a-f]{12}\)").unwrap();
+    let clock = Regex::new(r"\b\d{1,2}:\d{2}(:\d{2})?\b").expect("a pattern");
+    let hash = Regex::new(r"\([0-9a-f]{12}\)").expect("a pattern");
     let line = hash.replace_all(&line, "(HASH)").into_owned();
-    let date = Regex::new(r"\b20\d\d\\?-\d\d\\?-\d\d\b").unwrap();
-    let span = Regex::new(r"\b\d+ ?(ms|s|min|m|h|d)\b( \d+ ?(s|min|m|h))*").unwrap();
+    let date = Regex::new(r"\b20\d\d\\?-\d\d\\?-\d\d\b").expect("a pattern");
+    let span = Regex::new(r"\b\d+ ?(ms|s|min|m|h|d)\b( \d+ ?(s|min|m|h))*").expect("a pattern");
     let line = date.replace_all(&line, "DATE").into_owned();
     let line = clock.replace_all(&line, "CLOCK").into_owned();
     span.replace_all(&line, "SPAN").into_owned()
@@ -214,8 +214,8 @@ fn every_command_is_driven_through_the_gateway() {
 
 /// What a button, select or form can carry, as the program writes it.
 fn marks() -> BTreeSet<String> {
-    let source = fs::read_to_string("src/chat/discord/button.rs").unwrap();
-    let entry = Regex::new(r#"\("([a-z-]+)", Act::"#).unwrap();
+    let source = fs::read_to_string("src/chat/discord/button.rs").expect("its source");
+    let entry = Regex::new(r#"\("([a-z-]+)", Act::"#).expect("a pattern");
     let all: BTreeSet<String> = entry.captures_iter(&source).map(|found| found[1].to_owned()).collect();
     assert!(all.len() >= 19, "{all:?}");
     all
@@ -246,7 +246,7 @@ impl Night {
 
     fn more(&mut self, user: u64, message: &Shown) -> Shown {
         let more = self.press(user, message, "More");
-        self.stage.discord.answer_shown(more.interaction).unwrap()
+        self.stage.discord.answer_shown(more.interaction).expect("a panel")
     }
 
     /// An alert's page to somebody.
@@ -338,11 +338,11 @@ const CASES: usize = 20;
 #[test]
 fn each_case_of_failure_has_a_test_named_after_it() {
     let mut found = BTreeSet::new();
+    let named = Regex::new(r"#\[test\]\nfn case_(\d\d)_").expect("a pattern");
     for entry in fs::read_dir("tests/discord").unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|kind| kind == "rs") {
             let source = fs::read_to_string(path).unwrap();
-            let named = Regex::new(r"#\[test\]\nfn case_(\d\d)_").unwrap();
             found.extend(named.captures_iter(&source).map(|found| found[1].parse::<usize>().unwrap()));
         }
     }

@@ -17,7 +17,7 @@ fn text(callback: &Callback) -> String {
 }
 
 fn metric(stage: &mut Stage, name: &str) -> String {
-    let all = stage.server.client().get("/metrics").unwrap().text();
+    let all = stage.server.client().get("/metrics").expect("an answer").text();
     let line = all.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in {all}"));
     line.rsplit(' ').next().unwrap_or_default().to_owned()
 }
@@ -36,7 +36,7 @@ fn check(dir: &std::path::Path, token: &str, data: Option<&std::path::Path>) -> 
     let mut command = opsbell();
     command.env("OPSBELL_DISCORD_TOKEN", token).args(["discord", "check", "--config"]).arg(dir);
     command.arg("--data").arg(data.unwrap_or(std::path::Path::new("/nowhere")));
-    let output = command.output().unwrap();
+    let output = command.output().expect("it runs");
     (output.status.code(), said(&output))
 }
 

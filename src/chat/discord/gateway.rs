@@ -153,7 +153,12 @@ pub async fn run(hears: &impl Hears) {
                 Duration::ZERO
             }
             End::Intents => {
-                hears.trouble("Discord refuses the intents that Opsbell needs; check the bot's page");
+                let why = "Discord refuses the intents that Opsbell needs; check the bot's page";
+                hears.refused(why);
+                if hopeless.as_deref() != Some(why) {
+                    hears.trouble(why);
+                    hopeless = Some(why.to_owned());
+                }
                 HOPELESS_WAIT
             }
             End::Hopeless(why) => {

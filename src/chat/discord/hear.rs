@@ -124,7 +124,7 @@ impl Hears for Ears {
 
     fn refused(&self, why: &str) {
         self.0.stands(Stands::Refused);
-        tracing::error!(%why, "Discord refuses us");
+        tracing::info!(%why, "Discord refuses us");
     }
 
     fn trouble(&self, what: &str) {
@@ -195,7 +195,8 @@ impl Discord {
     async fn bring_commands(&self) {
         for wait in [1, 5, 30, 0] {
             match self.register_commands().await {
-                Ok(()) => return,
+                // What is wrong with the token is told by the connection.
+                Ok(()) | Err(CallError::Refused { status: 401, .. }) => return,
                 Err(CallError::Refused { status, code, message }) => {
                     return self.tell_operators(format!(
                         "Discord does not take the commands: {message} ({status}, code {code}). `opsbell check` says what it would refuse."

@@ -205,8 +205,10 @@ impl Discord {
         let mut force = self.force.write().unwrap_or_else(PoisonError::into_inner);
         (force.org, force.settings) = (org, Arc::new(settings.clone()));
         drop(force);
-        // Perhaps with other words; compared before anything is registered.
-        self.commands.notify_one();
+        // Perhaps with other words; compared before anything is registered. A session that begins does it by itself.
+        if self.standing() == Stands::Connected {
+            self.commands.notify_one();
+        }
     }
 
     /// How the connection is.

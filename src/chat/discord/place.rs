@@ -242,7 +242,7 @@ pub(super) fn several(guilds: &[String]) -> String {
 fn no_channel(name: &str) -> NoPlace {
     let name: String = name.chars().take(60).collect();
     NoPlace::Unknown(format!(
-        "Discord has no channel `{name}` that the bot sees; name its id in [chat.discord] channels, or let the bot in"
+        "Discord has no channel `{name}` that the bot sees; make it, name its id in [chat.discord] channels, or let the bot in"
     ))
 }
 
