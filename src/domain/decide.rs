@@ -138,6 +138,8 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
         InputKind::OfferAccount { account, name, sha256 } => connect::offer(draft, account, name, sha256),
+        InputKind::ShowCode { sha256 } => connect::own::show(draft, sha256),
+        InputKind::ClaimAccount { account, name, sha256 } => connect::own::claim(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
         InputKind::EnrolFactor { person, there } => {
             permit(draft, Permission::Administer, "factor add", None)?;
@@ -147,8 +149,8 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
 }
 
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
-    // In an incident's own thread that one is meant.
-    let here = place.thread.as_ref().and_then(|_| draft.state.rooms().find(|incident| incident.is_room(place)));
+    // In an incident's own thread or channel that one is meant.
+    let here = draft.state.rooms().find(|incident| incident.is_room(place));
     let incidents = here.map_or_else(|| draft.state.meant_by(draft.person()), |incident| vec![incident.id]);
     let links = &draft.state.meta.accounts.links;
     let named = call.options.iter().map(|(_, value)| account_number(value));

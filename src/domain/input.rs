@@ -216,6 +216,20 @@ pub enum InputKind {
         /// Whether there is one from now on.
         there: bool,
     },
+    /// A person asks for a code to say in Discord.
+    ShowCode {
+        /// Hex sha256 of the code.
+        sha256: CompactString,
+    },
+    /// An account in Discord says such a code.
+    ClaimAccount {
+        /// Discord's id of the account, verified.
+        account: CompactString,
+        /// What it is called there.
+        name: CompactString,
+        /// Hex sha256 of what was said.
+        sha256: CompactString,
+    },
     /// A personal token is to be void.
     RevokeToken {
         /// Its public name, or the person for all of theirs.

@@ -97,6 +97,9 @@ pub type OnCall = Arc<dyn Fn(&Org, Timestamp) -> serde_json::Value + Send + Sync
 /// block; called where that is allowed. The error says what is wrong, for people.
 pub type JournalLines = Arc<dyn Fn(u64, usize) -> Result<Vec<(u64, String)>, String> + Send + Sync>;
 
+/// How the chat's connection is, in one word; `None`: there is no chat.
+pub type ChatStands = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+
 /// A monotonic clock: the time since some fixed moment of this process.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
@@ -127,6 +130,8 @@ pub struct Http {
     pub stopwatch: Stopwatch,
     /// What `/v1/events` tells; the runtime says what is durable.
     pub feed: Arc<Feed>,
+    /// How the chat's connection is, where there is one (`/readyz`).
+    pub chat: ChatStands,
     /// Whether the process is still starting (`/readyz`).
     pub starting: Arc<AtomicBool>,
     /// Sizes, waits and rates.

@@ -521,6 +521,9 @@ pub(crate) struct Done {
 pub(crate) struct Health {
     /// `ok`, `ready`
     pub status: String,
+    /// How the connection to chat is: `connecting`, `connected`, `lost`, `refused`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
 }
 
 /// What could be typed next.

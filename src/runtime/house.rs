@@ -22,7 +22,7 @@ use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
 use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built};
-use crate::chat::discord::Discord;
+use crate::chat::discord::{Discord, Sign, Signs, Stands};
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
 use crate::domain::desk::Sender;
@@ -329,11 +329,17 @@ impl House {
             };
             tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
+        let counted = tally.clone();
+        counted.connected(discord.is_none());
         tokio.spawn(watch::auditor(Arc::clone(&wiring), tally));
         tokio.spawn(scrub::daily(engine.clone(), disk, wiring.data.dir().join("journal")));
         if let Some(discord) = discord {
             let (desk, install) = (Arc::new(engine.clone()), opened.found.install.as_str().into());
-            tokio.spawn(discord.connect(desk, install, wiring.feed.watch()));
+            let signs: Signs = Arc::new(move |sign| match sign {
+                Sign::Now(stands) => counted.connected(stands == Stands::Connected),
+                Sign::Unread => counted.unread(),
+            });
+            tokio.spawn(discord.connect(desk, install, wiring.feed.watch(), signs));
         }
         Ok(Self {
             engine,
@@ -425,6 +431,7 @@ fn force_the_end(over: Arc<AtomicBool>) {
 fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
     let (engine, journal_dir) = (wiring.engine.clone(), wiring.data.dir().join("journal"));
     let (org, clock) = (Arc::clone(&wiring.org), Arc::clone(&wiring.clock));
+    let discord = wiring.discord.clone();
     let render = Arc::new(move |text: &str, person: Option<&PersonId>| {
         let org = Arc::clone(&org.read().unwrap_or_else(PoisonError::into_inner));
         look::times(text, org.zone(person), clock.now())
@@ -442,6 +449,7 @@ fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
         tally,
         stopwatch: Arc::new(stopwatch()),
         feed: Arc::clone(&wiring.feed),
+        chat: Arc::new(move || Some(discord.as_ref()?.standing().as_str())),
         starting: Arc::new(AtomicBool::new(false)),
         limits: Limits::default(),
     }

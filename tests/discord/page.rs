@@ -185,3 +185,17 @@ fn a_stranger_who_comes_by_direct_message_reads_and_declares_nothing() {
     }
     stage.discord.nothing_was_wrong();
 }
+
+#[test]
+fn case_07_mention_stands_in_the_content_since_one_in_an_embed_notifies_nobody() {
+    let mut stage = Stage::start();
+    // Also when a sender writes one: his is text, ours alone wakes.
+    stage.alert(&format!("<@{CLEO}> replication lag @everyone"), "lag-1", "critical");
+    let page = stage.page_of(BAS, "INC-1");
+    assert!(page.content.starts_with(&format!("<@{BAS}> ")), "{}", page.content);
+    assert_eq!(page.notified, [BAS], "the fake wakes whom the content mentions and `allowed_mentions` allows");
+    assert_eq!(page.body["allowed_mentions"]["parse"], serde_json::json!([]));
+    let embeds = page.body["embeds"].to_string();
+    assert!(!embeds.contains(&format!("<@{BAS}>")) && !embeds.contains(&format!("<@{CLEO}>")), "{embeds}");
+    stage.discord.nothing_was_wrong();
+}

@@ -306,6 +306,7 @@ pub fn house_with(limits: Limits) -> House {
         tally: opsbell::http::Tally::default(),
         stopwatch: Arc::new(move || Duration::from_millis(time.load(Ordering::Relaxed))),
         feed: feed.clone(),
+        chat: Arc::new(|| None),
         starting: starting.clone(),
         limits,
     };

@@ -15,6 +15,7 @@ impl Event {
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
             | Self::AccountOffered(_)
+            | Self::CodeShown(_)
             | Self::AccountLinked(_)
             | Self::AccountUnlinked { .. }
             | Self::CodeRefused

@@ -55,9 +55,11 @@ impl State {
                 self.tokens.remove(token);
                 self.dirty.touched.insert(RecordKey::Token(token.clone()));
             }
-            Event::AccountOffered(_) | Event::AccountLinked(_) | Event::AccountUnlinked { .. } | Event::CodeRefused => {
-                self.meta.accounts.apply(stamp, event)
-            }
+            Event::AccountOffered(_)
+            | Event::CodeShown(_)
+            | Event::AccountLinked(_)
+            | Event::AccountUnlinked { .. }
+            | Event::CodeRefused => self.meta.accounts.apply(stamp, event),
             Event::AlertOpened(opened) => self.open_alert(stamp, opened),
             Event::AlertSuppressed(_)
             | Event::AlertMuted { .. }
