@@ -1,6 +1,7 @@
 //! Playbooks: the files `playbooks/NAME.toml`, and what their steps may reach (`[perform]`, `[[http-host]]`). Each file is
 //! read for itself; what they say of each other, and of hosts and programs, is judged in `whole` when all are read.
 
+pub(super) mod acts;
 mod line;
 #[cfg(test)]
 mod tests;

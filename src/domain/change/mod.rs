@@ -39,6 +39,7 @@ use super::event::Event;
 use super::id::{ChangeId, IncidentId, PersonId, TeamId};
 use super::incident::Entry;
 use super::input::Reply;
+use super::playbook;
 use super::reject::Reject;
 use super::time::{Span, Timestamp};
 
@@ -428,8 +429,14 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
         ChangeCommand::Reject(id, reason) => approve::reject(draft, id, &reason),
         ChangeCommand::Schedule(id, when) => open::schedule(draft, id, &when),
         ChangeCommand::Start(id) => carry::start(draft, id),
-        ChangeCommand::End(id, outcome, text) => carry::end(draft, id, outcome, text.as_deref()),
-        ChangeCommand::Cancel(id, reason) => life::cancel(draft, id, reason.as_deref()),
+        ChangeCommand::End(id, outcome, text) => {
+            playbook::person::hands_off(draft, id)?;
+            carry::end(draft, id, outcome, text.as_deref())
+        }
+        ChangeCommand::Cancel(id, reason) => {
+            playbook::person::hands_off(draft, id)?;
+            life::cancel(draft, id, reason.as_deref())
+        }
         ChangeCommand::Review(id, outcome, text) => life::review(draft, id, outcome, &text),
         ChangeCommand::Calendar(service) => Ok(Reply::done(show::calendar(draft, service.as_ref()))),
         ChangeCommand::Gate(asked) => Ok(gate::ask(draft, &asked).told()),

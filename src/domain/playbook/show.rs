@@ -58,6 +58,10 @@ fn doing(run: &Run) -> String {
         Doing::Asking { question, until } => {
             format!("{step}{of} asks “{question}” until <t:{}:f>", until.unix_secs())
         }
+        Doing::Hearing { awaited, until } => {
+            format!("{step}{of} waits until {awaited}, at most until <t:{}:f>", until.unix_secs())
+        }
+        Doing::Heard { .. } => format!("{step}{of} has heard what it waited for"),
         Doing::Owed { work, .. } => format!("{step}{of} is being done: {work}"),
         Doing::Again { at, reason } => {
             format!("{step}{of} failed ({reason}) and is tried again <t:{}:T>", at.unix_secs())
