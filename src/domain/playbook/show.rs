@@ -124,7 +124,11 @@ fn run(run: &Run) -> String {
     }
     let change = run.change.map(|change| format!(" in {change}")).unwrap_or_default();
     let incident = run.incident.map(|incident| format!(" for {incident}")).unwrap_or_default();
-    text.push_str(&format!("\nbegun by {}{change}{incident}, <t:{}:f>", run.by, run.started_at.unix_secs()));
+    let by = match &run.remedy {
+        Some(remedy) => format!("the remedy {remedy}"),
+        None => run.by.to_string(),
+    };
+    text.push_str(&format!("\nbegun by {by}{change}{incident}, <t:{}:f>", run.started_at.unix_secs()));
     for done in &run.done {
         let of = if done.part == Part::Steps { String::new() } else { format!(" ({})", done.part) };
         let times = if done.attempts > 1 { format!(", {} times", done.attempts) } else { String::new() };
