@@ -3,6 +3,8 @@
 
 pub(super) mod acts;
 mod line;
+pub mod models;
+pub mod reference;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -63,8 +65,13 @@ pub fn read(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str
     }
     if errors.is_empty() {
         let table = Table::new("a playbook", source, document.get_ref(), 0..0, draft.sink);
-        let drafted = playbook(draft, table, name, file);
-        draft.playbooks.insert(name.into(), drafted);
+        let drafted = match table.has("model") {
+            true => models::read(draft, table, name, file),
+            false => Some(playbook(draft, table, name, file)),
+        };
+        if let Some(drafted) = drafted {
+            draft.playbooks.insert(name.into(), drafted);
+        }
     }
 }
 

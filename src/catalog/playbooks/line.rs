@@ -22,11 +22,11 @@ pub const DOES: [&str; 12] =
 /// Those that cannot fail.
 const SURE: [&str; 3] = ["say", "note", "use"];
 /// How deep JSON in a step may be.
-const DEEPEST: usize = 16;
+pub(super) const DEEPEST: usize = 16;
 /// The longest text of a step, in characters.
-const TEXT_MAX: usize = 1_000;
+pub(super) const TEXT_MAX: usize = 1_000;
 /// The most arguments of a program.
-const ARGS_MAX: usize = 50;
+pub(super) const ARGS_MAX: usize = 50;
 /// Programs that read their arguments as a language of their own.
 const SHELLS: [&str; 14] =
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox", "env", "python3", "perl", "awk", "xargs", "sudo"];
