@@ -26,6 +26,7 @@ mod query;
 mod read;
 mod records;
 mod reports;
+mod runs;
 mod say;
 mod schema;
 mod serve;
@@ -215,6 +216,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::journal_head))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::change))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
         .routes(routes!(changes::calendar))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))

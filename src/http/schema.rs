@@ -5,6 +5,7 @@
 mod change;
 mod report;
 mod review;
+mod run;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
+pub(crate) use self::run::{Run, RunSummary};
 
 /// RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

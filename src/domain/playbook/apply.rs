@@ -107,7 +107,7 @@ impl State {
                 self.runs.insert(run.id, Box::new(run));
             }
             Event::PlaybookMoved(moved) => {
-                let PlaybookMoved { run, step } = &**moved;
+                let PlaybookMoved { run, step, .. } = &**moved;
                 self.alter_run(*run, |run| run.moved(stamp, step));
                 if let Move::Finished { .. } = step {
                     self.forget_runs();

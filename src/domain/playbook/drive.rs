@@ -26,7 +26,7 @@ const BACKOFF_MAX: Span = Span::hours(1);
 /// Adds an event to the draft and does to the copy of the run what it will do to the record.
 pub(super) fn step(draft: &mut Draft<'_>, run: &mut Run, step: Move) {
     run.moved(&draft.stamp(), &step);
-    draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, step })));
+    draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, incident: run.incident, step })));
 }
 
 /// A moment of a run has come.

@@ -315,6 +315,9 @@ pub struct PlaybookStarted {
 pub struct PlaybookMoved {
     /// Which.
     pub run: RunId,
+    /// The incident that it is run for: whoever may not see that one is not told of this either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
     /// What.
     pub step: Move,
 }

@@ -4,6 +4,7 @@ use super::acts::Act;
 use super::drive::{self, done, failed, finish, go};
 use super::spec::Does;
 use super::{Doing, Ending, Run};
+use crate::domain::actor::Actor;
 use crate::domain::authorise::{authorise_by, word};
 use crate::domain::command::Resumed;
 use crate::domain::draft::Draft;
@@ -12,14 +13,20 @@ use crate::domain::id::{ChangeId, RunId};
 use crate::domain::incident::private;
 use crate::domain::input::Reply;
 use crate::domain::limits;
+use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::state::State;
 
 /// Whether the asker may see a run: one for a private incident only its people, and whoever began it.
 pub(super) fn may_see(draft: &Draft<'_>, run: &Run) -> bool {
-    let Some(id) = run.incident.filter(|id| draft.state.meta.private.contains(id)) else { return true };
-    let seen = draft.incident(id).is_some_and(|incident| private::may_see(draft.org, draft.actor(), incident));
-    seen || run.by == *draft.actor()
+    visible(draft.org, draft.state, draft.actor(), run)
+}
+
+/// The same for whoever reads otherwise.
+pub fn visible(org: &Org, state: &State, actor: &Actor, run: &Run) -> bool {
+    let Some(id) = run.incident.filter(|id| state.meta.private.contains(id)) else { return true };
+    let seen = state.incidents.get(&id).is_some_and(|incident| private::may_see(org, actor, incident));
+    seen || run.by == *actor
 }
 
 /// A run; else a refusal that says what there is.

@@ -100,6 +100,22 @@ pub enum Told {
     Stayed,
 }
 
+impl Told {
+    /// All words, in the order of the variants.
+    pub const WORDS: [&'static str; 5] = ["started", "guarded", "succeeded", "failed", "stayed"];
+
+    /// The word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Guarded { .. } => "guarded",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Stayed => "stayed",
+        }
+    }
+}
+
 impl Remedied {
     /// How the incident's timeline tells it.
     pub fn line(&self) -> CompactString {
