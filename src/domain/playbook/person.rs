@@ -26,7 +26,8 @@ pub(super) fn may_see(draft: &Draft<'_>, run: &Run) -> bool {
 pub fn visible(org: &Org, state: &State, actor: &Actor, run: &Run) -> bool {
     let Some(id) = run.incident.filter(|id| state.meta.private.contains(id)) else { return true };
     let seen = state.incidents.get(&id).is_some_and(|incident| private::may_see(org, actor, incident));
-    seen || run.by == *actor
+    let administers = actor.person().is_some_and(|person| private::administers(org, person));
+    seen || administers || run.by == *actor
 }
 
 /// A run; else a refusal that says what there is.
