@@ -56,7 +56,7 @@ before_page = "30m"
 const PLAYBOOKS: [(&str, &str); 9] = [
     ("once", "id = 'here'\nhttp = 'POST http://OUTSIDE/once'"),
     ("again", "id = 'here'\nhttp = 'POST http://OUTSIDE/again'\nidempotent = true"),
-    ("program", "id = 'here'\nrun = '/usr/bin/sleep'\nargs = ['300']\ntimeout = '10m'"),
+    ("program", "id = 'here'\nrun = '/usr/bin/sleep'\nargs = ['60']\ntimeout = '10m'"),
     ("pause", "id = 'here'\nwait = '1h'"),
     ("question", "id = 'here'\nask = 'Is it well?'"),
     ("demand", "id = 'here'\nrequest = 'Look at the line'\nof = 'team:payments'"),

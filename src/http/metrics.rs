@@ -111,8 +111,11 @@ impl Metrics {
         Self { registry, ..new }
     }
 
-    /// No incident is open, in any state.
-    pub fn no_incidents(&self) {
+    /// No incident is open, and no playbook is run, in any state.
+    pub fn nothing_open(&self) {
+        for state in RUNS {
+            self.runs.get_or_create(&InState { state }).set(0);
+        }
         for state in OPEN {
             self.incidents.get_or_create(&InState { state: state.as_str() }).set(0);
         }

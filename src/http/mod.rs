@@ -136,7 +136,7 @@ pub fn exposition(tally: &Tally) -> String {
     // A family without a series is not told at all.
     metrics.ingested(None, axum::http::StatusCode::OK, Duration::ZERO);
     metrics.answered(true);
-    metrics.no_incidents();
+    metrics.nothing_open();
     metrics.text()
 }
 

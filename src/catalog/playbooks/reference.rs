@@ -223,7 +223,7 @@ pub fn page() -> String {
         words(TRIED),
         words(WORDS)
     );
-    page.push_str("\n## Models that are brought along\n\nA file `playbooks/NAME.toml` that says only this is a standard change:\n");
+    page.push_str("\n## Models that are brought along\n\nA file `NAME.toml` in `playbooks/` that says only this is a standard change:\n");
     table(&mut page, &model());
     let _ = write!(page, "\nEach is a playbook like one of your own, with `url` in the place of `{PLACE}`:\n");
     for (name, text) in MODELS {
