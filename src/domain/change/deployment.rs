@@ -316,7 +316,13 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
 /// Ends the change, unless another deployment of it still runs and this one went well, or a playbook carries it out,
 /// which has more to do.
 fn end(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) {
-    if playbook::person::carrier(draft.state, change.id).is_some() {
+    if let Some(run) = playbook::person::carrier(draft.state, change.id) {
+        if case.progress != Progress::Succeeded {
+            let told = case.progress.as_str();
+            let text =
+                format!("{}: {} is {told}, {}. {} carries it out", change.headline(), case.id, case.source(), run.id);
+            life::post(draft, change, format!("{text}: /runbook show {}", run.id));
+        }
         return;
     }
     let others = draft

@@ -3,14 +3,18 @@
 use compact_str::CompactString;
 
 use super::drive::all_values;
-use super::person::{about, any, may_see};
+use super::person::{about, any, may_see, visible};
 use super::spec::{Part, Playbook};
 use super::text::fill;
 use super::{Doing, Run, start};
+use crate::domain::actor::Actor;
 use crate::domain::draft::Draft;
 use crate::domain::id::RunId;
 use crate::domain::input::Reply;
+use crate::domain::org::Org;
 use crate::domain::reject::Reject;
+use crate::domain::silence::matcher;
+use crate::domain::state::State;
 
 /// Lines of a step's output that are shown.
 const OUTPUT_LINES: usize = 3;
@@ -43,6 +47,35 @@ pub fn list(draft: &Draft<'_>) -> String {
 
 fn line(run: &Run) -> String {
     format!("{}: {}", run.headline(), doing(run))
+}
+
+/// Runs named in `/status`.
+const STATUS_MAX: usize = 3;
+
+/// `2 run; RUN-2 deploy payments-api asks`: how many go on, and those that wait for a person.
+pub fn status(state: &State, org: &Org, asker: &Actor) -> Option<String> {
+    let open: Vec<&Run> = state
+        .runs
+        .values()
+        .map(|run| &**run)
+        .filter(|run| run.ended.is_none() && visible(org, state, asker, run))
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    let waits: Vec<String> = open
+        .iter()
+        .filter_map(|run| match &run.doing {
+            Doing::Asking { .. } => Some(format!("{} waits for an answer", run.headline())),
+            Doing::Unclear { .. } => Some(format!("{} waits to be told what happened", run.headline())),
+            _ => None,
+        })
+        .collect();
+    let more = waits.len().saturating_sub(STATUS_MAX);
+    let more = if more == 0 { Vec::new() } else { vec![format!("{more} more wait for somebody")] };
+    let runs = if open.len() == 1 { "1 runs".to_owned() } else { format!("{} run", open.len()) };
+    let all: Vec<String> = std::iter::once(runs).chain(waits.into_iter().take(STATUS_MAX)).chain(more).collect();
+    Some(all.join("; "))
 }
 
 /// What it does just now, in words.
@@ -79,11 +112,11 @@ pub fn show(draft: &Draft<'_>, which: &str) -> Result<Reply, Reject> {
             let shown = any(draft, id)?;
             Ok(about(shown, Reply::done(run(shown))))
         }
-        _ => Ok(Reply::done(playbook(start::find(draft.org, which)?))),
+        _ => Ok(Reply::done(playbook(draft.org, start::find(draft.org, which)?))),
     }
 }
 
-fn playbook(playbook: &Playbook) -> String {
+fn playbook(org: &Org, playbook: &Playbook) -> String {
     let services = match playbook.services.as_slice() {
         [] => "for every service".to_owned(),
         some => format!("for {}", some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -108,6 +141,9 @@ fn playbook(playbook: &Playbook) -> String {
         if !playbook.part(part).is_empty() {
             text.push_str(&format!("\n{part}:\n{}", playbook.told(part)));
         }
+    }
+    for remedy in org.remedies.values().filter(|remedy| remedy.runbook == playbook.id) {
+        text.push_str(&format!("\nBegun by itself ({}) when {} fires", remedy.id, matcher::join(&remedy.alerts)));
     }
     let said: Vec<String> =
         playbook.parameters.iter().filter(|it| it.required).map(|it| format!("{}=…", it.name)).collect();
