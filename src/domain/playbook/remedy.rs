@@ -152,6 +152,10 @@ fn tell(draft: &mut Draft<'_>, remedy: &CompactString, incident: IncidentId, wha
 /// The remedies that an alert calls for, and that were not tried for its incident, by their names.
 fn called<'o>(draft: &Draft<'o>, incident: IncidentId, alert: &AlertOpened) -> Vec<&'o Remedy> {
     let Some(record) = draft.incident(incident) else { return Vec::new() };
+    // What is sent to the default service, because nobody knows the one that it names, is not that service's trouble.
+    if record.unrouted {
+        return Vec::new();
+    }
     let subject = Subject::from(alert);
     let meant = |it: &&Remedy| {
         (it.services.is_empty() || it.services.contains(&alert.service))
