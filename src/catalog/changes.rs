@@ -67,7 +67,7 @@ fn environment(text: &str) -> Result<CompactString, Wrong> {
 }
 
 /// The name of a table of its kind, once; `known` are those before.
-fn named(table: &mut Table<'_>, what: &str, known: &[CompactString]) -> Option<CompactString> {
+pub(super) fn named(table: &mut Table<'_>, what: &str, known: &[CompactString]) -> Option<CompactString> {
     table.require("id");
     let at = table.spot_of("id");
     let id = table.parse("id", |text| value::id(text).map(|()| CompactString::from(text)))?;

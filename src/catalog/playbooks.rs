@@ -1,7 +1,10 @@
 //! Playbooks: the files `playbooks/NAME.toml`, and what their steps may reach (`[perform]`, `[[http-host]]`). Each file is
 //! read for itself; what they say of each other, and of hosts and programs, is judged in `whole` when all are read.
 
+pub(super) mod acts;
 mod line;
+pub mod models;
+pub mod reference;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -63,8 +66,13 @@ pub fn read(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str
     }
     if errors.is_empty() {
         let table = Table::new("a playbook", source, document.get_ref(), 0..0, draft.sink);
-        let drafted = playbook(draft, table, name, file);
-        draft.playbooks.insert(name.into(), drafted);
+        let drafted = match table.has("model") {
+            true => models::read(draft, table, name, file),
+            false => Some(playbook(draft, table, name, file)),
+        };
+        if let Some(drafted) = drafted {
+            draft.playbooks.insert(name.into(), drafted);
+        }
     }
 }
 

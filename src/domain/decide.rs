@@ -52,6 +52,7 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
     }
     let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
     let reply = take(&mut draft, &input.kind);
+    playbook::signal::heard(&mut draft);
     let mut events = draft.into_events();
     match reply {
         Ok(reply) => {
@@ -336,7 +337,9 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::Playbook(command) => playbook::run(draft, command),
         Command::Problem(command) => problem::run(draft, command),
         Command::Postmortem(command) => postmortem::run(draft, command),
-        Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
+        Command::Page { target, text, incident } => {
+            page_somebody(draft, place, target, text.as_deref(), incident, false)
+        }
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
         Command::AlertList { suppressed: true } => Ok(Reply::done(silence::show::suppressed(draft.state))),
@@ -384,12 +387,14 @@ fn declared(draft: &mut Draft<'_>, declaration: life::Declaration<'_>) -> Reply 
     Reply::done(format!("{}\nNext: /ack {id} or /incident update {id} \"…\"", told.unwrap_or_default())).about(id)
 }
 
-fn page_somebody(
+/// `/page`, and a step that pages. `private`: only those see what is opened whom it concerns.
+pub(in crate::domain) fn page_somebody(
     draft: &mut Draft<'_>,
     place: &Place,
     target: PageTarget,
     text: Option<&str>,
     incident: Option<IncidentId>,
+    private: bool,
 ) -> Result<Reply, Reject> {
     if let (Some(id), PageTarget::Person(person)) = (incident, &target) {
         return life::page_person(draft, id, person, text);
@@ -410,7 +415,7 @@ fn page_somebody(
         }
         PageTarget::Person(person) => (None, None, Some(only(person, &asks))),
     };
-    let (severity, assessed, private) = (None, None, false);
+    let (severity, assessed) = (None, None);
     let title = &title;
     Ok(declared(draft, life::Declaration { title, service, team, severity, assessed, private, place, policy }))
 }
@@ -444,7 +449,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
     }
     match wakeup.kind {
         WakeupKind::PageRule(id) => page::rule_due(draft, id),
-        WakeupKind::Escalation(id) => escalate::advance(draft, id, None),
+        WakeupKind::Escalation(id) => playbook::remedy::step_due(draft, id),
         WakeupKind::Silence(id) => silence::end::due(draft, id),
         WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
         WakeupKind::UpdateDue(id) => incident::remind::due(draft, id),

@@ -27,6 +27,7 @@ mod query;
 mod read;
 mod records;
 mod reports;
+mod runs;
 mod say;
 mod schema;
 mod serve;
@@ -144,7 +145,7 @@ pub fn exposition(tally: &Tally) -> String {
     // A family without a series is not told at all.
     metrics.ingested(None, axum::http::StatusCode::OK, Duration::ZERO);
     metrics.answered(true);
-    metrics.no_incidents();
+    metrics.nothing_open();
     metrics.text()
 }
 
@@ -226,6 +227,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::journal_head))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::change))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
         .routes(routes!(changes::calendar))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))

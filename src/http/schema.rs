@@ -6,6 +6,7 @@ mod change;
 mod factor;
 mod report;
 mod review;
+mod run;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
 pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
+pub(crate) use self::run::{Run, RunSummary};
 
 /// RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -192,6 +192,7 @@ impl World {
         let kind = InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) };
         let reply = self.take(Input { by, idempotency: None, kind, closed: Vec::new() });
         self.deliver();
+        self.begin_runs();
         reply
     }
 
@@ -274,6 +275,7 @@ impl World {
         self.core.set_org(Arc::new(with_story(org)));
         self.config_loaded();
         self.deliver();
+        self.begin_runs();
     }
 
     /// The process ends and starts again: State is replayed from the journal, and what is still owed is sent again.
@@ -519,7 +521,11 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         Event::ChangeOpened(opened) => format!("{} asked for by {by}: {}", opened.change, opened.content.title),
         Event::ChangeEdited(edited) => format!("{} edited by {by}: {}", edited.change, edited.what),
         Event::ChangeApproved(approved) => format!("{} approved by {by}", approved.change),
-        Event::PlaybookStarted(started) => format!("{} runs {}, begun by {by}", started.run, started.playbook.id),
+        Event::PlaybookStarted(started) => match &started.remedy {
+            Some(remedy) => format!("{} runs {}, begun by the remedy {remedy}", started.run, started.playbook.id),
+            None => format!("{} runs {}, begun by {by}", started.run, started.playbook.id),
+        },
+        Event::Remedied(told) => format!("{}: {}", told.incident, told.line()),
         Event::PlaybookMoved(moved) => match &moved.step {
             Move::Unclear { step, reason } => format!("{}: nobody knows about {step}: {reason}", moved.run),
             Move::Retried { step, reason, .. } => format!("{}: {step} is tried again: {reason}", moved.run),

@@ -14,7 +14,7 @@ use crate::domain::event::{Commit, Event};
 use crate::domain::id::{DeliveryId, RunId};
 use crate::domain::input::{Answer, Input, InputKind};
 use crate::domain::org::Org;
-use crate::domain::playbook::Errand;
+use crate::domain::playbook::{Errand, act};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -104,7 +104,7 @@ impl Core {
     /// The next moment that has come, as an input; one at a time, so that a late one shifts those behind it.
     pub fn due(&self, now: Timestamp) -> Option<Input> {
         let wakeup = self.state.next_wakeup().filter(|wakeup| wakeup.due <= now)?;
-        let by = By::timer("moment");
+        let by = act::envelope(&self.state, &wakeup).unwrap_or_else(|| By::timer("moment"));
         Some(Input { by, idempotency: None, kind: InputKind::Wake(wakeup), closed: Vec::new() })
     }
 

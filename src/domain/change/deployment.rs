@@ -14,6 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, DeploymentId, PersonId, ServiceId};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
+use crate::domain::playbook;
 use crate::domain::signal::{Commit, Deployment, Progress, Signal};
 use crate::domain::time::Timestamp;
 
@@ -320,8 +321,18 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
     Some((change, !lacks.is_empty()))
 }
 
-/// Ends the change, unless another deployment of it still runs and this one went well.
+/// Ends the change, unless another deployment of it still runs and this one went well, or a playbook carries it out,
+/// which has more to do.
 fn end(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) {
+    if let Some(run) = playbook::person::carrier(draft.state, change.id) {
+        if case.progress != Progress::Succeeded {
+            let told = case.progress.as_str();
+            let text =
+                format!("{}: {} is {told}, {}. {} carries it out", change.headline(), case.id, case.source(), run.id);
+            life::post(draft, change, format!("{text}: /runbook show {}", run.id));
+        }
+        return;
+    }
     let others = draft
         .state
         .deployments

@@ -42,6 +42,7 @@ use super::event::Event;
 use super::id::{ChangeId, IncidentId, PersonId, TeamId};
 use super::incident::Entry;
 use super::input::Reply;
+use super::playbook;
 use super::reject::Reject;
 use super::time::{Span, Timestamp};
 
@@ -458,8 +459,14 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
         ChangeCommand::Reject(id, reason) => approve::reject(draft, id, &reason),
         ChangeCommand::Schedule(id, when) => open::schedule(draft, id, &when),
         ChangeCommand::Start(id) => carry::start(draft, id),
-        ChangeCommand::End(id, outcome, text) => carry::end(draft, id, outcome, text.as_deref()),
-        ChangeCommand::Cancel(id, reason) => life::cancel(draft, id, reason.as_deref()),
+        ChangeCommand::End(id, outcome, text) => {
+            playbook::person::hands_off(draft, id)?;
+            carry::end(draft, id, outcome, text.as_deref())
+        }
+        ChangeCommand::Cancel(id, reason) => {
+            playbook::person::hands_off(draft, id)?;
+            life::cancel(draft, id, reason.as_deref())
+        }
         ChangeCommand::Review(id, outcome, text) => life::review(draft, id, outcome, &text),
         ChangeCommand::Delegate { to, from, until } => {
             authority::delegate::delegate(draft, to.as_ref(), from.as_deref(), until.as_deref())

@@ -25,6 +25,7 @@ use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
 use super::playbook::Run;
+use super::playbook::remedy::Begun;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::dora::Outage;
@@ -115,6 +116,9 @@ pub struct Meta {
     /// The last commit's running number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub commits: u64,
+    /// When remedies were begun in the last hour.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedies: Begun,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
