@@ -380,7 +380,7 @@ fn act(world: &mut World, chance: &mut Chance) {
         _ => format!("CHG-{}", 1 + chance.below(last.max(1))),
     };
     let text = match chance.below(26) {
-        0..=3 if last < 8 => asks(chance, last),
+        0..=1 if last < 8 => asks(chance, last),
         0..=3 => match chance.below(4) {
             0 => format!("/change edit {id} plan:{}", chance.pick(&["a", "b", "c"])),
             1 => format!("/change edit {id} rollback:{}", chance.pick(&["a", "b"])),

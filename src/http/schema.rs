@@ -523,8 +523,8 @@ pub(crate) struct Done {
 pub(crate) struct Health {
     /// `ok`, `ready`
     pub status: String,
-    /// How the connection to chat is: `connecting`, `connected`, `lost`, `refused`
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How the connection to chat is, where there is one: `connecting`, `connected`, `lost`, `refused`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<String>,
 }
 

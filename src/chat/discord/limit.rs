@@ -180,6 +180,10 @@ impl Book {
             if !whose.is_empty() && promised > now && !had_its_turn {
                 return May::In(promised - now);
             }
+            // What is critical and was sent away takes all there is until its turns are over.
+            if !whose.is_empty() && urgency != Urgency::Critical && bucket.promised_critical > now {
+                return May::In(bucket.promised_critical - now);
+            }
             if bucket.reset_at <= now {
                 bucket.remaining = bucket.limit.saturating_sub(bucket.under_way);
                 if bucket.remaining == 0 {
@@ -226,8 +230,10 @@ impl Book {
             return wait;
         };
         let each = bucket.window.max(1) / u64::from(bucket.limit.max(1));
+        // Behind what is critical, whatever waits.
+        let earliest = bucket.promised_critical.max(now + wait);
         let promised = bucket.promised(urgency);
-        let turn = (*promised).max(now + wait);
+        let turn = (*promised).max(earliest);
         *promised = turn + each;
         if !whose.is_empty() && self.turns.len() < TURNS_MAX {
             self.turns.insert(whose.to_owned(), turn);
@@ -390,6 +396,7 @@ mod tests {
             "the first of the next window"
         );
         assert_eq!(book.promise(5_002, &open, Urgency::Critical, "100", 4_999), 5_999, "also who had a late turn");
+        assert_eq!(book.ask(10_100, &open, Urgency::Page, "1"), May::In(1_901), "its turn was long ago, and it waits");
         assert_eq!(book.ask(11_001, &open, Urgency::Critical, "other"), May::Go);
         assert_eq!(book.ask(11_001, &open, Urgency::Critical, "100"), May::Go);
     }
