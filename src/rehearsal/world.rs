@@ -527,7 +527,7 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         },
         Event::Remedied(told) => format!("{}: {}", told.incident, told.line()),
         Event::PlaybookMoved(moved) => match &moved.step {
-            Move::Unclear { step, reason } => format!("{}: nobody knows about {step}: {reason}", moved.run),
+            Move::Unclear { step, reason, .. } => format!("{}: nobody knows about {step}: {reason}", moved.run),
             Move::Retried { step, reason, .. } => format!("{}: {step} is tried again: {reason}", moved.run),
             Move::Finished { ending, .. } => format!("{} is {ending}", moved.run),
             _ => return None,
