@@ -5,6 +5,8 @@
 
 #[path = "serve/backup.rs"]
 mod backup;
+#[path = "serve/code_hosts.rs"]
+mod code_hosts;
 #[path = "serve/disk.rs"]
 mod disk;
 #[path = "serve/durable.rs"]

@@ -434,6 +434,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
         WakeupKind::Change(id) => change::due::due(draft, id),
         WakeupKind::Freeze(id) => change::freeze::due(draft, id),
         WakeupKind::Playbook(id) => playbook::drive::due(draft, id),
+        WakeupKind::Question(id) => change::answer::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

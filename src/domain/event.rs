@@ -392,6 +392,9 @@ pub enum Event {
     /// A sender told of a new step of a deployment.
     #[serde(rename = "deployment.told")]
     DeploymentTold(Box<change::deployed::DeploymentTold>),
+    /// What a code host waits to be told went on.
+    #[serde(rename = "deployment.question")]
+    DeploymentQuestion(Box<change::answer::QuestionMoved>),
     /// Commits were told of that were not known.
     #[serde(rename = "commits.seen")]
     CommitsSeen {

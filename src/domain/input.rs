@@ -7,7 +7,9 @@ use super::actor::By;
 use super::change::Change;
 use super::command::{Call, GateAsked};
 use super::delivery::Outcome;
-use super::id::{ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId};
+use super::id::{
+    ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId,
+};
 use super::incident::Incident;
 use super::playbook::Performed;
 use super::problem::Problem;
@@ -283,6 +285,8 @@ pub enum WakeupKind {
     Freeze(FreezeId),
     /// A run of a playbook goes on, or has waited long enough.
     Playbook(RunId),
+    /// A code host's question is asked again.
+    Question(DeploymentId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -298,6 +302,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Change(id) => write!(f, "what {id} owes"),
             Self::Freeze(id) => write!(f, "the end of {id}"),
             Self::Playbook(id) => write!(f, "the next step of {id}"),
+            Self::Question(id) => write!(f, "the question about {id}"),
         }
     }
 }

@@ -155,6 +155,30 @@ pub struct Deployment {
     pub repository: Option<String>,
     /// The commits that are told, the newest last.
     pub commits: Vec<Commit>,
+    /// What the sender waits to be told before it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<Question>>,
+}
+
+/// A kind of code host that holds a deployment until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeHost {
+    /// A deployment protection rule of GitHub.
+    GitHub,
+    /// A deployment approval of GitLab.
+    GitLab,
+}
+
+/// A code host asks whether a deployment may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// By what the answer is sent.
+    pub host: CodeHost,
+    /// Where to: GitHub's whole address, as the payload says it; GitLab's path. Nothing is sent there unchecked.
+    pub to: String,
+    /// The environment, as the host writes it.
+    pub environment: String,
 }
 
 /// A commit, as a sender tells it.

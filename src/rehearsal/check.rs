@@ -51,7 +51,7 @@ impl Seen {
             let (who, method) = match to {
                 Destination::Person { person, method } => (person.to_string(), *method),
                 Destination::Webhook(id) => (format!("webhook:{id}"), Method::Webhook),
-                Destination::Channel(_) => continue,
+                Destination::Channel(_) | Destination::Host(_) => continue,
             };
             self.pages.push(PageSeen { at: happening.at, who, method, consumed: false });
         }
@@ -367,6 +367,7 @@ fn words(content: &Content) -> String {
             format!("{} {}: {mark}{}\n{}{known}{suspect}", page.severity, page.service, page.title, page.reason)
         }
         Content::Post { text } | Content::Room { text } | Content::Notice { text } => text.clone(),
+        Content::Answer(answer) => answer.shown(),
     }
 }
 

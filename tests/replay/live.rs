@@ -352,5 +352,13 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
         sha: label.map(|n| sha(n + 1)),
         repository: None,
         commits: summary.map(commit).into_iter().collect(),
+        // Asked of an integration that answers; another one takes it for a step.
+        question: label.filter(|n| n % 2 == 0).map(|n| {
+            Box::new(Question {
+                host: CodeHost::GitLab,
+                to: format!("/api/v4/projects/{n}/deployments/{n}/approval"),
+                environment: "production".to_owned(),
+            })
+        }),
     }
 }

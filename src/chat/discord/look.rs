@@ -105,6 +105,7 @@ pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>) -> Said
         Content::Page(page) => page_said(grant, page, account, runbook),
         Content::Post { text } | Content::Room { text } => note(grant, "", text, account),
         Content::Notice { text } => note(grant, "Opsbell: ", text, account),
+        Content::Answer(answer) => note(grant, "", &answer.shown(), account),
     }
 }
 

@@ -64,7 +64,7 @@ impl Sender for Discord {
 pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
-        Content::Post { .. } | Content::Room { .. } => (Urgency::Other, OTHER_PATIENCE),
+        Content::Post { .. } | Content::Room { .. } | Content::Answer(_) => (Urgency::Other, OTHER_PATIENCE),
     }
 }
 

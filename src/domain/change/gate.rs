@@ -189,6 +189,16 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     }
 }
 
+/// Asks again about the change that was opened for a question. No other one is opened where that is over.
+pub fn again(draft: &mut Draft<'_>, id: ChangeId, author: Option<&PersonId>) -> Verdict {
+    if let Some(change) = draft.state.changes.get(&id) {
+        return answer(draft, change, author);
+    }
+    let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
+    let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
+    Verdict { change: Some(id), ..Verdict::of(reasons, None, None) }
+}
+
 /// Whether something else was begun on the same service and environment after a change.
 fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
     let (service, environment) = (&change.content.service, &change.content.environment);

@@ -177,6 +177,11 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         let _ = writeln!(text, "  +{} {}", line.points, line.why);
     }
     approvals(&mut text, change, org, now);
+    for it in state.deployments.values().filter(|it| it.change == Some(id)) {
+        if let (Some(integration), Some(asked)) = (&it.integration, &it.question) {
+            let _ = writeln!(text, "{integration} {} ({})", asked.shown(), it.id);
+        }
+    }
     for silence in state.silences.values().filter(|it| it.change == Some(id) && it.ended.is_none()) {
         let held = state.suppressed_by(silence.id).count();
         let _ = writeln!(text, "fence {}: holds back {held} of {} alerts", silence.id, silence.muted_total);

@@ -38,6 +38,7 @@ impl Event {
             | Self::PlaybookStarted(_)
             | Self::PlaybookMoved(_)
             | Self::DeploymentTold(_)
+            | Self::DeploymentQuestion(_)
             | Self::CommitsSeen { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }

@@ -284,6 +284,8 @@ pub struct Integration {
     pub may_acknowledge: bool,
     /// How a `generic` body is read: field → JSONPath, and severity words.
     pub mapping: Option<Mapping>,
+    /// The address of its code host's API, without a last `/`, where deployments that it holds are answered.
+    pub answers: Option<CompactString>,
 }
 
 /// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`), or a text.

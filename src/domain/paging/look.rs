@@ -59,6 +59,7 @@ pub fn look(grant: &Grant, zone: Tz) -> Look {
         Content::Page(page) => page_look(grant, page, zone),
         Content::Post { text } | Content::Room { text } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
+        Content::Answer(answer) => text_look(grant, "", &answer.shown(), zone),
     }
 }
 

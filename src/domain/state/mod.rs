@@ -167,6 +167,8 @@ pub struct Index {
     pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
     /// The unresolved problem of a kind.
     pub(in crate::domain) problem_of: BTreeMap<Fingerprint, ProblemId>,
+    /// Deployments whose code host waits for the gate.
+    pub(in crate::domain) questions: BTreeSet<DeploymentId>,
     /// Kept answers by age.
     pub(in crate::domain) answers_by_age: BTreeSet<(Timestamp, CompactString)>,
     /// Equal policies are held once, however many incidents escalate by them.
@@ -486,6 +488,7 @@ impl State {
         state.index_silences();
         state.index_changes();
         state.index_runs();
+        state.index_questions();
         state
     }
 
