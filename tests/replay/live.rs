@@ -14,7 +14,7 @@ use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Input, InputKind};
 use opsbell::domain::org::Org;
-use opsbell::domain::signal::{AlertSeverity, Deployment, Progress, SignalKind};
+use opsbell::domain::signal::{AlertSeverity, CodeHost, Deployment, Progress, Question, SignalKind};
 use opsbell::domain::state::{OpenRecords, RecordKey, State};
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::journal::Journal;
@@ -40,7 +40,7 @@ pub struct Live {
 
 impl Live {
     pub fn new(start_with_example: bool) -> Self {
-        let orgs = [small(), example()];
+        let orgs = [small(), example()].map(answering);
         let which = usize::from(start_with_example);
         let core = Core::new(State::new(INSTALL), orgs[which].clone());
         let mut live = Self {
@@ -331,6 +331,15 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         outages,
     };
     State::assemble(records)
+}
+
+/// The same organisation, with code hosts that are answered.
+fn answering(org: Arc<Org>) -> Arc<Org> {
+    let mut org = (*org).clone();
+    for sender in org.integrations.values_mut() {
+        sender.answers = Some("https://code.example".into());
+    }
+    Arc::new(org)
 }
 
 /// A step of a deployment, made of what a signal has.

@@ -111,7 +111,7 @@ fn github_is_told_once_the_change_is_approved_and_never_again() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(answer.json()["accepted"], 1);
     let told = shown(&mut server, "CHG-1");
-    assert!(told.contains("awaiting-approval") && told.contains("github waits: it needs"), "{told}");
+    assert!(told.contains("awaiting-approval") && told.contains("asked by github (DEP-1); waits: it needs"), "{told}");
     assert!(stage.github.ledger().is_empty());
     // The same question again is the same question.
     let (_, again) = stage.github_asks(&mut server, 1);
@@ -132,7 +132,7 @@ fn github_is_told_once_the_change_is_approved_and_never_again() {
     assert_eq!(stage.github.decided(&path).as_deref(), Some("approved"));
     crate::restart::quiet(&mut server);
     let told = shown(&mut server, "CHG-1");
-    assert!(told.contains("implementing") && told.contains("github told: approved"), "{told}");
+    assert!(told.contains("implementing") && told.contains("; told: approved"), "{told}");
 
     // After another start nothing is owed: the next question is answered, and no other call is made.
     assert!(server.stop().success());
@@ -216,7 +216,7 @@ fn what_a_host_does_not_take_is_told_to_people() {
     let told = told.iter().find_map(|it| it.json()["text"].as_str().map(str::to_owned)).expect("a text");
     assert!(told.contains("code host github") && told.contains("403") && !told.contains(TOKEN), "{told}");
     let told = shown(&mut server, "CHG-1");
-    assert!(told.contains("github approved, but it could not be told: the receiver answered 403"), "{told}");
+    assert!(told.contains("; approved, but it could not be told: the receiver answered 403"), "{told}");
     assert_eq!(stage.github.ledger().len(), 1);
 }
 

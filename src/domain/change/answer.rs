@@ -480,3 +480,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,6 +150,13 @@ fn step_of(
     if let Some(known) = known.filter(|known| known.progress.over() || progress <= known.progress) {
         return ignored(format_args!("{} is {} already", known.id, known.progress.as_str()));
     }
+    // What was never let go did not fail: it was stopped.
+    let held = known
+        .is_some_and(|it| it.progress == Progress::Pending && it.question.as_ref().is_some_and(|it| !it.approved()));
+    let progress = match progress {
+        Progress::Failed | Progress::RolledBack if held => Progress::Cancelled,
+        progress => progress,
+    };
     let sha: Option<CompactString> = told.sha.as_deref().map(Into::into);
     let (committed_at, author) = written(draft, told, sha.as_deref());
     let case = Case {
@@ -245,14 +252,10 @@ struct Advance {
 /// Begins the change that belongs to a deployment, or makes one, unless it runs already.
 fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> Advance {
     let begun = known.is_some_and(|known| known.progress == Progress::Started);
-    let question = known.and_then(|known| known.question.as_deref());
-    let stopped = match case.progress {
-        Progress::Cancelled => question.is_none_or(|asked| !asked.approved()),
-        Progress::Failed | Progress::RolledBack => question.is_some_and(|asked| !asked.approved()),
-        Progress::Pending | Progress::Started | Progress::Succeeded => false,
-    };
-    // A request is not yet a deployment; one that was stopped before it began, or never let go, was none.
-    if case.progress == Progress::Pending || stopped && !begun {
+    // The gate has begun its change: that is over with it.
+    let let_go = known.and_then(|known| known.question.as_ref()).is_some_and(|asked| asked.approved());
+    // A request is not yet a deployment; one that was stopped before it began was none.
+    if case.progress == Progress::Pending || case.progress == Progress::Cancelled && !begun && !let_go {
         return Advance { change: known.and_then(|known| known.change), ..Advance::default() };
     }
     let state = draft.state;

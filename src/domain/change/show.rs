@@ -179,7 +179,7 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     approvals(&mut text, change, org, now);
     for it in state.deployments.values().filter(|it| it.change == Some(id)) {
         if let (Some(integration), Some(asked)) = (&it.integration, &it.question) {
-            let _ = writeln!(text, "{integration} {} ({})", asked.shown(), it.id);
+            let _ = writeln!(text, "asked by {integration} ({}); {}", it.id, asked.shown());
         }
     }
     for silence in state.silences.values().filter(|it| it.change == Some(id) && it.ended.is_none()) {
