@@ -36,7 +36,9 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let emergency = table.parse("emergency_approval", value::wait);
     let review = table.parse("review_within", value::wait);
     let length = table.parse("length", value::wait);
+    let unbegun = table.parse("cancel_unbegun_after", value::wait);
     let controlled = table.parse_all("controlled", environment);
+    let uncontrolled = table.parse_all("uncontrolled", environment).unwrap_or_default();
     table.done();
     let rules = &mut draft.org.changes;
     rules.approvals = approvals;
@@ -44,6 +46,8 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     rules.emergency = emergency.unwrap_or(rules.emergency);
     rules.review = review.unwrap_or(rules.review);
     rules.length = length.unwrap_or(rules.length);
+    rules.unbegun = unbegun.unwrap_or(rules.unbegun);
+    rules.uncontrolled = uncontrolled.into_iter().map(|(environment, _)| environment).collect();
     if let Some(controlled) = controlled {
         rules.controlled = controlled.into_iter().map(|(environment, _)| environment).collect();
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
 //! configuration; 3 unreachable or timed out.
 
+mod address;
 mod backup;
 mod chat;
 mod check;
@@ -24,13 +25,13 @@ mod token;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
+use address::Address;
 use placed::Placed;
 
 /// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
@@ -52,9 +53,9 @@ struct Global {
     /// The data directory
     #[arg(long, global = true, value_name = "DIR", env = "OPSBELL_DATA")]
     data: Option<PathBuf>,
-    /// Where to listen (serve, demo), or where the server is (others)
+    /// Where to listen (serve, demo), or where the server is (others; an http or https address as well)
     #[arg(long, global = true, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listen: Option<Address>,
     /// Print records as JSON
     #[arg(long, global = true)]
     json: bool,

@@ -38,6 +38,7 @@ impl Change {
             incident: opened.incident,
             authoriser: opened.authoriser.clone(),
             approval_due: opened.approval_due,
+            lapses: opened.lapses,
             review_due: None,
             reminded_at: None,
             started: begun.then(|| done(stamp)),

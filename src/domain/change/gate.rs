@@ -11,6 +11,7 @@ use crate::domain::command::GateAsked;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId, ServiceId};
 use crate::domain::input::Reply;
+use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 use crate::domain::service::tree::{Graph, Way};
 
@@ -37,25 +38,33 @@ impl Decision {
     }
 }
 
-/// One reason against it.
+/// One reason against it, or what has to be known beside a yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`.
+    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`; a note is
+    /// `environment`.
     pub code: CompactString,
     /// In words.
     pub text: String,
     /// Whether waiting helps.
     #[serde(skip)]
     pub waits: bool,
+    /// Whether it only has to be known, and stands against nothing.
+    #[serde(skip)]
+    pub note: bool,
 }
 
 impl Reason {
     fn wait(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true }
+        Self { code: code.into(), text: text.into(), waits: true, note: false }
     }
 
     fn deny(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: false }
+        Self { code: code.into(), text: text.into(), waits: false, note: false }
+    }
+
+    fn note(code: &str, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), waits: true, note: true }
     }
 }
 
@@ -64,7 +73,7 @@ impl Reason {
 pub struct Verdict {
     /// Whether to go.
     pub decision: Decision,
-    /// Everything that stands against it.
+    /// Everything that stands against it, and notes.
     pub reasons: Vec<Reason>,
     /// The change it is about.
     pub change: Option<ChangeId>,
@@ -74,11 +83,10 @@ pub struct Verdict {
 
 impl Verdict {
     fn of(reasons: Vec<Reason>, change: Option<&Change>, state: Option<ChangeState>) -> Self {
-        let decision = match reasons.iter().all(|reason| reason.waits) {
-            true if reasons.is_empty() => Decision::Allow,
-            true => Decision::Wait,
-            false => Decision::Deny,
-        };
+        let mut decision = Decision::Allow;
+        for reason in reasons.iter().filter(|reason| !reason.note) {
+            decision = decision.max(if reason.waits { Decision::Wait } else { Decision::Deny });
+        }
         Self { decision, reasons, change: change.map(|it| it.id), state: state.or(change.map(|it| it.state)) }
     }
 
@@ -177,7 +185,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                 author: asked.author.clone(),
                 ..Content::default()
             };
-            match open::begin(draft, content, open::Begin::default()) {
+            let lapses = Some(draft.now.after(draft.org.changes.unbegun));
+            match open::begin(draft, content, open::Begin { lapses, ..open::Begin::default() }) {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
                     super::life::post(draft, &change, text);
@@ -231,11 +240,28 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>) -> 
     reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
-    if !reasons.is_empty() {
+    let free = reasons.is_empty();
+    reasons.extend(unheard_of(draft.org, &change.content.environment));
+    if !free {
         return Verdict::of(reasons, Some(change), None);
     }
     carry::begin(draft, change);
     Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))
+}
+
+/// That an environment is none of the configuration's: nothing is controlled there, perhaps by a slip of the pen.
+fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
+    let rules = &org.changes;
+    let periods = rules.freezes.iter().chain(&rules.windows).flat_map(|it| &it.environments);
+    let named = rules.approvers.iter().flat_map(|it| &it.environments).chain(periods);
+    let mut known = rules.controlled.iter().chain(&rules.uncontrolled).chain(named);
+    if known.any(|it| it == environment) {
+        return None;
+    }
+    let meant = did_you_mean(environment, rules.controlled.iter().map(CompactString::as_str));
+    let meant = meant.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
+    let text = format!("no configuration names the environment {environment}, so nothing is controlled there{meant}");
+    Some(Reason::note("environment", text))
 }
 
 /// What the calendar says: a freeze stops the line, the rest passes.

@@ -207,6 +207,9 @@ pub struct Change {
     /// Until when it has to be reviewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_due: Option<Timestamp>,
+    /// When it is cancelled unless somebody has begun it, where a pipeline opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses: Option<Timestamp>,
     /// The last reminder about what is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded_at: Option<Timestamp>,
@@ -296,6 +299,9 @@ pub struct ChangeOpened {
     /// Until when an emergency has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_due: Option<Timestamp>,
+    /// When it is cancelled unless somebody has begun it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses: Option<Timestamp>,
 }
 
 /// Its content was edited: what was approved before is void.

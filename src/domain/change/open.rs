@@ -148,6 +148,7 @@ pub(super) struct Begin {
     pub incident: Option<IncidentId>,
     pub authoriser: Option<PersonId>,
     pub approval_due: Option<Timestamp>,
+    pub lapses: Option<Timestamp>,
 }
 
 /// Where a complete content stands when it is new or edited: what nobody has to agree to is scheduled at once.
@@ -182,6 +183,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
         incident: begin.incident,
         authoriser: begin.authoriser,
         approval_due: begin.approval_due,
+        lapses: begin.lapses,
     };
     let record = Change::opened(&draft.stamp(), &opened);
     draft.emit(Event::ChangeOpened(Box::new(opened)));
@@ -358,6 +360,7 @@ pub fn emergency(
         incident: Some(incident),
         authoriser: Some(authoriser.clone()),
         approval_due: due,
+        lapses: None,
     };
     // Whether the authoriser may is asked of the record as it will be.
     let trial = Change::opened(
@@ -373,6 +376,7 @@ pub fn emergency(
             incident: None,
             authoriser: None,
             approval_due: None,
+            lapses: None,
         },
     );
     let why =

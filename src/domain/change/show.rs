@@ -146,6 +146,9 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
         let _ = writeln!(text, "planned <t:{from}:f> to <t:{until}:f>");
     }
+    if let Some(at) = change.lapse() {
+        let _ = writeln!(text, "cancelled <t:{}:f> unless it has begun", at.unix_secs());
+    }
     if let Some(why) = &change.unapproved {
         let _ = writeln!(text, "UNAPPROVED: {why}");
     }
