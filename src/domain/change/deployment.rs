@@ -266,11 +266,11 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
             _ => return Advance { change: Some(id), ..Advance::default() },
         },
         None => {
-            let fitting = state.changes.values().filter(|it| it.state <= ChangeState::Implementing);
+            let fitting = state.changes_on(&case.service).filter(|it| it.state <= ChangeState::Implementing);
             // One that runs is meant before one that may begin, and that before one that waits.
             let best =
                 fitting.filter(|it| case.fits(&it.content)).max_by_key(|it| (it.state, std::cmp::Reverse(it.id)));
-            best.map(|it| (**it).clone())
+            best.cloned()
         }
     };
     let (change, unapproved) = match change {

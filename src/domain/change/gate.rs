@@ -135,6 +135,8 @@ fn shown(service: &ServiceId) -> String {
     service.as_str().chars().take(60).collect()
 }
 
+/// Reasons of one kind that are told each; further ones are counted.
+const REASONS_MAX: usize = 20;
 /// Characters of a version.
 const VERSION_MAX: usize = 100;
 
@@ -151,9 +153,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
-    let found = draft.state.changes.values().rev();
+    let found = draft.state.changes_on(&asked.service).rev();
     let found = found
-        .map(|it| &**it)
         .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
         // A pre-authorised one is begun by whoever carries it out; a pipeline of its own needs its own approval.
         .filter(|it| it.content.class != Class::Standard || !it.state.planned())
@@ -214,7 +215,7 @@ fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
     let later = |id: ChangeId, its: (&ServiceId, &CompactString), begun: bool| {
         id > change.id && its == (service, environment) && begun
     };
-    let mut open = draft.state.changes.values();
+    let mut open = draft.state.changes_on(service);
     let mut past = draft.state.past.values();
     open.any(|it| later(it.id, (&it.content.service, &it.content.environment), it.started.is_some()))
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
@@ -276,13 +277,12 @@ fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
     }
     let until = planned.filter(|window| window.holds(now)).map(|window| window.until);
     let window = Window { from: now, until: until.unwrap_or(now.after(draft.org.changes.length)) };
-    for found in conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now) {
-        reasons.push(if found.freeze {
-            Reason::deny("freeze", found.why)
-        } else {
-            Reason::wait("calendar", found.why)
-        });
-    }
+    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now);
+    let (freezes, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.freeze);
+    reasons.extend(freezes.into_iter().map(|it| Reason::deny("freeze", it.why)));
+    let more = others.len().saturating_sub(REASONS_MAX);
+    reasons.extend(others.into_iter().take(REASONS_MAX).map(|it| Reason::wait("calendar", it.why)));
+    reasons.extend((more > 0).then(|| Reason::wait("calendar", format!("and {more} more changes"))));
     reasons
 }
 
@@ -294,9 +294,16 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         return reasons;
     }
     let needs = Graph::new(org).all(&content.service, Way::Needs);
+    let mut more = 0_usize;
     for incident in state.all_open_incidents().filter(|it| it.severity.pages()) {
-        let here = rules::environment(incident.environment.as_deref().unwrap_or_default()) == content.environment;
-        if !here || !(incident.service == content.service || needs.contains(&incident.service)) {
+        if !(incident.service == content.service || needs.contains(&incident.service)) {
+            continue;
+        }
+        if rules::environment(incident.environment.as_deref().unwrap_or_default()) != content.environment {
+            continue;
+        }
+        if reasons.len() >= REASONS_MAX {
+            more += 1;
             continue;
         }
         // That a private one is open stops the line; which, is not told.
@@ -307,6 +314,7 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         };
         reasons.push(Reason::wait("incident", text));
     }
+    reasons.extend((more > 0).then(|| Reason::wait("incident", format!("and {more} more incidents"))));
     if !risk::staffed(org, content, draft.now) {
         reasons.push(Reason::wait("on-call", format!("nobody is on call for {}", content.service)));
     }
