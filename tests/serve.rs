@@ -11,6 +11,8 @@ mod code_hosts;
 mod disk;
 #[path = "serve/durable.rs"]
 mod durable;
+#[path = "serve/evidence.rs"]
+mod evidence;
 #[path = "serve/mail.rs"]
 mod mail;
 #[path = "serve/place.rs"]

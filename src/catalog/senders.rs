@@ -210,6 +210,7 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let quiet_when_empty = table.flag("quiet_when_empty").unwrap_or(false);
     let template = table.text("template");
     let team = draft.refer(Kind::Team, "team", &mut table).map(Into::into);
+    let mail_to = draft.refer_all(Kind::Person, "mail_to", &mut table).unwrap_or_default();
     let name = template.as_ref().map_or(DAILY, |text| text.value.as_str()).into();
     draft.summary_templates.extend(template);
     let taken = id.as_ref().filter(|id| draft.org.summaries.contains_key(*id));
@@ -227,5 +228,6 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
         names.find(|name| !draft.org.summaries.contains_key(name))
     };
     let Some(id) = id.or_else(unnamed) else { return };
-    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty, template: name, team });
+    let mail_to = mail_to.into_iter().map(Into::into).collect();
+    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty, template: name, team, mail_to });
 }

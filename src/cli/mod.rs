@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod discord;
 mod docs;
+mod evidence;
 mod gate;
 mod health;
 mod import;
@@ -94,6 +95,8 @@ enum Verb {
     Read(read::Args),
     /// Ask whether a version may be deployed now: --service S --version V [--wait]
     Gate(gate::Args),
+    /// Write everything of a change into a zip, for an auditor: CHG-7 [--out FILE]
+    Evidence(evidence::Args),
     /// Show who is on call
     Oncall(oncall::Args),
     /// Verify, export or rebuild from the journal
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Verb::Rehearse(args) => rehearse::run(global, args),
         Verb::Read(args) => read::run(global, args),
         Verb::Gate(args) => gate::run(global, args),
+        Verb::Evidence(args) => evidence::run(global, args),
         Verb::Oncall(args) => oncall::run(global, args),
         Verb::Journal(verb) => journal::run(global, verb),
         Verb::Backup(args) => backup::run(global, args),

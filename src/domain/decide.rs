@@ -86,6 +86,11 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             permit(draft, Permission::Respond, "change gate", None)?;
             change::gate::json(draft, asked)
         }
+        InputKind::Evidence(change) => {
+            permit(draft, Permission::Respond, "change evidence", None)?;
+            draft.emit(Event::EvidenceTaken { change: *change });
+            Ok(Reply::done(format!("The evidence of {change} was taken.")).about(change))
+        }
         InputKind::Wake(wakeup) => {
             wake(draft, *wakeup, None);
             Ok(Reply::default())
@@ -254,6 +259,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::AlertShow { .. }
         | Command::Status
         | Command::ReportDora(_)
+        | Command::ReportChanges(_)
         | Command::Whoami
         | Command::Help { .. } => None,
     }
@@ -342,6 +348,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
                 Err(Reject::new(RejectCode::NotFound, format!("There is no {alert}.")).hint("What fires: /alert list"))
             }
         },
+        Command::ReportChanges(asked) => report::changes::reply(draft, &asked),
         Command::ReportDora(asked) => Ok(report::dora::reply(draft, &asked)),
         Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.actor(), draft.now))),
         Command::Whoami => Ok(Reply::done(whoami(draft))),

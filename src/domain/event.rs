@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::change;
 use super::connect::{AccountLinked, AccountOffered};
-use super::id::{AlertId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
+use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
 use super::incident::merge::IncidentMerged;
@@ -373,6 +373,12 @@ pub enum Event {
     /// It went on.
     #[serde(rename = "change.moved")]
     ChangeMoved(Box<change::ChangeMoved>),
+    /// Somebody took its evidence.
+    #[serde(rename = "evidence.taken")]
+    EvidenceTaken {
+        /// Of which change.
+        change: ChangeId,
+    },
     /// The line was stopped.
     #[serde(rename = "freeze.started")]
     FreezeStarted(Box<change::FreezeStarted>),

@@ -137,6 +137,8 @@ pub enum InputKind {
     },
     /// A pipeline asks whether it may deploy; the answer is the verdict as JSON.
     Gate(GateAsked),
+    /// Somebody takes the evidence of a change; that is all that is written down.
+    Evidence(ChangeId),
     /// A moment has come.
     Wake(Wakeup),
     /// The moment of a summary has come; what it is told of the journal.

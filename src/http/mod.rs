@@ -11,6 +11,7 @@ mod document;
 mod envelope;
 mod error;
 mod events;
+mod evidence;
 mod feed;
 mod fields;
 mod health;
@@ -216,6 +217,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(changes::changes))
         .routes(routes!(changes::change))
         .routes(routes!(changes::calendar))
+        .routes(routes!(evidence::evidence))
+        .routes(routes!(reports::changes_csv))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))
         .routes(routes!(records::problems))

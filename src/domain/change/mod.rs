@@ -3,7 +3,7 @@
 //! `risk` how risky it is, `approve` who has to agree, `open` how one begins and is edited, `life` what people do to it,
 //! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
-//! `deployment` what code hosts tell, `answer` what they are told, `deployed` what is remembered of it, `show` and `feed` how it reads,
+//! `deployment` what code hosts tell, `answer` what they are told, `deployed` what is remembered of it, `show` and `feed` how it reads, `stream` how long it took from commit to verified,
 //! `apply` what events do. Running a playbook is not here: `rules::Model` is all that a change knows of one.
 
 pub mod answer;
@@ -24,6 +24,7 @@ pub mod period;
 pub mod risk;
 pub mod rules;
 pub mod show;
+pub mod stream;
 pub mod suspect;
 #[cfg(test)]
 mod tests;

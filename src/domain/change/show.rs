@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::content::{Content, Window};
-use super::{Change, ChangeState, Risk, approve};
+use super::{Change, ChangeState, Risk, approve, stream};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, ServiceId};
 use crate::domain::org::Org;
@@ -174,6 +174,9 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         if !list.is_empty() {
             let _ = writeln!(text, "{what}: {}", list.join(", "));
         }
+    }
+    if let Some(line) = stream::line(change, state) {
+        let _ = writeln!(text, "value stream: {line}");
     }
     let _ = writeln!(text, "risk {}:", content.risk);
     for line in &change.risk.lines {

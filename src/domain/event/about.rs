@@ -39,6 +39,7 @@ impl Event {
             | Self::PlaybookMoved(_)
             | Self::DeploymentTold(_)
             | Self::DeploymentQuestion(_)
+            | Self::EvidenceTaken { .. }
             | Self::CommitsSeen { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }

@@ -337,6 +337,8 @@ pub struct Summary {
     pub template: CompactString,
     /// The team that it is about; `None`: all.
     pub team: Option<TeamId>,
+    /// Who gets it by mail as well.
+    pub mail_to: Vec<PersonId>,
 }
 
 /// Who looks after Opsbell itself, and how they are told.
