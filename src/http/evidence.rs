@@ -42,7 +42,7 @@ pub(crate) struct Query {
 #[utoipa::path(
     get, path = "/v1/changes/{id}/evidence", tag = "records", security(("person" = []), ("administrator" = [])),
     params(("id" = String, Path, description = "Its id", example = "CHG-1"), Query),
-    responses((status = 200, description = "Its record, and every line of the journal about it", body = schema::Evidence), document::Reading)
+    responses((status = 200, description = "Its record, and every line of the journal about it", body = schema::Evidence), document::Taking)
 )]
 pub(crate) async fn evidence(
     State(app): State<Arc<App>>,

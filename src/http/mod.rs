@@ -6,6 +6,7 @@ mod ask;
 mod auth;
 mod body;
 mod changes;
+mod changes_csv;
 mod complete;
 mod document;
 mod envelope;
@@ -218,7 +219,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(changes::change))
         .routes(routes!(changes::calendar))
         .routes(routes!(evidence::evidence))
-        .routes(routes!(reports::changes_csv))
+        .routes(routes!(changes_csv::changes_csv))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))
         .routes(routes!(records::problems))

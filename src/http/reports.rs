@@ -1,7 +1,5 @@
 //! `GET /v1/reports/dora`: the measures of DORA as JSON, or as CSV with a line for each team and service. What they are
-//! is counted in the domain. The changes of some days as CSV are `changes`.
-
-mod changes;
+//! is counted in the domain.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +18,6 @@ use super::{App, ask, document, query, schema, shape};
 use crate::domain::desk::View;
 use crate::domain::org::Org;
 use crate::domain::report::dora::{Asked, DAYS, DAYS_MAX, DEFINITIONS, Dora, Measures, report};
-
-pub(crate) use changes::*;
 
 /// What is asked, and how it is answered.
 struct Wanted {

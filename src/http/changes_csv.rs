@@ -38,7 +38,7 @@ pub(crate) struct Query {
 /// Every change that was asked for within some days, open or over, newest first.
 #[utoipa::path(
     get, path = "/v1/reports/changes.csv", tag = "records", params(Query), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "A line for each change", body = String, content_type = "text/csv"), document::Reading)
+    responses((status = 200, description = "A line for each change", body = String, content_type = "text/csv"), document::Listening)
 )]
 pub(crate) async fn changes_csv(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
     caller(&app, &headers).await?;
