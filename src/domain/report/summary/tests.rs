@@ -26,6 +26,7 @@ fn organisation(cron: &str, quiet_when_empty: bool) -> Org {
         quiet_when_empty,
         template: template::DAILY.into(),
         team: None,
+        mail_to: Vec::new(),
     };
     Org { summaries: [(MORNING.into(), summary)].into(), ..Org::default() }
 }
