@@ -21,6 +21,8 @@ mod reads;
 mod records;
 #[path = "http/reports.rs"]
 mod reports;
+#[path = "http/runs.rs"]
+mod runs;
 #[path = "http/say.rs"]
 mod say;
 #[path = "http/served.rs"]

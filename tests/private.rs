@@ -281,3 +281,44 @@ fn whoever_may_not_see_it_cannot_let_themselves_in() {
     house.take(say("bas", "/incident invite INC-1 daan"));
     assert!(house.core.state().incidents[&IncidentId(1)].admits(&"daan".into()));
 }
+
+#[test]
+fn every_line_about_a_run_for_a_private_incident_names_the_incident() {
+    // Whoever reads the journal over HTTP is not shown lines that name an incident that they may not see.
+    let mut core = Core::new(State::new("pr1vate"), example());
+    let mut now = Timestamp(START);
+    let mut lines = Vec::new();
+    let mut inputs = vec![
+        say("bas", "/runbook answer RUN-1 yes"),
+        say("bas", "/runbook run drain-queue with:\"partner=sepa\" incident:INC-1"),
+        say("bas", &format!("/incident declare \"leak {SECRET}\" service:payments-api private:yes")),
+    ];
+    while let Some(input) = inputs.pop() {
+        let (answer, commit) = core.take(now, input);
+        assert!(answer.reply.is_ok(), "{answer:?}");
+        lines.extend(commit);
+        while let Some(input) = core.due(now) {
+            lines.extend(core.take(now, input).1);
+            lines.iter().skip(lines.len().saturating_sub(1)).for_each(|commit| core.durable(commit));
+            while let Some(errand) = core.errand() {
+                core.errand_ended(errand.run, errand.attempt);
+                let outcome = opsbell::domain::playbook::Performed::Done { output: SECRET.to_owned() };
+                let kind = InputKind::Performed { run: errand.run, attempt: errand.attempt, outcome };
+                lines.extend(core.take(now, input_by_timer(kind)).1);
+            }
+        }
+        now = now.after(Span::secs(1));
+    }
+    let about: Vec<String> = lines
+        .iter()
+        .filter_map(|commit| serde_json::to_string(&commit.events).ok())
+        .filter(|line| line.contains("RUN-1") || line.contains(SECRET))
+        .collect();
+    assert!(about.len() > 4, "{about:#?}");
+    let silent: Vec<&String> = about.iter().filter(|line| !line.contains("INC-1")).collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
+
+fn input_by_timer(kind: InputKind) -> Input {
+    input(By::timer("perform"), kind)
+}

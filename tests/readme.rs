@@ -16,9 +16,10 @@ fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
     let changing = [
         (r"\b\d{4}-\d{2}-\d{2}\b", "DATE"),
         (r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b", "DATE"),
+        (r"\b\d{4}-\d{2}-\d{2}\b", "DATE"),
         (r"\b(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\b,? ", ""),
         (r"\b\d{2}:\d{2}(?::\d{2})?\b", "TIME"),
-        (r"(?:DATE )?TIME", "TIME"),
+        (r"(?:DATE |\d{1,2} [A-Z][a-z]{2} )?TIME", "TIME"),
         (r"\bDelivery \S+", "Delivery ID"),
         (r"(\w+)-primary \w+", "$1-primary NAME"),
     ]

@@ -16,6 +16,7 @@ use crate::domain::command::spec::CommandSpec;
 use crate::domain::delivery::{ChannelRef, Method};
 use crate::domain::id::{PersonId, ScheduleId};
 use crate::domain::org::Org;
+use crate::domain::playbook::remedy::Remedy;
 
 /// The kinds of things that have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +124,8 @@ pub struct Draft<'a> {
     pub summary_templates: Vec<Text>,
     /// Playbooks by name.
     pub playbooks: BTreeMap<CompactString, Drafted>,
+    /// Remedies, and where each names its runbook.
+    pub remedies: Vec<(Remedy, Spot)>,
     /// The organisation's own commands that run playbooks, and their files.
     pub own_runs: Vec<(CommandSpec, Spot)>,
 }

@@ -11,8 +11,8 @@ use super::files::{self, Content, MAIN, Unreadable};
 use super::finding::{Finding, Severity, Source, Spot};
 use super::read::{Sink, Table, kind};
 use super::{
-    Config, Loaded, Secrets, Server, changes, check, foreign, playbooks, senders, settings, tables, templates,
-    text_alert, value, words,
+    Config, Loaded, Secrets, Server, changes, check, foreign, playbooks, remedies, senders, settings, tables,
+    templates, text_alert, value, words,
 };
 use crate::domain::command::playbook::RUNS;
 use crate::domain::org::Org;
@@ -63,6 +63,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         templates: Vec::new(),
         summary_templates: Vec::new(),
         playbooks: BTreeMap::new(),
+        remedies: Vec::new(),
         own_runs: Vec::new(),
     };
     let shown = |path: &Path| base.map_or_else(|| path.to_owned(), |base| base.join(path)).display().to_string();
@@ -93,6 +94,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
     }
     let main = Spot::file(&Source::new(shown(Path::new(MAIN)), ""));
     playbooks::whole(&mut draft);
+    remedies::whole(&mut draft);
     check::whole(&mut draft, &main);
     templates::check(&mut draft);
     changes::gone(&draft);
@@ -139,7 +141,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
 
 /// Reads the lists of `[[…]]` tables, in an order in which nothing depends on what follows.
 type Reader = for<'d, 'e, 't> fn(&'d mut Draft<'e>, Table<'t>);
-const LISTS: [(&str, &str, Reader); 14] = [
+const LISTS: [(&str, &str, Reader); 15] = [
     ("team", "[[team]]", tables::team),
     ("person", "[[person]]", tables::person),
     ("schedule", "[[schedule]]", tables::schedule),
@@ -154,6 +156,7 @@ const LISTS: [(&str, &str, Reader); 14] = [
     ("change-window", "[[change-window]]", changes::change_window),
     ("change-model", "[[change-model]]", changes::change_model),
     ("http-host", "[[http-host]]", playbooks::http_host),
+    ("remedy", "[[remedy]]", remedies::remedy),
 ];
 /// The tables of settings; `[defaults]` first, because others fall back on its zone.
 const SETTINGS: [(&str, &str, Reader); 8] = [

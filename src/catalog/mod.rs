@@ -17,6 +17,7 @@ mod init;
 mod load;
 pub mod playbooks;
 mod read;
+mod remedies;
 mod rooms;
 mod senders;
 mod settings;

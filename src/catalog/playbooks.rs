@@ -1,7 +1,10 @@
 //! Playbooks: the files `playbooks/NAME.toml`, and what their steps may reach (`[perform]`, `[[http-host]]`). Each file is
 //! read for itself; what they say of each other, and of hosts and programs, is judged in `whole` when all are read.
 
+pub(super) mod acts;
 mod line;
+pub mod models;
+pub mod reference;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use toml::de::DeTable;
 
+use super::changes::EARN_MAX;
 use super::draft::{Draft, Kind as Named};
 use super::files;
 use super::finding::{Finding, Source, Spot};
@@ -62,8 +66,13 @@ pub fn read(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str
     }
     if errors.is_empty() {
         let table = Table::new("a playbook", source, document.get_ref(), 0..0, draft.sink);
-        let drafted = playbook(draft, table, name, file);
-        draft.playbooks.insert(name.into(), drafted);
+        let drafted = match table.has("model") {
+            true => models::read(draft, table, name, file),
+            false => Some(playbook(draft, table, name, file)),
+        };
+        if let Some(drafted) = drafted {
+            draft.playbooks.insert(name.into(), drafted);
+        }
     }
 }
 
@@ -77,6 +86,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
     let risk = table.parse("risk", |word| value::choice(word, "risk", &RISKS));
     let permission = table.parse("permission", |word| value::choice(word, "permission", &PERMISSIONS));
     let expected = table.parse("expected", value::wait);
+    let earn_after = table.count("earn_after", 1..=EARN_MAX);
     let expects = table.parse_all("expects", |text| Ok(CompactString::from(text.trim()))).unwrap_or_default();
     let mut parameters: Vec<Parameter> = Vec::new();
     for inner in table.tables("parameter", "[[parameter]]").unwrap_or_default() {
@@ -103,6 +113,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
         risk: risk.unwrap_or(Level::Medium),
         permission: permission.unwrap_or(Permission::Respond),
         expected,
+        earn_after,
         expects: expects.into_iter().map(|(name, _)| name).collect(),
         parameters,
         steps: Vec::new(),

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 
 use super::{Cli, End, out};
+use crate::catalog::playbooks::reference;
 use crate::catalog::words::builtin;
 use crate::domain::authorise::word;
 use crate::domain::command::spec::{CommandSpec, OptionKind, OptionSpec};
@@ -22,12 +23,15 @@ enum Page {
     Commands,
     /// The command line
     Cli,
+    /// What a playbook can say
+    PlaybookReference,
 }
 
 pub fn run(args: &Args) -> Result<(), End> {
     match args.page {
         Page::Commands => out(commands().trim_end()),
         Page::Cli => out(command_line().trim_end()),
+        Page::PlaybookReference => out(reference::page().trim_end()),
     }
 }
 

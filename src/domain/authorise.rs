@@ -5,6 +5,7 @@ use super::actor::{ADMINISTRATOR, Actor};
 use super::command::spec::Permission;
 use super::incident::{Incident, private};
 use super::org::{Org, Role};
+use super::playbook::REMEDY;
 use super::reject::{Reject, RejectCode};
 
 /// Whether an actor may do something, on a record where it is about one.
@@ -21,6 +22,8 @@ pub fn authorise_by(
     on: Option<&Incident>,
 ) -> Result<(), Reject> {
     let person = match actor {
+        // What an administrator wrote down for alerts to begin may do what responders may.
+        actor if remedy(actor) && permission <= Permission::Respond => return Ok(()),
         // Integrations and timers give no commands; what they do is decided where their input is.
         Actor::Integration(_) | Actor::Timer(_) => {
             return Err(Reject::new(RejectCode::NotAllowed, "Only a person can do that."));
@@ -71,6 +74,11 @@ pub fn authorise_by(
         None => format!("{person} may not do that: it needs a responder."),
     };
     Err(Reject::new(RejectCode::NotAllowed, what).hint("See what you may do: /whoami and /help"))
+}
+
+/// Whether a rule of the organisation acts (`[[remedy]]`), and nobody else.
+fn remedy(actor: &Actor) -> bool {
+    matches!(actor, Actor::Timer(part) if part == REMEDY)
 }
 
 /// The word of a permission.

@@ -52,6 +52,7 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
     }
     let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
     let reply = take(&mut draft, &input.kind);
+    playbook::signal::heard(&mut draft);
     let mut events = draft.into_events();
     match reply {
         Ok(reply) => {
@@ -63,10 +64,16 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         }
         Err(reject) => {
             // A refusal undoes what the draft had; only the record of a refused attempt stays.
-            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused));
+            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused) || refuses(event));
             Decision { events, reply: Err(reject), kept: None }
         }
     }
+}
+
+/// A wrong code of a second factor is counted.
+fn refuses(event: &Event) -> bool {
+    let Event::AuthorityChanged(changed) = event else { return false };
+    matches!(changed.step, change::authority::Step::FactorRefused { .. })
 }
 
 fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
@@ -78,6 +85,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::PressChange { button, change, .. } => {
+            permit(draft, Permission::Respond, button.as_str(), None)?;
+            change::approve::press(draft, *button, *change)
+        }
         InputKind::WritePostmortem { incident, text, base } => {
             permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
             postmortem::life::write(draft, *incident, text, *base)
@@ -131,6 +142,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         InputKind::ShowCode { sha256 } => connect::own::show(draft, sha256),
         InputKind::ClaimAccount { account, name, sha256 } => connect::own::claim(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
+        InputKind::EnrolFactor { person, there } => {
+            permit(draft, Permission::Administer, "factor add", None)?;
+            change::authority::factor::enrol(draft, person, *there)
+        }
     }
 }
 
@@ -322,7 +337,9 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::Playbook(command) => playbook::run(draft, command),
         Command::Problem(command) => problem::run(draft, command),
         Command::Postmortem(command) => postmortem::run(draft, command),
-        Command::Page { target, text, incident } => page_somebody(draft, place, target, text.as_deref(), incident),
+        Command::Page { target, text, incident } => {
+            page_somebody(draft, place, target, text.as_deref(), incident, false)
+        }
         Command::OncallWho { of } => Ok(Reply::done(oncall::show::who(draft.org, of.as_ref(), draft.now)?)),
         Command::OncallNext { of } => Ok(Reply::done(oncall::show::next(draft.org, of.as_ref(), draft.now)?)),
         Command::AlertList { suppressed: true } => Ok(Reply::done(silence::show::suppressed(draft.state))),
@@ -370,12 +387,14 @@ fn declared(draft: &mut Draft<'_>, declaration: life::Declaration<'_>) -> Reply 
     Reply::done(format!("{}\nNext: /ack {id} or /incident update {id} \"…\"", told.unwrap_or_default())).about(id)
 }
 
-fn page_somebody(
+/// `/page`, and a step that pages. `private`: only those see what is opened whom it concerns.
+pub(in crate::domain) fn page_somebody(
     draft: &mut Draft<'_>,
     place: &Place,
     target: PageTarget,
     text: Option<&str>,
     incident: Option<IncidentId>,
+    private: bool,
 ) -> Result<Reply, Reject> {
     if let (Some(id), PageTarget::Person(person)) = (incident, &target) {
         return life::page_person(draft, id, person, text);
@@ -396,7 +415,7 @@ fn page_somebody(
         }
         PageTarget::Person(person) => (None, None, Some(only(person, &asks))),
     };
-    let (severity, assessed, private) = (None, None, false);
+    let (severity, assessed) = (None, None);
     let title = &title;
     Ok(declared(draft, life::Declaration { title, service, team, severity, assessed, private, place, policy }))
 }
@@ -416,6 +435,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
         Button::Problem => problem::life::open(draft, Some(id), None, None),
+        Button::Emergency => change::emergency::now(draft, id),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
     }?;
     let private = tells_private(draft, &reply);
@@ -429,7 +449,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
     }
     match wakeup.kind {
         WakeupKind::PageRule(id) => page::rule_due(draft, id),
-        WakeupKind::Escalation(id) => escalate::advance(draft, id, None),
+        WakeupKind::Escalation(id) => playbook::remedy::step_due(draft, id),
         WakeupKind::Silence(id) => silence::end::due(draft, id),
         WakeupKind::AckExpiry(id) => life::ack_expired(draft, id),
         WakeupKind::UpdateDue(id) => incident::remind::due(draft, id),

@@ -286,6 +286,11 @@ impl<'a> Draft<'a> {
         self.emit(Event::IncidentWarned { incident, text });
     }
 
+    /// The events so far, in order.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// The events, in order.
     pub fn into_events(self) -> Vec<Event> {
         self.events

@@ -376,6 +376,9 @@ pub enum Event {
     /// It went on.
     #[serde(rename = "change.moved")]
     ChangeMoved(Box<change::ChangeMoved>),
+    /// Whose word counts for changes was changed.
+    #[serde(rename = "authority.changed")]
+    AuthorityChanged(Box<change::authority::AuthorityChanged>),
     /// The line was stopped.
     #[serde(rename = "freeze.started")]
     FreezeStarted(Box<change::FreezeStarted>),
@@ -392,6 +395,9 @@ pub enum Event {
     /// Its run went on.
     #[serde(rename = "playbook.moved")]
     PlaybookMoved(Box<playbook::PlaybookMoved>),
+    /// Something happened to a remedy.
+    #[serde(rename = "playbook.remedied")]
+    Remedied(Box<playbook::remedy::Remedied>),
     /// A sender told of a new step of a deployment.
     #[serde(rename = "deployment.told")]
     DeploymentTold(Box<change::deployed::DeploymentTold>),
@@ -414,6 +420,9 @@ pub enum Event {
         step: u8,
         /// Why: `opened by alert ALR-1`, `reopened by bas`.
         reason: CompactString,
+        /// Until when the first step waits for a remedy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Timestamp>,
     },
     /// A step fired.
     #[serde(rename = "escalation.stepped")]

@@ -181,7 +181,7 @@ refusals! {
     /// It reads a list.
     Listing: 400 401 500 503;
     /// It reads one record.
-    Reading: 400 401 404 500 503;
+    Reading: 400 401 403 404 500 503;
     /// It asks as a person, without a body.
     Listening: 400 401 403 422 500 503;
     /// It takes a person's words or a small object.

@@ -232,7 +232,7 @@ pub(crate) fn finish(mut response: Response, id: &RequestId) -> Response {
 }
 
 /// The paths that a mistyped one is compared with.
-const PATHS: [&str; 33] = [
+const PATHS: [&str; 34] = [
     "/v1/ingest/generic",
     "/v1/ingest/alertmanager",
     "/v1/ingest/grafana",
@@ -257,6 +257,7 @@ const PATHS: [&str; 33] = [
     "/v1/oncall",
     "/v1/journal",
     "/v1/changes",
+    "/v1/runs",
     "/v1/reports/dora",
     "/v1/problems",
     "/v1/requests",

@@ -30,6 +30,9 @@ const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8
 const OPEN: [IncidentState; 4] =
     [IncidentState::Triggered, IncidentState::Acknowledged, IncidentState::Mitigated, IncidentState::Resolved];
 
+/// How a run that goes on can stand.
+const RUNS: [&str; 4] = ["running", "waiting", "asking", "unclear"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ingested {
     source: &'static str,
@@ -54,6 +57,7 @@ pub(crate) struct Metrics {
     signals: Counter,
     answers: Family<Outcome, Counter>,
     incidents: Family<InState, Gauge>,
+    runs: Family<InState, Gauge>,
     alerts: Gauge,
     suppressed: Gauge,
     owed: Gauge,
@@ -77,6 +81,7 @@ impl Metrics {
             signals: Counter::default(),
             answers: Family::default(),
             incidents: Family::default(),
+            runs: Family::default(),
             alerts: Gauge::default(),
             suppressed: Gauge::default(),
             owed: Gauge::default(),
@@ -90,6 +95,7 @@ impl Metrics {
         registry.register("signals_accepted", "Signals answered 202, so durable", new.signals.clone());
         registry.register("answers", "Answers of /v1/say", new.answers.clone());
         registry.register("incidents_open", "Incidents that are not closed, by state", new.incidents.clone());
+        registry.register("runs_open", "Runs of playbooks that go on, by how they stand", new.runs.clone());
         registry.register("alerts_firing", "Alerts that fire", new.alerts.clone());
         registry.register(
             "alerts_suppressed",
@@ -105,8 +111,11 @@ impl Metrics {
         Self { registry, ..new }
     }
 
-    /// No incident is open, in any state.
-    pub fn no_incidents(&self) {
+    /// No incident is open, and no playbook is run, in any state.
+    pub fn nothing_open(&self) {
+        for state in RUNS {
+            self.runs.get_or_create(&InState { state }).set(0);
+        }
         for state in OPEN {
             self.incidents.get_or_create(&InState { state: state.as_str() }).set(0);
         }
@@ -166,18 +175,27 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
                 by_state[at] += 1;
             }
         }
+        let mut runs = [0_usize; RUNS.len()];
+        for run in view.state.runs.values() {
+            if let Some(at) = RUNS.iter().position(|word| *word == run.word()) {
+                runs[at] += 1;
+            }
+        }
         let owed = view.state.owed_count();
         let suppressed = view.state.suppressed_count();
         let since = view.state.owed().next().map(|(_, delivery)| delivery.owed_at);
         let oldest = since.map_or(0, |since| view.now.since(since).0.max(0) / 1000);
         let alerts = (view.state.alerts.len(), suppressed);
-        (by_state, alerts, (owed, oldest), view.durable.0, view.trouble.is_none())
+        ((by_state, runs), alerts, (owed, oldest), view.durable.0, view.trouble.is_none())
     });
     let metrics = &app.metrics;
     match seen.await {
-        Ok((by_state, (alerts, suppressed), (owed, oldest), seq, healthy)) => {
+        Ok(((by_state, runs), (alerts, suppressed), (owed, oldest), seq, healthy)) => {
             for (state, n) in OPEN.iter().zip(by_state) {
                 metrics.incidents.get_or_create(&InState { state: state.as_str() }).set(gauge(n));
+            }
+            for (state, n) in RUNS.into_iter().zip(runs) {
+                metrics.runs.get_or_create(&InState { state }).set(gauge(n));
             }
             metrics.alerts.set(gauge(alerts));
             metrics.suppressed.set(gauge(suppressed));

@@ -11,6 +11,7 @@ mod document;
 mod envelope;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod fields;
 mod health;
@@ -26,6 +27,7 @@ mod query;
 mod read;
 mod records;
 mod reports;
+mod runs;
 mod say;
 mod schema;
 mod serve;
@@ -48,6 +50,7 @@ use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
 pub use document::document;
+pub use factors::{FactorAct, KeepFactor};
 pub use feed::Feed;
 pub use limit::{Limits, Rate};
 pub use serve::{WRITE_TIMEOUT, serve};
@@ -120,6 +123,8 @@ pub struct Http {
     pub oncall: OnCall,
     /// Answers `/v1/journal`.
     pub journal: JournalLines,
+    /// Keeps the secrets of second factors.
+    pub factors: KeepFactor,
     /// What the runtime counts.
     pub tally: Tally,
     /// Measures latencies and rates.
@@ -140,7 +145,7 @@ pub fn exposition(tally: &Tally) -> String {
     // A family without a series is not told at all.
     metrics.ingested(None, axum::http::StatusCode::OK, Duration::ZERO);
     metrics.answered(true);
-    metrics.no_incidents();
+    metrics.nothing_open();
     metrics.text()
 }
 
@@ -205,6 +210,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::events))
         .routes(routes!(tokens::add, tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(factors::add, factors::list))
+        .routes(routes!(factors::remove))
         .routes(routes!(read::incidents))
         .routes(routes!(read::incident))
         .routes(routes!(read::alerts))
@@ -220,6 +227,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(read::journal_head))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::change))
+        .routes(routes!(runs::runs))
+        .routes(routes!(runs::run))
         .routes(routes!(changes::calendar))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))

@@ -3,8 +3,10 @@
 //! always there, `null` where nothing is known; new ones may be added.
 
 mod change;
+mod factor;
 mod report;
 mod review;
+mod run;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +15,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
+pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
+pub(crate) use self::run::{Run, RunSummary};
 
 /// RFC 3339 in UTC with milliseconds.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

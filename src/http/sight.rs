@@ -13,6 +13,8 @@ use crate::domain::actor::{ADMINISTRATOR, Actor};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::{Incident, private};
 use crate::domain::org::Org;
+use crate::domain::playbook::Run;
+use crate::domain::playbook::person::visible;
 use crate::domain::state::State;
 
 /// Who asks, and the organisation that says what they may see.
@@ -35,6 +37,11 @@ impl Sight {
     /// Whether an incident may be shown to them.
     pub fn sees(&self, incident: &Incident) -> bool {
         private::may_see(&self.org, &self.actor, incident)
+    }
+
+    /// Whether a run may be shown to them: one for a private incident only to its people, and to whoever began it.
+    pub fn sees_run(&self, state: &State, run: &Run) -> bool {
+        visible(&self.org, state, &self.actor, run)
     }
 
     /// The same as an answer: 403 that names whom to ask.

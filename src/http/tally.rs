@@ -10,6 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::playbook::Ending;
+use crate::domain::playbook::remedy::Told;
+
 /// Upper bounds for a sync, in seconds: a good disk takes one millisecond, one that hangs takes more than five seconds.
 const SYNC: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.25, 1.0, 5.0, 30.0];
 /// Upper bounds from a page's owing to its acceptance, in seconds: at once, or after retries.
@@ -24,6 +27,16 @@ struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Escalation {
     kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Run {
+    ending: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Remedy {
+    outcome: &'static str,
 }
 
 /// How an attempt ended.
@@ -43,6 +56,8 @@ pub struct Tally {
     attempts: Family<Attempt, Counter>,
     page: Histogram,
     escalations: Family<Escalation, Counter>,
+    runs: Family<Run, Counter>,
+    remedies: Family<Remedy, Counter>,
     sync: Histogram,
     failed_syncs: Counter,
     queued: Gauge,
@@ -60,6 +75,8 @@ impl Default for Tally {
             attempts: Family::default(),
             page: Histogram::new(PAGE),
             escalations: Family::default(),
+            runs: Family::default(),
+            remedies: Family::default(),
             sync: Histogram::new(SYNC),
             failed_syncs: Counter::default(),
             queued: Gauge::default(),
@@ -90,6 +107,16 @@ impl Tally {
     /// A step after the first fired, or (`exhausted`) none was left.
     pub fn escalated(&self, exhausted: bool) {
         self.escalations.get_or_create(&Escalation { kind: if exhausted { "exhausted" } else { "step" } }).inc();
+    }
+
+    /// A run of a playbook is over.
+    pub fn ran(&self, ending: Ending) {
+        self.runs.get_or_create(&Run { ending: ending.as_str() }).inc();
+    }
+
+    /// Something happened to a remedy.
+    pub fn remedied(&self, told: &Told) {
+        self.remedies.get_or_create(&Remedy { outcome: told.word() }).inc();
     }
 
     /// A batch was written and synced, or could not be.
@@ -137,6 +164,15 @@ impl Tally {
         for kind in ["step", "exhausted"] {
             let _ = self.escalations.get_or_create(&Escalation { kind });
         }
+        for ending in Ending::ALL {
+            let _ = self.runs.get_or_create(&Run { ending: ending.as_str() });
+        }
+        for outcome in Told::WORDS {
+            let _ = self.remedies.get_or_create(&Remedy { outcome });
+        }
+        registry.register("runs", "Runs of playbooks that are over, by how", self.runs.clone());
+        let text = "Remedies, by what happened to them";
+        registry.register("remedies", text, self.remedies.clone());
         let text = "Attempts to deliver that ended, by what was sent and how it ended";
         registry.register("delivery_attempts", text, self.attempts.clone());
         let text = "From a page's owing to its acceptance by a provider";

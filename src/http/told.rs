@@ -14,7 +14,7 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::event::{DeliveryOwed, Event};
-use crate::domain::id::{AlertId, ChangeId, IncidentId, PageId, PersonId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, PageId, PersonId, ProblemId, RunId};
 use crate::domain::incident::private;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
@@ -70,6 +70,7 @@ enum Record {
     Alert(AlertId),
     Problem(ProblemId),
     Change(ChangeId),
+    Run(RunId),
 }
 
 /// Who listens to what.
@@ -163,7 +164,8 @@ fn records(event: &Value) -> impl Iterator<Item = Record> {
     let problem = text("problem").and_then(|id| id.parse().ok());
     let change = text("change").and_then(|id| id.parse().ok());
     let known = [incident.map(Record::Incident), alert.map(Record::Alert), problem.map(Record::Problem)];
-    known.into_iter().chain([change.map(Record::Change)]).flatten()
+    let run = text("run").and_then(|id| id.parse().ok());
+    known.into_iter().chain([change.map(Record::Change), run.map(Record::Run)]).flatten()
 }
 
 /// Adds what is owed; the same page by several methods is one event.
@@ -214,7 +216,12 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
     let (org, mut teams, rest, private) = ask::look(app, move |view| {
         let (mut teams, mut rest, mut private) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         for record in records {
-            if matches!(record, Record::Incident(id) if view.state.meta.private.contains(&id)) {
+            let incident = match record {
+                Record::Incident(id) => Some(id),
+                Record::Run(id) => view.state.runs.get(&id).and_then(|run| run.incident),
+                _ => None,
+            };
+            if incident.is_some_and(|id| view.state.meta.private.contains(&id)) {
                 private.insert(record);
             }
             let team = match record {
@@ -228,6 +235,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                 }
                 Record::Problem(id) => view.state.problems.get(&id).map(|problem| problem.team.clone()),
                 Record::Change(id) => view.state.changes.get(&id).map(|change| change.team.clone()),
+                Record::Run(id) => view.state.runs.get(&id).map(|run| run.team.clone()),
             };
             match team {
                 Some(team) => drop(teams.insert(record, team)),
@@ -243,6 +251,8 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
             Record::Alert(id) => RecordQuery::Alert(id),
             Record::Problem(id) => RecordQuery::Problem(id),
             Record::Change(id) => RecordQuery::Change(id),
+            // The last ones are in State; of those before, it is not told whose they were.
+            Record::Run(_) => continue,
         };
         let team = match ask::list(app, query).await? {
             RecordList::Incidents(found) => found.first().map(|incident| incident.team.clone()),
@@ -282,7 +292,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             wanted(channel)?;
             let data = json!({
                 "channel": channel,
-                "text": look::look(grant, zone).text(),
+                "text": look::text(grant, zone),
                 "incident": grant.incident,
                 "at": grant.owed_at,
                 "time": clock(grant.owed_at),
@@ -295,7 +305,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             let data = json!({
                 "person": to,
                 "methods": methods,
-                "text": look::look(grant, zone).text(),
+                "text": look::text(grant, zone),
                 "incident": grant.incident,
                 "page": grant.page,
                 "at": grant.owed_at,
@@ -316,6 +326,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
                 Record::Alert(id) => id.to_string(),
                 Record::Problem(id) => id.to_string(),
                 Record::Change(id) => id.to_string(),
+                Record::Run(id) => id.to_string(),
             };
             let data = json!({
                 "record": id,

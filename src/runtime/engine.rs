@@ -25,6 +25,7 @@ use crate::domain::event::{Commit, Event};
 use crate::domain::id::DeliveryId;
 use crate::domain::input::{Answer, Closed, Head, Input, InputKind, Unavailable, WakeupKind};
 use crate::domain::paging::escalate::operators;
+use crate::domain::playbook::Move;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::Tally;
 
@@ -363,6 +364,12 @@ impl Engine {
                         self.tally.escalated(false)
                     }
                     Event::EscalationExhausted { .. } => self.tally.escalated(true),
+                    Event::Remedied(told) => self.tally.remedied(&told.what),
+                    Event::PlaybookMoved(moved) => {
+                        if let Move::Finished { ending, .. } = &moved.step {
+                            self.tally.ran(*ending);
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -15,6 +15,7 @@ use super::clock::{Clock, stopwatch};
 use super::core::Core;
 use super::data::{self, Data};
 use super::engine::{self, Parts};
+use super::factors::Factors;
 use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
@@ -91,6 +92,8 @@ pub struct Wiring {
     own: Notifiers,
     /// Discord, where the configuration of the start names it.
     discord: Option<Arc<Discord>>,
+    /// Second factors of people.
+    factors: Factors,
     feed: Arc<Feed>,
     admin: String,
     demo: bool,
@@ -251,7 +254,9 @@ impl House {
         let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("adapters").build()?;
         let (engine, queues) = engine::queues();
 
+        let factors = Factors::open(&data.dir().join("factors")).context("the second factors cannot be read")?;
         let wiring = Arc::new(Wiring {
+            factors,
             engine: engine.clone(),
             keys: Arc::new(Keys::new()),
             notifiers: Arc::new(RwLock::new(Arc::new(Notifiers::default()))),
@@ -290,7 +295,7 @@ impl House {
             engine: engine.clone(),
         };
         let parts = Parts {
-            core: Core::new(opened.state, Arc::new(source_org)),
+            core: Core::new(opened.state, Arc::new(source_org)).with_factors(wiring.factors.clone()),
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
@@ -440,6 +445,7 @@ fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
         render,
         oncall: Arc::new(|org: &Org, now: Timestamp| oncall::show::json(org, now)),
         journal: Arc::new(move |after, limit| lines(&engine, &journal_dir, after, limit)),
+        factors: keeper(wiring.factors.clone()),
         tally,
         stopwatch: Arc::new(stopwatch()),
         feed: Arc::clone(&wiring.feed),
@@ -447,6 +453,17 @@ fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
         starting: Arc::new(AtomicBool::new(false)),
         limits: Limits::default(),
     }
+}
+
+/// Keeps the secrets of second factors for the HTTP face.
+fn keeper(factors: Factors) -> http::KeepFactor {
+    Arc::new(move |person: &PersonId, act| {
+        let kept = match act {
+            http::FactorAct::Make(bytes) => factors.make(person, bytes),
+            http::FactorAct::Remove => factors.remove(person).map(|()| String::new()),
+        };
+        kept.map_err(|error| error.to_string())
+    })
 }
 
 fn read(name: &str, body: &[u8], mapping: Option<&crate::domain::org::Mapping>) -> Result<ReadOutcome, ReadError> {

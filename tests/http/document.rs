@@ -9,9 +9,10 @@ use opsbell::http::document;
 use serde_json::{Value, json};
 
 use crate::changes::with_changes;
-use crate::desk::{ADMIN, PROMETHEUS, house};
+use crate::desk::{ADMIN, BAS, PROMETHEUS, house};
 use crate::records::written_house;
 use crate::reports::deployed_house;
+use crate::runs::with_runs;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -192,7 +193,7 @@ fn gather<'d>(document: &'d Value, schema: &'d Value, properties: &mut Vec<(&'d 
 
 #[tokio::test]
 async fn answers_look_as_the_document_says() {
-    let (house, document) = (deployed_house(with_changes(written_house())), described());
+    let (house, document) = (deployed_house(with_runs(with_changes(written_house()))), described());
     let say = r#"{"text":"/status","as":"bas"}"#;
     let asked = [
         ("GET /v1/incidents", "/v1/incidents", ADMIN, ""),
@@ -212,6 +213,11 @@ async fn answers_look_as_the_document_says() {
         ("GET /v1/changes", "/v1/changes", ADMIN, ""),
         ("GET /v1/changes/CHG-2", "/v1/changes/{id}", ADMIN, ""),
         ("GET /v1/changes/CHG-9", "/v1/changes/{id}", ADMIN, ""),
+        ("GET /v1/runs", "/v1/runs", ADMIN, ""),
+        ("GET /v1/runs/RUN-1", "/v1/runs/{id}", ADMIN, ""),
+        ("GET /v1/runs/RUN-2", "/v1/runs/{id}", ADMIN, ""),
+        ("GET /v1/runs/RUN-3", "/v1/runs/{id}", BAS, ""),
+        ("GET /v1/runs/RUN-9", "/v1/runs/{id}", ADMIN, ""),
         ("GET /v1/reports/dora", "/v1/reports/dora", ADMIN, ""),
         ("GET /v1/reports/dora?days=0", "/v1/reports/dora", ADMIN, ""),
         ("GET /v1/reports/dora?team=x", "/v1/reports/dora", ADMIN, ""),
@@ -222,6 +228,9 @@ async fn answers_look_as_the_document_says() {
         ("GET /v1/tokens", "/v1/tokens", ADMIN, ""),
         ("POST /v1/tokens", "/v1/tokens", ADMIN, r#"{"person":"bas"}"#),
         ("DELETE /v1/tokens/tok-1", "/v1/tokens/{token}", ADMIN, ""),
+        ("GET /v1/factors", "/v1/factors", ADMIN, ""),
+        ("POST /v1/factors", "/v1/factors", ADMIN, r#"{"person":"bas"}"#),
+        ("DELETE /v1/factors/bas", "/v1/factors/{person}", ADMIN, ""),
         ("POST /v1/say", "/v1/say", ADMIN, say),
         ("POST /v1/say", "/v1/say", ADMIN, "{"),
         ("POST /v1/say", "/v1/say", "Bearer no", say),

@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn the_page_about_all_words_is_current() {
-    for page in ["commands", "cli"] {
+    for page in ["commands", "cli", "playbook-reference"] {
         let made = run(&["docs", page]);
         assert!(made.status.success(), "{}", said(&made));
         assert_eq!(

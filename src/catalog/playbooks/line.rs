@@ -5,13 +5,11 @@ use compact_str::{CompactString, format_compact};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{program, told};
-use crate::catalog::draft::{Draft, Kind as Named};
+use super::{acts, program, told};
+use crate::catalog::draft::Draft;
 use crate::catalog::finding::{Finding, Spot};
 use crate::catalog::read::{Table, Text, kind};
 use crate::catalog::value::{self, Wrong};
-use crate::domain::change::rules::Group;
-use crate::domain::playbook::drive::group;
 use crate::domain::playbook::spec::{
     Does, Expected, Http, OnFailure, Part, Program, RETRIES_MAX, Step, TIMEOUT, TIMEOUT_MAX, WAIT_MAX,
 };
@@ -19,13 +17,16 @@ use crate::domain::playbook::text::{Values, begins_with_name};
 use crate::domain::time::Span;
 
 /// What a step can do: the key that says so.
-pub const DOES: [&str; 7] = ["say", "note", "wait", "ask", "http", "run", "use"];
+pub const DOES: [&str; 12] =
+    ["say", "note", "wait", "ask", "page", "set-severity", "silence", "change", "request", "http", "run", "use"];
+/// Those that cannot fail.
+const SURE: [&str; 3] = ["say", "note", "use"];
 /// How deep JSON in a step may be.
-const DEEPEST: usize = 16;
+pub(super) const DEEPEST: usize = 16;
 /// The longest text of a step, in characters.
-const TEXT_MAX: usize = 1_000;
+pub(super) const TEXT_MAX: usize = 1_000;
 /// The most arguments of a program.
-const ARGS_MAX: usize = 50;
+pub(super) const ARGS_MAX: usize = 50;
 /// Programs that read their arguments as a language of their own.
 const SHELLS: [&str; 14] =
     ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "busybox", "env", "python3", "perl", "awk", "xargs", "sudo"];
@@ -73,7 +74,12 @@ pub fn line<'a>(draft: &mut Draft<'_>, mut table: Table<'a>, part: Part, n: usiz
             text.map(|text| Does::Say { text, channel })
         }
         "note" => table.parse("note", words).map(Does::Note),
-        "wait" => table.parse("wait", wait).map(Does::Wait),
+        "wait" => acts::until(draft, &mut table),
+        "page" => acts::page(draft, &mut table),
+        "set-severity" => acts::severity(&mut table),
+        "silence" => acts::silence(&mut table),
+        "change" => acts::change(draft, &mut table),
+        "request" => acts::request(draft, &mut table),
         "ask" => ask(draft, &mut table),
         "http" => http(&mut table, &mut step),
         "run" => run(&mut table),
@@ -103,7 +109,7 @@ pub fn line<'a>(draft: &mut Draft<'_>, mut table: Table<'a>, part: Part, n: usiz
         step.backoff = table.parse("backoff", longest).unwrap_or(step.backoff);
         step.idempotent = table.flag("idempotent").unwrap_or(step.idempotent);
     }
-    if matches!(*does, "ask" | "http" | "run") {
+    if !SURE.contains(does) && !matches!(found, Some(Does::Wait(_))) {
         let said = table.parse("on_failure", |word| value::choice(word, "on_failure", &OnFailure::ALL));
         if said == Some(OnFailure::Rollback) && part == Part::Rollback {
             let finding = Finding::error(&table.spot_of("on_failure"), "what takes back is not taken back itself");
@@ -116,7 +122,7 @@ pub fn line<'a>(draft: &mut Draft<'_>, mut table: Table<'a>, part: Part, n: usiz
     Some(Line::Step(Box::new(step), spot))
 }
 
-fn words(text: &str) -> Result<CompactString, Wrong> {
+pub(super) fn words(text: &str) -> Result<CompactString, Wrong> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > TEXT_MAX {
         return Err(Wrong::new(format!("a text here has 1 to {TEXT_MAX} characters")));
@@ -124,11 +130,11 @@ fn words(text: &str) -> Result<CompactString, Wrong> {
     Ok(text.into())
 }
 
-fn wait(text: &str) -> Result<Span, Wrong> {
+pub(super) fn wait(text: &str) -> Result<Span, Wrong> {
     within(text, WAIT_MAX)
 }
 
-fn within(text: &str, most: Span) -> Result<Span, Wrong> {
+pub(super) fn within(text: &str, most: Span) -> Result<Span, Wrong> {
     match value::wait(text)? {
         span if span > most => {
             Err(Wrong::new(format!("`{}` is too long", value::cut(text))).hint(format!("at most {most}")))
@@ -139,24 +145,9 @@ fn within(text: &str, most: Span) -> Result<Span, Wrong> {
 
 fn ask(draft: &mut Draft<'_>, table: &mut Table<'_>) -> Option<Does> {
     let question = table.parse("ask", words);
-    let of = table.text("of");
-    if let Some(of) = &of {
-        match group(&of.value) {
-            Some(Group::Person(person)) => {
-                draft.mention(Named::Person, &Text { value: person.to_string(), spot: of.spot.clone() });
-            }
-            Some(Group::Team(team)) => {
-                draft.mention(Named::Team, &Text { value: team.to_string(), spot: of.spot.clone() });
-            }
-            Some(Group::Role(_)) => {}
-            None => {
-                let message = format!("`{}` is nobody who could answer", value::cut(&of.value));
-                table.add(Finding::error(&of.spot, message).hint("write person:NAME, team:NAME or role:admin"));
-            }
-        }
-    }
+    let of = acts::whom(draft, table);
     let within = table.parse("within", wait).unwrap_or(Span::hours(1));
-    Some(Does::Ask { question: question?, of: of.map(|of| of.value.into()), within })
+    Some(Does::Ask { question: question?, of, within })
 }
 
 fn http(table: &mut Table<'_>, step: &mut Step) -> Option<Does> {

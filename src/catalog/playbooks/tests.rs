@@ -221,3 +221,258 @@ fn what_is_no_playbook_at_all_is_told_and_nothing_panics() {
     let told = findings(&[("playbooks/x.toml", &format!("kind = \"runbook\"\nsummary = \"s\"\n{many}"))]);
     assert!(told[0].contains("at most 60"), "{told:?}");
 }
+
+/// The keys that the reader knows in the table where `zzz` stands, as it tells them itself.
+fn known(files: &[(&str, &str)]) -> Vec<String> {
+    let told = findings(files);
+    let line = told.iter().find(|line| line.contains("zzz")).unwrap_or_else(|| panic!("{told:?}"));
+    let keys = line.split("known keys: ").nth(1).unwrap_or_else(|| panic!("{line}"));
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+fn sorted(keys: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let set: std::collections::BTreeSet<String> = keys.into_iter().map(Into::into).collect();
+    set.into_iter().collect()
+}
+
+#[test]
+fn the_reference_has_every_key_that_the_reader_takes_and_no_other() {
+    use super::line::DOES;
+    use super::reference;
+    let names = |keys: Vec<(&'static str, String)>| sorted(keys.into_iter().map(|(key, _)| key));
+    let head = "kind = \"runbook\"\nsummary = \"x\"\n";
+    let whole = format!("{head}zzz = 1\n[[step]]\nwait = \"1s\"");
+    assert_eq!(sorted(known(&[("playbooks/p.toml", &whole)])), names(reference::playbook()));
+    let parameter = format!("{head}[[parameter]]\nname = \"x\"\nzzz = 1\n[[step]]\nwait = \"1s\"");
+    assert_eq!(sorted(known(&[("playbooks/p.toml", &parameter)])), names(reference::parameter()));
+    let model = "model = \"restart\"\nurl = \"https://deploy.example\"\nzzz = 1";
+    assert_eq!(sorted(known(&[("playbooks/p.toml", model)])), names(reference::model()));
+    assert_eq!(reference::STEPS.iter().map(|step| step.word).collect::<Vec<_>>(), DOES);
+    let mut all = vec!["id".to_owned()];
+    for step in &reference::STEPS {
+        let samples: &[&str] = match step.word {
+            "wait" => &["deployment", "recovery"],
+            "set-severity" => &["sev1"],
+            "page" => &["team:core"],
+            "silence" => &["name=x"],
+            "http" => &["https://deploy.example/"],
+            "run" => &["/usr/bin/printf"],
+            _ => &["x"],
+        };
+        let mut taken = Vec::new();
+        for sample in samples {
+            let file = format!("{head}[[step]]\n{} = \"{sample}\"\nzzz = 1", step.word);
+            taken.extend(known(&[("playbooks/p.toml", &file)]));
+        }
+        // What is sent is read by itself, and an empty reference to a playbook ends the reading.
+        let said = step.with.iter().filter(|key| **key != "json").map(|key| (*key).to_owned());
+        let said: Vec<String> = said.chain(["id".to_owned(), step.word.to_owned()]).collect();
+        assert_eq!(sorted(taken), sorted(said), "{}", step.word);
+        all.extend(step.with.iter().map(|key| (*key).to_owned()));
+    }
+    assert_eq!(sorted(all), names(reference::step()));
+}
+
+#[test]
+fn what_a_step_does_inside_is_checked_as_far_as_it_is_known() {
+    let text = r#"
+kind = "runbook"
+summary = "x"
+[[parameter]]
+name = "x"
+[[step]]
+page = "ann"
+[[step]]
+page = "person:bob"
+[[step]]
+page = "team:{{x}}"
+[[step]]
+set-severity = "sev9"
+[[step]]
+silence = "severity=~.*"
+for = "1h"
+reason = "y"
+[[step]]
+silence = 'name=~"{{x}}"'
+for = "1h"
+reason = "y"
+[[step]]
+silence = 'name="{{z}}"'
+for = "400d"
+reason = "y"
+[[step]]
+id = "no-end"
+silence = "name=a"
+[[step]]
+request = "z"
+[[step]]
+request = "z"
+of = "everybody"
+[[step]]
+change = "z"
+service = "apo"
+[[step]]
+wait = "deploymnt"
+[[step]]
+wait = "deployment"
+[[step]]
+wait = "recovery"
+alerts = "name"
+[[step]]
+wait = "8d"
+"#;
+    insta::assert_snapshot!(findings(&[("playbooks/bad.toml", text)]).join("\n"), @r#"
+    playbooks/bad.toml:7: `ann` is nobody who could be paged; write person:NAME, team:NAME or service:NAME
+    playbooks/bad.toml:9: unknown person `bob`; declared: ann
+    playbooks/bad.toml:13: unknown severity `sev9`; did you mean `sev1`?
+    playbooks/bad.toml:15: `severity=~.*` would silence everything.; Write matchers like alertname=DiskFull or instance=~"web.*" (also != and !~), service:NAME or key:KEY
+    playbooks/bad.toml:19: The expression of `name` cannot be used: repetition operator missing expression; Write matchers like alertname=DiskFull or instance=~"web.*" (also != and !~), service:NAME or key:KEY
+    playbooks/bad.toml:24: `400d` is too long; at most 12w6d
+    playbooks/bad.toml:26: [[step]] has no `for`
+    playbooks/bad.toml:26: [[step]] has no `reason`
+    playbooks/bad.toml:29: [[step]] has no `of`
+    playbooks/bad.toml:33: `everybody` is nobody who could answer; write person:NAME, team:NAME or role:admin
+    playbooks/bad.toml:36: unknown service `apo`; did you mean `api`?
+    playbooks/bad.toml:38: `deploymnt` is not a duration; write a time like 30s, or what is waited for: deployment or recovery
+    playbooks/bad.toml:39: [[step]] has no `service`
+    playbooks/bad.toml:43: `name` is not a matcher; Write matchers like alertname=DiskFull or instance=~"web.*" (also != and !~), service:NAME or key:KEY
+    playbooks/bad.toml:45: `8d` is too long; at most 1w
+    "#);
+}
+
+#[test]
+fn a_remedy_is_checked_against_its_runbook() {
+    let book = r#"
+kind = "runbook"
+summary = "x"
+[[parameter]]
+name = "service"
+type = "service"
+required = true
+[[parameter]]
+name = "spool"
+required = true
+pattern = "[a-z]+"
+[[step]]
+wait = "1s"
+"#;
+    let change = "kind = \"standard-change\"\nsummary = \"x\"\nservices = [\"api\"]\n[[step]]\nwait = \"1s\"";
+    let remedies = r#"
+[[remedy]]
+id = "a"
+runbook = "clear"
+alerts = "name=full"
+with = { spool = "{{label.spool}}" }
+[[remedy]]
+id = "a"
+runbook = "clear"
+alerts = "name=full"
+with = { spool = "out" }
+[[remedy]]
+id = "b"
+runbook = "cler"
+alerts = "severity=~.*"
+[[remedy]]
+id = "b2"
+runbook = "cler"
+alerts = "name=full"
+[[remedy]]
+id = "c"
+runbook = "clear"
+alerts = "name={{x}}"
+[[remedy]]
+id = "d"
+runbook = "clear"
+alerts = "name=full"
+with = { spol = "out" }
+[[remedy]]
+id = "e"
+runbook = "clear"
+alerts = "name=full"
+with = { spool = "OUT" }
+severity = "high"
+per_hour = 0
+before_page = "2h"
+[[remedy]]
+id = "f"
+runbook = "clear"
+alerts = "name=full"
+with = { spool = "{{host}}" }
+[[remedy]]
+id = "g"
+runbook = "change"
+alerts = "name=full"
+[[remedy]]
+id = "h"
+services = ["apu"]
+"#;
+    let files = [("playbooks/clear.toml", book), ("playbooks/change.toml", change), ("remedies.toml", remedies)];
+    insta::assert_snapshot!(findings(&files).join("\n"), @r#"
+    remedies.toml:8: a second [[remedy]] `a`; give one of them another `id`
+    remedies.toml:15: `severity=~.*` would silence everything.; Write matchers like alertname=DiskFull or instance=~"web.*" (also != and !~), service:NAME or key:KEY
+    remedies.toml:18: there is no playbook `cler`; did you mean `clear`?
+    remedies.toml:23: nothing is known yet that a {{name}} could stand for; write the value itself
+    remedies.toml:26: `clear` has no parameter `spol`; did you mean `spool`?
+    remedies.toml:26: `clear` needs `spool`; write with = { spool = "…" }; "{{label.NAME}}" is what the alert says
+    remedies.toml:31: `spool` of `clear`: `OUT` does not match [a-z]+
+    remedies.toml:34: unknown severity `high`; write one of sev1, sev2, sev3, sev4
+    remedies.toml:35: `per_hour` takes a whole number from 1 to 60, not 0
+    remedies.toml:36: `2h` is too long for a page to wait; at most 30m
+    remedies.toml:39: an alert says no `host`; it says service, environment, incident, alert, key, severity, integration and label.NAME
+    remedies.toml:44: `change` is a standard-change, and alerts begin only runbooks; a change and a request are asked for by a person; write kind = "runbook", or another playbook
+    remedies.toml:46: [[remedy]] has no `alerts`
+    remedies.toml:46: [[remedy]] has no `runbook`
+    remedies.toml:48: unknown service `apu`; did you mean `api`?
+    "#);
+}
+
+#[test]
+fn the_models_that_are_brought_along_pass_the_check() {
+    use super::models::MODELS;
+    let files: Vec<(String, String)> = MODELS
+        .iter()
+        .map(|(name, _)| {
+            (format!("playbooks/{name}.toml"), format!("model = \"{name}\"\nurl = \"https://deploy.example/v1\""))
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let loaded = load(&files);
+    assert_eq!(loaded.findings.len(), 0, "{:?}", loaded.findings);
+    let org = loaded.config.expect("no errors").org;
+    for (name, _) in MODELS {
+        let playbook = &org.playbooks[name];
+        assert!(org.changes.models.contains_key(name), "{name}");
+        for step in playbook.steps.iter().chain(&playbook.verify).chain(&playbook.rollback) {
+            let Does::Http(http) = &step.does else { panic!("{name}: {step:?}") };
+            assert!(http.url.starts_with("https://deploy.example/v1/"), "{}", http.url);
+        }
+        assert!(!playbook.verify.is_empty(), "{name} shows that it worked");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_use_of_a_model_is_told_in_the_file() {
+    let bad = [
+        ("playbooks/a.toml", "model = \"deplyo\"\nurl = \"https://deploy.example\""),
+        ("playbooks/b.toml", "model = \"deploy\""),
+        ("playbooks/c.toml", "model = \"deploy\"\nurl = \"https://{{service}}.example\""),
+        ("playbooks/d.toml", "model = \"deploy\"\nurl = \"https://other.example/v1\""),
+        (
+            "playbooks/e.toml",
+            "model = \"deploy\"\nurl = \"https://deploy.example\"\nservices = [\"apu\"]\nrisk = \"none\"",
+        ),
+        ("playbooks/f.toml", "model = \"restart\"\nurl = \"https://deploy.example/../..\""),
+    ];
+    insta::assert_snapshot!(findings(&bad).join("\n"), @r#"
+    playbooks/a.toml:1: unknown model `deplyo`; did you mean `deploy`?
+    playbooks/b.toml:1: a playbook has no `url`
+    playbooks/c.toml:2: `https://{{service}}.example` is not where a server is; write it like https://deploy.ej.example/v1: what the model asks is put behind it
+    playbooks/e.toml:3: unknown service `apu`; did you mean `api`?
+    playbooks/e.toml:4: unknown risk `none`; write one of low, medium, high
+    playbooks/f.toml:2: `https://deploy.example/../..` is not where a server is; write it like https://deploy.ej.example/v1: what the model asks is put behind it
+    the model deploy, by playbooks/d.toml:27: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
+    the model deploy, by playbooks/d.toml:34: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
+    the model deploy, by playbooks/d.toml:41: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
+    the model deploy, by playbooks/d.toml:48: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
+    "#);
+}

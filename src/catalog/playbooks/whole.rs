@@ -180,6 +180,8 @@ fn renamed(does: Does, given: &Values) -> Does {
         Does::Note(said) => Does::Note(text(&said)),
         Does::Wait(span) => Does::Wait(span),
         Does::Ask { question, of, within } => Does::Ask { question: text(&question), of, within },
+        Does::Act(act) => Does::Act(act.map(&|said| fill(said, given))),
+        Does::Until { awaited, within } => Does::Until { awaited: awaited.map(&|said| fill(said, given)), within },
         Does::Http(mut http) => {
             // A value is made fit for a URL; a name is, when it has its value.
             let fit = given.iter().map(|(name, text)| {
@@ -209,6 +211,8 @@ fn spoken(draft: &Draft<'_>, playbook: &Playbook, step: &Step, spot: &Spot) {
     match &step.does {
         Does::Say { text, .. } | Does::Note(text) | Does::Ask { question: text, .. } => texts.push(text.to_string()),
         Does::Wait(_) => {}
+        Does::Act(act) => texts.extend(act.texts().into_iter().map(str::to_owned)),
+        Does::Until { awaited, .. } => texts.extend(awaited.texts().into_iter().map(str::to_owned)),
         Does::Http(http) => {
             texts.push(http.url.to_string());
             texts.extend(http.json.as_ref().map(ToString::to_string));
@@ -305,6 +309,7 @@ fn model(draft: &mut Draft<'_>, playbook: &Playbook, spot: &Spot) {
         expects: playbook.expects.clone(),
         length: playbook.expected,
         up_to: playbook.risk,
+        earn_after: playbook.earn_after,
     };
     draft.org.changes.models.insert(playbook.id.clone(), model);
 }

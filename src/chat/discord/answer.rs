@@ -23,9 +23,9 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::command::Call as Words;
 use crate::domain::command::offer::Offered;
 use crate::domain::command::spec::{CommandSpec, OptionSpec, Permission};
-use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::incident::private::may_see;
-use crate::domain::input::{Answer, Button, Input, InputKind, Place, Unavailable};
+use crate::domain::input::{Answer, Button, ChangeButton, Input, InputKind, Place, Unavailable};
 use crate::domain::org::Role;
 use crate::domain::paging::look;
 use crate::domain::reject::Reject;
@@ -416,6 +416,9 @@ fn component(asked: Asked) {
         );
         return asked.answer(true, false, std::future::ready(Reaction::one(said.private())));
     }
+    if let (Act::Decide(button), Some(change)) = (mark.act, mark.change) {
+        return decide(asked, button, change);
+    }
     let chosen = asked.interaction.data.values.first().cloned();
     let Some(incident) = mark.incident else { return form::without_incident(asked, mark.act, chosen) };
     let on = ("incident", incident.to_string());
@@ -448,9 +451,21 @@ fn component(asked: Asked) {
         Act::Snooze => asked.words("snooze", vec![("duration", chosen.unwrap_or_default()), on]),
         // Forms, and what declares, are not pressed.
         Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note | Act::Postmortem => return,
+        Act::Decide(_) => return,
     };
     let coming = asked.call(words);
     change(asked, coming, incident, None);
+}
+
+/// Approve or Reject under what asks for it: whoever pressed is answered, and the channel hears of what was done.
+fn decide(asked: Asked, button: ChangeButton, change: ChangeId) {
+    let coming = asked.discord.submit(asked.input(InputKind::PressChange { place: asked.place(), button, change }));
+    asked.answer(true, true, async move {
+        match coming.get().await {
+            Ok(Answer { reply: Ok(reply), .. }) => Reaction::one(Said::text(&reply.text).private()),
+            other => words_said(other, true),
+        }
+    });
 }
 
 fn press(asked: Asked, button: Button, incident: IncidentId) {

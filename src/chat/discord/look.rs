@@ -13,9 +13,9 @@ use super::button::{Act, Mark};
 use super::hint::Hints;
 use super::plain;
 use crate::domain::delivery::{Content, Grant, PageContent};
-use crate::domain::id::IncidentId;
+use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
-use crate::domain::input::Button;
+use crate::domain::input::{Button, ChangeButton};
 use crate::domain::org::Org;
 use crate::domain::paging::look::{POSSIBLE_REPEAT, UNROUTED};
 
@@ -113,7 +113,19 @@ pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: 
         Content::Page(page) => page_said(grant, page, (account, runbook), hints),
         Content::Post { text } | Content::Room { text } => note(grant, "", &hints.worded(text), account),
         Content::Notice { text } => note(grant, "Opsbell: ", &hints.worded(text), account),
+        Content::Ask { text, change } => {
+            Said { rows: vec![decide_row(&grant.id.install, *change)], ..note(grant, "", &hints.worded(text), account) }
+        }
     }
+}
+
+/// Approve, Reject.
+fn decide_row(install: &str, change: ChangeId) -> CreateActionRow {
+    let id = |button| Mark::of_change(install, Act::Decide(button), change);
+    CreateActionRow::Buttons(vec![
+        CreateButton::new(id(ChangeButton::Approve)).label("Approve").style(ButtonStyle::Success),
+        CreateButton::new(id(ChangeButton::Reject)).label("Reject").style(ButtonStyle::Secondary),
+    ])
 }
 
 fn note(grant: &Grant, sender: &str, text: &str, account: Option<u64>) -> Said {
@@ -336,6 +348,7 @@ impl Card {
                 button(Act::Press(Button::Escalate), "Escalate"),
                 button(Act::Press(Button::HandBack), "Hand back"),
                 button(Act::Press(Button::FalseAlarm), "False alarm"),
+                button(Act::Press(Button::Emergency), "Emergency change"),
             ]),
         ];
         Said { rows, ..Said::text(&format!("{}\n{}", self.headline, self.standing)) }.private()

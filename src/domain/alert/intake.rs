@@ -13,6 +13,7 @@ use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
 use crate::domain::paging::escalate;
+use crate::domain::playbook::remedy;
 use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::signal::{Signal, SignalKind};
@@ -115,6 +116,7 @@ pub fn land(
     };
     opened.incident = incident;
     let (alert, name, severity) = (opened.alert, opened.name.clone(), opened.severity);
+    let remedied = (!draft.org.remedies.is_empty()).then(|| opened.clone());
     draft.emit(Event::AlertOpened(Box::new(opened)));
     match joined {
         Some(_) => {
@@ -126,9 +128,13 @@ pub fn land(
         }
         None => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            life::begin(draft, incident, format_compact!("opened by {alert}{why}"));
+            let held = remedied.as_ref().and_then(|opened| remedy::hold(draft, incident, opened));
+            life::begin_held(draft, incident, format_compact!("opened by {alert}{why}"), held);
             recurrence::begun(draft, incident);
         }
+    }
+    if let Some(opened) = &remedied {
+        remedy::consider(draft, incident, opened);
     }
     incident
 }

@@ -107,6 +107,14 @@ fn others(
     }
 }
 
+/// Why a service is frozen now, if it is; `environment` by its usual word.
+pub fn frozen_now(org: &Org, state: &State, service: &ServiceId, environment: &str, now: Timestamp) -> Option<String> {
+    let content = Content { service: service.clone(), environment: environment.into(), ..Content::default() };
+    let window = Window { from: now, until: now.after(Span::secs(1)) };
+    let around = Around::of(org, service);
+    frozen(org, state, &content, window, &around.needs).into_iter().next().map(|conflict| conflict.why)
+}
+
 fn frozen(
     org: &Org,
     state: &State,

@@ -4,6 +4,7 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::authority::reviewed;
 use super::content::{Class, Content};
 use super::deployed::{Deployed, DeploymentTold, KnownCommit};
 use super::{Change, ChangeState, Outcome, Step, carry, life, open, rules, step};
@@ -13,6 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, DeploymentId, PersonId, ServiceId};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
+use crate::domain::playbook;
 use crate::domain::signal::{Commit, Deployment, Progress, Signal};
 use crate::domain::time::Timestamp;
 
@@ -28,6 +30,12 @@ fn ignored(why: impl std::fmt::Display) -> Reply {
 /// What a build, a push or a release leads to: its commits are remembered.
 pub fn commits(draft: &mut Draft<'_>, signal: &Signal, why: &str) -> Reply {
     let found = signal.deployment.as_ref().map_or(0, |told| remember(draft, &told.commits));
+    if let Some((review, repository)) =
+        signal.deployment.as_ref().and_then(|told| told.review.as_ref().zip(told.repository.as_deref()))
+        && let Some(what) = reviewed::receive(draft, repository, review)
+    {
+        return Reply::done(what);
+    }
     match found {
         0 => ignored(why),
         1 => ignored(format_args!("{why}; 1 commit noted")),
@@ -52,7 +60,7 @@ fn remember(draft: &mut Draft<'_>, told: &[Commit]) -> usize {
 }
 
 /// Whose mail address it is.
-fn person(org: &Org, email: &str) -> Option<PersonId> {
+pub(super) fn person(org: &Org, email: &str) -> Option<PersonId> {
     let mut people = org.people.values();
     people.find(|it| it.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email))).map(|it| it.id.clone())
 }
@@ -291,6 +299,7 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
     let begun = open::Begin {
         state: Some(ChangeState::Implementing),
         why: Some(format_compact!("it was deployed without a change, {}", case.source())),
+        sha: case.sha.clone(),
         ..open::Begin::default()
     };
     let change = match open::begin(draft, content, begun) {
@@ -312,8 +321,18 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
     Some((change, !lacks.is_empty()))
 }
 
-/// Ends the change, unless another deployment of it still runs and this one went well.
+/// Ends the change, unless another deployment of it still runs and this one went well, or a playbook carries it out,
+/// which has more to do.
 fn end(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) {
+    if let Some(run) = playbook::person::carrier(draft.state, change.id) {
+        if case.progress != Progress::Succeeded {
+            let told = case.progress.as_str();
+            let text =
+                format!("{}: {} is {told}, {}. {} carries it out", change.headline(), case.id, case.source(), run.id);
+            life::post(draft, change, format!("{text}: /runbook show {}", run.id));
+        }
+        return;
+    }
     let others = draft
         .state
         .deployments

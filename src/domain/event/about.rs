@@ -34,6 +34,7 @@ impl Event {
             | Self::ChangeEdited(_)
             | Self::ChangeApproved(_)
             | Self::ChangeMoved(_)
+            | Self::AuthorityChanged(_)
             | Self::FreezeStarted(_)
             | Self::FreezeEnded { .. }
             | Self::PlaybookStarted(_)
@@ -52,6 +53,7 @@ impl Event {
             Self::IncidentMerged(merged) => Some(merged.incident),
             Self::IncidentLinked(linked) => Some(linked.incident),
             Self::UpdateDue(due) => Some(due.incident),
+            Self::Remedied(told) => Some(told.incident),
             Self::IncidentAcknowledged { incident, .. }
             | Self::IncidentUnacknowledged { incident, .. }
             | Self::IncidentMitigated { incident }

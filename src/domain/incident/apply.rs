@@ -56,6 +56,7 @@ impl Incident {
             alerts_firing: 0,
             alerts_total: 0,
             last_step: None,
+            remedies: Vec::new(),
             exhausted_at: None,
             escalation: None,
             pages: Vec::new(),
@@ -212,15 +213,27 @@ impl Incident {
 
     fn apply_paging(&mut self, stamp: &Stamp<'_>, event: &Event) {
         match event {
-            Event::EscalationStarted { policy, step, reason, .. } => {
+            Event::Remedied(told) => {
+                self.say(stamp, told.line());
+                if !self.remedies.contains(&told.remedy) {
+                    self.remedies.push(told.remedy.clone());
+                }
+            }
+            Event::EscalationStarted { policy, step, reason, held, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
                 self.exhausted_at = None;
                 let policy = Arc::new((**policy).clone());
                 if policy.id.as_str().starts_with(AD_HOC) {
                     self.own_policy = Some(Arc::clone(&policy));
                 }
-                self.escalation =
-                    Some(Escalation { policy, step: *step, cycle: 0, due: stamp.at, reason: reason.clone() });
+                self.escalation = Some(Escalation {
+                    policy,
+                    step: *step,
+                    cycle: 0,
+                    due: held.unwrap_or(stamp.at),
+                    reason: reason.clone(),
+                    held: held.is_some(),
+                });
             }
             Event::EscalationStepped { step, cycle, next, .. } => {
                 self.last_step = Some(*step);
@@ -228,6 +241,7 @@ impl Incident {
                     escalation.step = step.saturating_add(1);
                     escalation.cycle = *cycle;
                     escalation.due = *next;
+                    escalation.held = false;
                 }
             }
             Event::EscalationExhausted { .. } => {

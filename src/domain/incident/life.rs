@@ -72,7 +72,7 @@ pub fn declare(draft: &mut Draft<'_>, declaration: Declaration<'_>) -> IncidentI
     })));
     let reason = format_compact!("declared by {}", draft.actor());
     match declaration.policy {
-        Some(policy) => begin_with(draft, incident, policy, reason),
+        Some(policy) => begin_with(draft, incident, policy, reason, None),
         None => begin(draft, incident, reason),
     }
     incident
@@ -82,13 +82,22 @@ pub fn declare(draft: &mut Draft<'_>, declaration: Declaration<'_>) -> IncidentI
 pub fn begin(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString) {
     let Some(incident) = draft.incident(id) else { return };
     let policy = escalate::policy_of(draft.org, incident);
-    begin_with(draft, id, policy, reason);
+    begin_with(draft, id, policy, reason, None);
 }
 
-fn begin_with(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: CompactString) {
+/// The same; where a remedy is tried first, people are paged when it has had its time.
+pub fn begin_held(draft: &mut Draft<'_>, id: IncidentId, reason: CompactString, held: Option<Timestamp>) {
     let Some(incident) = draft.incident(id) else { return };
-    if incident.severity.pages() {
-        escalate::start(draft, id, policy, 0, reason);
+    let policy = escalate::policy_of(draft.org, incident);
+    begin_with(draft, id, policy, reason, held);
+}
+
+fn begin_with(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: CompactString, held: Option<Timestamp>) {
+    let Some(incident) = draft.incident(id) else { return };
+    match held {
+        _ if !incident.severity.pages() => {}
+        Some(until) => escalate::start_held(draft, id, policy, reason, until),
+        None => escalate::start(draft, id, policy, 0, reason),
     }
     // What opens by itself can be a storm of alerts: nothing is worded that nobody reads.
     let Some(incident) = draft.incident(id).filter(|incident| draft.channel(incident).is_some()) else { return };

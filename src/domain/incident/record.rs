@@ -319,6 +319,9 @@ pub struct Incident {
     /// When the last resort was called; nothing pages of itself after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_at: Option<Timestamp>,
+    /// Remedies that were tried, or not, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<CompactString>,
     /// The running escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Escalation>,

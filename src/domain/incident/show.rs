@@ -49,6 +49,9 @@ pub fn who_is_paged(incident: &Incident) -> String {
     }
     let paged = if names.is_empty() { "Nobody is paged.".to_owned() } else { format!("Paged: {}.", names.join(", ")) };
     match &incident.escalation {
+        Some(escalation) if escalation.held => {
+            format!("Nobody is paged yet: a remedy is tried, until <t:{}:T>.", escalation.due.unix_secs())
+        }
         Some(escalation) => format!("{paged} Next step <t:{}:R>.", escalation.due.unix_secs()),
         None => paged,
     }

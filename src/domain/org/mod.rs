@@ -17,6 +17,7 @@ use super::delivery::{ChannelRef, Method};
 use super::id::{IntegrationId, PersonId, PolicyId, ScheduleId, ServiceId, TeamId, WebhookId};
 use super::incident::Severity;
 use super::incident::assess::Matrix;
+use super::playbook::remedy::Remedy;
 use super::playbook::{Allowed, Playbook};
 use super::postmortem::template::Templates;
 use super::report::cron::Cron;
@@ -51,6 +52,8 @@ pub struct Org {
     pub playbooks: BTreeMap<CompactString, Arc<Playbook>>,
     /// What their steps may reach.
     pub allowed: Allowed,
+    /// What alerts begin by themselves, by name.
+    pub remedies: BTreeMap<CompactString, Remedy>,
     /// Who looks after Opsbell itself.
     pub operators: Operators,
     /// What holds where nothing nearer is said.
@@ -82,6 +85,7 @@ impl Default for Org {
             changes: Rules::default(),
             playbooks: BTreeMap::new(),
             allowed: Allowed::default(),
+            remedies: BTreeMap::new(),
             operators: Operators::default(),
             defaults: Defaults::default(),
             lexicon: Lexicon::default(),
@@ -126,6 +130,10 @@ pub struct Person {
     pub email: Option<String>,
     /// Discord user id.
     pub discord: Option<String>,
+    /// Account on GitHub.
+    pub github: Option<compact_str::CompactString>,
+    /// Account on GitLab.
+    pub gitlab: Option<compact_str::CompactString>,
     /// The webhook that the method `webhook` posts to.
     pub webhook: Option<WebhookId>,
     /// The zone in which times are shown to them.

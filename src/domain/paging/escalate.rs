@@ -34,8 +34,14 @@ pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
 
 /// Starts an escalation at a step and fires that step. Pages that still run go on.
 pub fn start(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, step: u8, reason: CompactString) {
-    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step, reason });
+    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step, reason, held: None });
     advance(draft, id, None);
+}
+
+/// Starts an escalation whose first step waits until then, so that a remedy may help.
+pub fn start_held(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: CompactString, until: Timestamp) {
+    let held = Some(until);
+    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step: 0, reason, held });
 }
 
 /// Fires the next step of a running escalation; past the last one the next cycle, past the last cycle the last resort.
@@ -192,7 +198,13 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
     let fallback = org.defaults.fallback.as_ref().filter(|fallback| *fallback != policy);
     if let Some(fallback) = fallback.and_then(|fallback| org.policies.get(fallback)) {
         let reason = format_compact!("{policy} is exhausted");
-        draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(fallback.clone()), step: 0, reason });
+        draft.emit(Event::EscalationStarted {
+            incident: id,
+            policy: Box::new(fallback.clone()),
+            step: 0,
+            reason,
+            held: None,
+        });
         advance(draft, id, None);
     }
 }

@@ -29,6 +29,9 @@ pub struct Escalation {
     pub due: Timestamp,
     /// Why it started.
     pub reason: CompactString,
+    /// Whether its first step waits for a remedy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// How a page ended, or that it has not.

@@ -1,7 +1,8 @@
 //! What events do to runs.
 
 use super::spec::Part;
-use super::{Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, Run, StepDone};
+use super::{Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, REMEDY, Run, StepDone};
+use crate::domain::actor::Actor;
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::incident::apply::Stamp;
@@ -16,8 +17,13 @@ impl Run {
             id: started.run,
             playbook: started.playbook.clone(),
             values: started.values.clone(),
-            by: stamp.by.actor.clone(),
+            by: match started.remedy {
+                Some(_) => Actor::timer(REMEDY),
+                None => stamp.by.actor.clone(),
+            },
+            granted: stamp.by.granted.filter(|_| started.remedy.is_none()),
             started_at: stamp.at,
+            remedy: started.remedy.clone(),
             change: started.change,
             incident: started.incident,
             service: started.service.clone(),
@@ -36,6 +42,10 @@ impl Run {
             Move::Began { doing, .. } => {
                 self.doing = doing.clone();
                 self.attempt = self.attempt.saturating_add(1);
+            }
+            Move::Heard { failure, output, .. } => {
+                let (failure, output) = (failure.clone(), output.clone());
+                self.doing = Doing::Heard { since: stamp.at, failure, output };
             }
             Move::Ended { step, failure, output } => {
                 self.done.push(StepDone {
@@ -73,8 +83,11 @@ impl Run {
     /// Shifts what runs by duration.
     fn shift(&mut self, by: Span) {
         match &mut self.doing {
-            Doing::Next { since: at } | Doing::Again { at, .. } => *at = at.after(by),
-            Doing::Waiting { until } | Doing::Asking { until, .. } | Doing::Owed { until, .. } => {
+            Doing::Next { since: at } | Doing::Again { at, .. } | Doing::Heard { since: at, .. } => *at = at.after(by),
+            Doing::Waiting { until }
+            | Doing::Asking { until, .. }
+            | Doing::Hearing { until, .. }
+            | Doing::Owed { until, .. } => {
                 *until = until.after(by);
             }
             Doing::Unclear { .. } | Doing::Over => {}
@@ -94,7 +107,7 @@ impl State {
                 self.runs.insert(run.id, Box::new(run));
             }
             Event::PlaybookMoved(moved) => {
-                let PlaybookMoved { run, step } = &**moved;
+                let PlaybookMoved { run, step, .. } = &**moved;
                 self.alter_run(*run, |run| run.moved(stamp, step));
                 if let Move::Finished { .. } = step {
                     self.forget_runs();

@@ -6,7 +6,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::spec::{Does, OnFailure, Part, Step};
 use super::text::{Values, fill, fill_json, fill_url};
-use super::{Doing, Ending, Move, OUTPUT_MAX, Performed, PlaybookMoved, Run, Work};
+use super::{Doing, Ending, Move, OUTPUT_MAX, Performed, PlaybookMoved, Run, Work, act, remedy, signal};
 use crate::domain::actor::Actor;
 use crate::domain::change::rules::Group;
 use crate::domain::change::{self, Outcome};
@@ -26,7 +26,7 @@ const BACKOFF_MAX: Span = Span::hours(1);
 /// Adds an event to the draft and does to the copy of the run what it will do to the record.
 pub(super) fn step(draft: &mut Draft<'_>, run: &mut Run, step: Move) {
     run.moved(&draft.stamp(), &step);
-    draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, step })));
+    draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, incident: run.incident, step })));
 }
 
 /// A moment of a run has come.
@@ -36,6 +36,12 @@ pub fn due(draft: &mut Draft<'_>, id: RunId) {
         Doing::Next { .. } | Doing::Again { .. } => go(draft, &mut run),
         Doing::Waiting { .. } => done(draft, &mut run, None),
         Doing::Asking { .. } => failed(draft, &mut run, "nobody answered in time".into(), None, false),
+        Doing::Hearing { awaited, .. } => {
+            let reason = format_compact!("it was not heard in time that {awaited}");
+            failed(draft, &mut run, reason, None, false);
+        }
+        Doing::Heard { failure: None, output, .. } => done(draft, &mut run, output),
+        Doing::Heard { failure: Some(reason), output, .. } => failed(draft, &mut run, reason, output, false),
         Doing::Owed { .. } => unknown(draft, &mut run, "it did not come back in time"),
         Doing::Unclear { .. } | Doing::Over => {}
     }
@@ -107,6 +113,19 @@ pub(super) fn go(draft: &mut Draft<'_>, run: &mut Run) {
                 continue;
             }
             Does::Wait(span) => Doing::Waiting { until: now.after(*span) },
+            Does::Act(said) => {
+                let said = said.map(&|text| fill(text, &values));
+                return act::act(draft, run, &next, &said);
+            }
+            Does::Until { awaited, within } => {
+                let awaited = awaited.map(&|text| fill(text, &values));
+                let doing = match signal::now(draft, run, &awaited) {
+                    None => Doing::Hearing { awaited, until: now.after(*within) },
+                    Some(Ok(output)) => Doing::Heard { since: now, failure: None, output: Some(output) },
+                    Some(Err(why)) => Doing::Heard { since: now, failure: Some(why), output: None },
+                };
+                return step(draft, run, Move::Began { step: id, doing });
+            }
             Does::Ask { question, of, within } => {
                 let question = fill(question, &values);
                 let until = now.after(*within);
@@ -214,6 +233,7 @@ fn unclear(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
         change::life::tell(draft, person, text.clone());
     }
     post(draft, run, text);
+    remedy::not_worked(draft, run, &format!("nobody knows whether {id} was done: {reason}"));
 }
 
 /// The run is over, and with it the change that it carried out.
@@ -227,6 +247,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, run: &mut Run, ending: Ending, reaso
     let because = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let told = format!("{} is {ending}{because}", run.headline());
     note(draft, run, &told);
+    remedy::ended(draft, run, ending, why.as_deref());
     let outcome = match ending {
         Ending::Done => Outcome::Successful,
         Ending::RolledBack => Outcome::RolledBack,
@@ -240,7 +261,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, run: &mut Run, ending: Ending, reaso
 }
 
 /// Writes a line into the record that the run belongs to.
-fn note(draft: &mut Draft<'_>, run: &Run, text: &str) {
+pub(super) fn note(draft: &mut Draft<'_>, run: &Run, text: &str) {
     if let Some(incident) = run.incident.filter(|id| draft.open(*id).is_ok())
         && let Some(text) = limits::lines(text, OUTPUT_MAX)
     {

@@ -1,12 +1,16 @@
 //! Playbooks, and their runs, `RUN-n`. `spec` is what a playbook is, `text` and `values` its parameters, `start` how a run
-//! begins (and the change that it may be), `drive` how it goes on, `person` what people do to it, `show` how it reads,
-//! `apply` what events do. What a step does outside (`http`, `run`) is owed by an event, granted by the runtime once
+//! begins (and the change that it may be), `drive` how it goes on, `acts` what it can do inside Opsbell and `act` doing it,
+//! `signal` what it can wait to hear, `remedy` what alerts begin, `person` what people do to it, `show` how it reads, `apply` what events do. What a step does outside (`http`, `run`) is owed by an event, granted by the runtime once
 //! that is durable, done by `src/perform/`, and comes back as an input; nothing of that is here.
 
+pub mod act;
+pub mod acts;
 mod apply;
 pub mod drive;
 pub mod person;
+pub mod remedy;
 pub mod show;
+pub mod signal;
 pub mod spec;
 pub mod start;
 #[cfg(test)]
@@ -25,9 +29,11 @@ use super::command::PlaybookCommand;
 use super::draft::Draft;
 use super::id::{ChangeId, IncidentId, RunId, ServiceId, TeamId};
 use super::input::Reply;
+use super::org::Role;
 use super::reject::Reject;
 use super::time::Timestamp;
 
+use acts::Awaited;
 pub use spec::{Allowed, Playbook};
 use spec::{Http, Part, Program, Step};
 use text::Values;
@@ -36,6 +42,8 @@ use text::Values;
 pub const OPEN_MAX: usize = 1_000;
 /// Runs that are over and still shown; the journal has all.
 pub const ENDED_MAX: usize = 100;
+/// The name of Opsbell's part that begins runs by a rule of the organisation.
+pub const REMEDY: &str = "remedy";
 /// So much of what a step answered is kept, in characters.
 pub const OUTPUT_MAX: usize = 2_000;
 
@@ -50,8 +58,14 @@ pub struct Run {
     pub values: Values,
     /// Who began it.
     pub by: Actor,
+    /// What a chat's own roles let them do beside what the organisation says of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Role>,
     /// When.
     pub started_at: Timestamp,
+    /// The remedy that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<CompactString>,
     /// The change that it carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeId>,
@@ -91,7 +105,7 @@ impl Run {
     pub fn word(&self) -> &'static str {
         match (&self.doing, &self.ended) {
             (_, Some(ended)) => ended.ending.as_str(),
-            (Doing::Waiting { .. }, None) => "waiting",
+            (Doing::Waiting { .. } | Doing::Hearing { .. }, None) => "waiting",
             (Doing::Asking { .. }, None) => "asking",
             (Doing::Unclear { .. }, None) => "unclear",
             _ => "running",
@@ -129,6 +143,24 @@ pub enum Doing {
         /// Until then it has to be answered.
         until: Timestamp,
     },
+    /// A signal is waited for.
+    Hearing {
+        /// Which.
+        awaited: Awaited,
+        /// Until then it has to come.
+        until: Timestamp,
+    },
+    /// It came; the run goes on at once.
+    Heard {
+        /// When.
+        since: Timestamp,
+        /// Why it is a failure; `None`: it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<CompactString>,
+        /// What was heard.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<CompactString>,
+    },
     /// Something is owed to the outside: it is done there, or about to be.
     Owed {
         /// What.
@@ -156,8 +188,11 @@ impl Doing {
     /// When it has to be looked at again.
     pub fn due(&self) -> Option<Timestamp> {
         match self {
-            Self::Next { since: at } | Self::Again { at, .. } => Some(*at),
-            Self::Waiting { until } | Self::Asking { until, .. } | Self::Owed { until, .. } => Some(*until),
+            Self::Next { since: at } | Self::Again { at, .. } | Self::Heard { since: at, .. } => Some(*at),
+            Self::Waiting { until }
+            | Self::Asking { until, .. }
+            | Self::Hearing { until, .. }
+            | Self::Owed { until, .. } => Some(*until),
             Self::Unclear { .. } | Self::Over => None,
         }
     }
@@ -270,6 +305,9 @@ pub struct PlaybookStarted {
     pub service: Option<ServiceId>,
     /// Whose channel hears of it.
     pub team: TeamId,
+    /// The remedy that begins it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<CompactString>,
 }
 
 /// Something happened to a run.
@@ -277,6 +315,9 @@ pub struct PlaybookStarted {
 pub struct PlaybookMoved {
     /// Which.
     pub run: RunId,
+    /// The incident that it is run for: whoever may not see that one is not told of this either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
     /// What.
     pub step: Move,
 }
@@ -291,6 +332,17 @@ pub enum Move {
         step: CompactString,
         /// What it does now.
         doing: Doing,
+    },
+    /// What a step waits for was heard.
+    Heard {
+        /// Which step.
+        step: CompactString,
+        /// Why it is a failure; `None`: it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<CompactString>,
+        /// What was heard.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<CompactString>,
     },
     /// A step is over, and the next one follows.
     Ended {

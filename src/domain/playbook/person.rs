@@ -1,23 +1,33 @@
 //! What people do to a run: answer what it asks, say what happened to a step, stop it.
 
+use super::acts::Act;
 use super::drive::{self, done, failed, finish, go};
 use super::spec::Does;
 use super::{Doing, Ending, Run};
+use crate::domain::actor::Actor;
 use crate::domain::authorise::{authorise_by, word};
 use crate::domain::command::Resumed;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::RunId;
+use crate::domain::id::{ChangeId, RunId};
 use crate::domain::incident::private;
 use crate::domain::input::Reply;
 use crate::domain::limits;
+use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::state::State;
 
 /// Whether the asker may see a run: one for a private incident only its people, and whoever began it.
 pub(super) fn may_see(draft: &Draft<'_>, run: &Run) -> bool {
-    let Some(id) = run.incident.filter(|id| draft.state.meta.private.contains(id)) else { return true };
-    let seen = draft.incident(id).is_some_and(|incident| private::may_see(draft.org, draft.actor(), incident));
-    seen || run.by == *draft.actor()
+    visible(draft.org, draft.state, draft.actor(), run)
+}
+
+/// The same for whoever reads otherwise.
+pub fn visible(org: &Org, state: &State, actor: &Actor, run: &Run) -> bool {
+    let Some(id) = run.incident.filter(|id| state.meta.private.contains(id)) else { return true };
+    let seen = state.incidents.get(&id).is_some_and(|incident| private::may_see(org, actor, incident));
+    let administers = actor.person().is_some_and(|person| private::administers(org, person));
+    seen || administers || run.by == *actor
 }
 
 /// A run; else a refusal that says what there is.
@@ -47,6 +57,23 @@ fn open(draft: &Draft<'_>, id: RunId) -> Result<Run, Reject> {
     }
 }
 
+/// The run that carries a change out, while it does.
+pub fn carrier(state: &State, change: ChangeId) -> Option<&Run> {
+    state.runs.values().map(|run| &**run).find(|run| run.change == Some(change) && run.ended.is_none())
+}
+
+/// A change that a run carries out is ended by the run: else its steps would go on under a change that is over.
+///
+/// # Errors
+/// A run carries it out.
+pub fn hands_off(draft: &Draft<'_>, change: ChangeId) -> Result<(), Reject> {
+    let Some(run) = carrier(draft.state, change) else { return Ok(()) };
+    let step = run.step().map(|step| format!(", at {}", step.id)).unwrap_or_default();
+    Err(Reject::new(RejectCode::Conflict, format!("{} carries {change} out{step}, and ends it.", run.id)).hint(
+        format!("See it: /runbook show {0}. To stop it, and with it the change: /runbook cancel {0} WHY", run.id),
+    ))
+}
+
 /// A reply about a run, and about its incident: of a private one only the asker reads it.
 pub(super) fn about(run: &Run, reply: Reply) -> Reply {
     let reply = reply.about(run.id);
@@ -68,7 +95,12 @@ fn told(run: &Run, said: &str) -> Reply {
 pub fn answer(draft: &mut Draft<'_>, id: RunId, yes: bool, text: Option<&str>) -> Result<Reply, Reject> {
     let mut run = open(draft, id)?;
     let asked = run.step().map(|step| step.does.clone());
-    let (Doing::Asking { .. }, Some(Does::Ask { of, .. })) = (&run.doing, asked) else {
+    let of = match asked {
+        Some(Does::Ask { of, .. }) => Some(of),
+        Some(Does::Act(Act::Request { of, .. })) => Some(Some(of)),
+        _ => None,
+    };
+    let (Doing::Asking { .. }, Some(of)) = (&run.doing, of) else {
         return Err(Reject::new(RejectCode::Conflict, format!("{id} asks nothing just now."))
             .hint(format!("See it: /runbook show {id}")));
     };

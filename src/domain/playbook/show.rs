@@ -3,14 +3,18 @@
 use compact_str::CompactString;
 
 use super::drive::all_values;
-use super::person::{about, any, may_see};
+use super::person::{about, any, may_see, visible};
 use super::spec::{Part, Playbook};
 use super::text::fill;
 use super::{Doing, Run, start};
+use crate::domain::actor::Actor;
 use crate::domain::draft::Draft;
 use crate::domain::id::RunId;
 use crate::domain::input::Reply;
+use crate::domain::org::Org;
 use crate::domain::reject::Reject;
+use crate::domain::silence::matcher;
+use crate::domain::state::State;
 
 /// Lines of a step's output that are shown.
 const OUTPUT_LINES: usize = 3;
@@ -45,6 +49,35 @@ fn line(run: &Run) -> String {
     format!("{}: {}", run.headline(), doing(run))
 }
 
+/// Runs named in `/status`.
+const STATUS_MAX: usize = 3;
+
+/// `2 run; RUN-2 deploy payments-api asks`: how many go on, and those that wait for a person.
+pub fn status(state: &State, org: &Org, asker: &Actor) -> Option<String> {
+    let open: Vec<&Run> = state
+        .runs
+        .values()
+        .map(|run| &**run)
+        .filter(|run| run.ended.is_none() && visible(org, state, asker, run))
+        .collect();
+    if open.is_empty() {
+        return None;
+    }
+    let waits: Vec<String> = open
+        .iter()
+        .filter_map(|run| match &run.doing {
+            Doing::Asking { .. } => Some(format!("{} waits for an answer", run.headline())),
+            Doing::Unclear { .. } => Some(format!("{} waits to be told what happened", run.headline())),
+            _ => None,
+        })
+        .collect();
+    let more = waits.len().saturating_sub(STATUS_MAX);
+    let more = if more == 0 { Vec::new() } else { vec![format!("{more} more wait for somebody")] };
+    let runs = if open.len() == 1 { "1 runs".to_owned() } else { format!("{} run", open.len()) };
+    let all: Vec<String> = std::iter::once(runs).chain(waits.into_iter().take(STATUS_MAX)).chain(more).collect();
+    Some(all.join("; "))
+}
+
 /// What it does just now, in words.
 fn doing(run: &Run) -> String {
     let step = run.step().map(|step| step.id.as_str()).unwrap_or_default();
@@ -58,6 +91,10 @@ fn doing(run: &Run) -> String {
         Doing::Asking { question, until } => {
             format!("{step}{of} asks “{question}” until <t:{}:f>", until.unix_secs())
         }
+        Doing::Hearing { awaited, until } => {
+            format!("{step}{of} waits until {awaited}, at most until <t:{}:f>", until.unix_secs())
+        }
+        Doing::Heard { .. } => format!("{step}{of} has heard what it waited for"),
         Doing::Owed { work, .. } => format!("{step}{of} is being done: {work}"),
         Doing::Again { at, reason } => {
             format!("{step}{of} failed ({reason}) and is tried again <t:{}:T>", at.unix_secs())
@@ -75,11 +112,11 @@ pub fn show(draft: &Draft<'_>, which: &str) -> Result<Reply, Reject> {
             let shown = any(draft, id)?;
             Ok(about(shown, Reply::done(run(shown))))
         }
-        _ => Ok(Reply::done(playbook(start::find(draft.org, which)?))),
+        _ => Ok(Reply::done(playbook(draft.org, start::find(draft.org, which)?))),
     }
 }
 
-fn playbook(playbook: &Playbook) -> String {
+fn playbook(org: &Org, playbook: &Playbook) -> String {
     let services = match playbook.services.as_slice() {
         [] => "for every service".to_owned(),
         some => format!("for {}", some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -105,6 +142,9 @@ fn playbook(playbook: &Playbook) -> String {
             text.push_str(&format!("\n{part}:\n{}", playbook.told(part)));
         }
     }
+    for remedy in org.remedies.values().filter(|remedy| remedy.runbook == playbook.id) {
+        text.push_str(&format!("\nBegun by itself ({}) when {} fires", remedy.id, matcher::join(&remedy.alerts)));
+    }
     let said: Vec<String> =
         playbook.parameters.iter().filter(|it| it.required).map(|it| format!("{}=…", it.name)).collect();
     let with = if said.is_empty() { String::new() } else { format!(" with:\"{}\"", said.join(" ")) };
@@ -120,7 +160,11 @@ fn run(run: &Run) -> String {
     }
     let change = run.change.map(|change| format!(" in {change}")).unwrap_or_default();
     let incident = run.incident.map(|incident| format!(" for {incident}")).unwrap_or_default();
-    text.push_str(&format!("\nbegun by {}{change}{incident}, <t:{}:f>", run.by, run.started_at.unix_secs()));
+    let by = match &run.remedy {
+        Some(remedy) => format!("the remedy {remedy}"),
+        None => run.by.to_string(),
+    };
+    text.push_str(&format!("\nbegun by {by}{change}{incident}, <t:{}:f>", run.started_at.unix_secs()));
     for done in &run.done {
         let of = if done.part == Part::Steps { String::new() } else { format!(" ({})", done.part) };
         let times = if done.attempts > 1 { format!(", {} times", done.attempts) } else { String::new() };

@@ -6,6 +6,7 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::acts::{Act, Awaited};
 use crate::domain::change::Level;
 use crate::domain::command::spec::Permission;
 use crate::domain::delivery::ChannelRef;
@@ -74,6 +75,9 @@ pub struct Playbook {
     /// How long it usually takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Span>,
+    /// As a standard change: after how many clean runs nobody has to approve it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earn_after: Option<u32>,
     /// Alerts that it is expected to cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expects: Vec<CompactString>,
@@ -234,6 +238,15 @@ pub enum Does {
         /// Until then, from when it was asked.
         within: Span,
     },
+    /// Do something inside Opsbell.
+    Act(Act),
+    /// Wait to hear something.
+    Until {
+        /// What.
+        awaited: Awaited,
+        /// Until then, from when the step began.
+        within: Span,
+    },
     /// Ask a server.
     Http(Http),
     /// Run a program.
@@ -250,6 +263,8 @@ impl fmt::Display for Does {
             Self::Wait(span) => write!(f, "wait {span}"),
             Self::Ask { question, of: None, within } => write!(f, "ask “{question}”, within {within}"),
             Self::Ask { question, of: Some(of), within } => write!(f, "ask {of} “{question}”, within {within}"),
+            Self::Act(act) => act.fmt(f),
+            Self::Until { awaited, within } => write!(f, "wait until {awaited}, for {within}"),
             Self::Http(http) => http.fmt(f),
             Self::Run(program) => program.fmt(f),
         }

@@ -78,7 +78,7 @@ pub fn run(draft: &mut Draft<'_>, asked: PlaybookAsked) -> Result<Reply, Reject>
         let asked = change_asked(&playbook, &values, asked.incident);
         return in_change(draft, &playbook, asked, values);
     }
-    let id = begin(draft, &playbook, values, (None, asked.incident))?;
+    let id = begin(draft, &playbook, values, (None, asked.incident), None)?;
     let mut reply =
         Reply::done(format!("{id} runs {}: {}.\nFollow it: /runbook show {id}", playbook.id, count(&playbook)))
             .about(id);
@@ -118,8 +118,11 @@ fn in_change(
 ) -> Result<Reply, Reject> {
     // Told before the calendar is asked, which would only say that the service is being changed.
     room(draft, playbook, service_of(draft.org, &values).as_ref())?;
+    if let Some(held) = open::held(draft, &asked, &values)? {
+        return Ok(held);
+    }
     let change = open::by_playbook(draft, asked, values.clone())?;
-    let id = begin(draft, playbook, values, (Some(change.id), None))?;
+    let id = begin(draft, playbook, values, (Some(change.id), None), None)?;
     let fenced = match change.content.expects.len() {
         0 => String::new(),
         _ => format!(" {} page nobody meanwhile.", change.content.expects.join(", ")),
@@ -141,6 +144,10 @@ fn in_change(
 /// The values do not fit.
 pub fn parameters(draft: &mut Draft<'_>, asked: &ChangeAsked) -> Result<Option<(Arc<Playbook>, Values)>, Reject> {
     let Some(playbook) = asked.model.as_deref().and_then(|model| draft.org.playbooks.get(model)).cloned() else {
+        if let Some((name, _)) = asked.with.first() {
+            let message = format!("That model is no playbook, and takes no `{name}`.");
+            return Err(Reject::new(RejectCode::BadValue, message).hint("Leave `with` out"));
+        }
         return Ok(None);
     };
     let known = [
@@ -153,6 +160,7 @@ pub fn parameters(draft: &mut Draft<'_>, asked: &ChangeAsked) -> Result<Option<(
         .into_iter()
         .filter(|(name, _)| takes(name))
         .filter_map(|(name, text)| Some((name.into(), text?)))
+        .chain(asked.with.iter().cloned())
         .collect();
     match values::read(draft.org, &playbook, &said) {
         Ok(values) => Ok(Some((playbook, values))),
@@ -179,11 +187,11 @@ pub fn begun(draft: &mut Draft<'_>, change: &Change) -> Result<Option<RunId>, Re
     let said: Vec<(CompactString, String)> =
         change.content.parameters.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
     let values = values::read(draft.org, &playbook, &said)?;
-    begin(draft, &playbook, values, (Some(change.id), None)).map(Some)
+    begin(draft, &playbook, values, (Some(change.id), None), None).map(Some)
 }
 
 fn playbook_of<'o>(org: &'o Org, content: &Content) -> Option<&'o Arc<Playbook>> {
-    if content.class != change::Class::Standard {
+    if content.class == change::Class::Emergency {
         return None;
     }
     content.model.as_deref().and_then(|model| org.playbooks.get(model))
@@ -209,14 +217,49 @@ fn begin(
     playbook: &Arc<Playbook>,
     values: Values,
     (change, incident): (Option<ChangeId>, Option<IncidentId>),
+    remedy: Option<&CompactString>,
 ) -> Result<RunId, Reject> {
+    let service = placed(draft, playbook, &values, (change, incident))?;
+    let team = match (service.as_ref().and_then(|id| draft.org.services.get(id)), incident) {
+        (Some(service), _) => service.team.clone(),
+        (None, Some(id)) => draft.incident(id).map(|incident| incident.team.clone()).unwrap_or_default(),
+        (None, None) => Default::default(),
+    };
+    let id = RunId(draft.state.meta.runs + 1);
+    let playbook = playbook.clone();
+    let remedy = remedy.cloned();
+    let started = PlaybookStarted { run: id, playbook, values, change, incident, service, team, remedy };
+    if let Some(incident) = incident {
+        let text = format_compact!("{id} runs {}", started.playbook.id);
+        draft.emit(Event::IncidentNoted { incident, text });
+    }
+    let record = Run::started(&draft.stamp(), &started);
+    draft.emit(Event::PlaybookStarted(Box::new(started)));
+    if change.is_none() {
+        let by = match &record.remedy {
+            Some(remedy) => format!("the remedy {remedy}"),
+            None => draft.actor().to_string(),
+        };
+        let text = format!("{} begins, by {by}.", record.headline());
+        drive::post(draft, &record, text);
+    }
+    Ok(id)
+}
+
+/// The service that a run would be on, where it may begin there now.
+fn placed(
+    draft: &Draft<'_>,
+    playbook: &Playbook,
+    values: &Values,
+    (change, incident): (Option<ChangeId>, Option<IncidentId>),
+) -> Result<Option<ServiceId>, Reject> {
     let of_change = change.and_then(|_| values.get("service")).is_none();
     let own = incident.filter(|_| of_change).and_then(|id| draft.incident(id)).map(|incident| incident.service.clone());
     let only = || match playbook.services.as_slice() {
         [only] => Some(only.clone()),
         _ => None,
     };
-    let service = service_of(draft.org, &values).or(own).or_else(only);
+    let service = service_of(draft.org, values).or(own).or_else(only);
     if !playbook.fits(service.as_ref()) {
         let services = playbook.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let on = service.map(|service| service.to_string()).unwrap_or_default();
@@ -227,24 +270,34 @@ fn begin(
         .hint(format!("See it: /runbook show {}", playbook.id)));
     }
     room(draft, playbook, service.as_ref())?;
-    let team = match (service.as_ref().and_then(|id| draft.org.services.get(id)), incident) {
-        (Some(service), _) => service.team.clone(),
-        (None, Some(id)) => draft.incident(id).map(|incident| incident.team.clone()).unwrap_or_default(),
-        (None, None) => Default::default(),
-    };
-    let id = RunId(draft.state.meta.runs + 1);
-    let started = PlaybookStarted { run: id, playbook: playbook.clone(), values, change, incident, service, team };
-    if let Some(incident) = incident {
-        let text = format_compact!("{id} runs {}", playbook.id);
-        draft.emit(Event::IncidentNoted { incident, text });
-    }
-    let record = Run::started(&draft.stamp(), &started);
-    draft.emit(Event::PlaybookStarted(Box::new(started)));
-    if change.is_none() {
-        let text = format!("{} begins, by {}.", record.headline(), draft.actor());
-        drive::post(draft, &record, text);
-    }
-    Ok(id)
+    Ok(service)
+}
+
+/// Whether a run for an incident could begin now.
+///
+/// # Errors
+/// Why not.
+pub(super) fn room_for(
+    draft: &Draft<'_>,
+    playbook: &Playbook,
+    values: &Values,
+    incident: Option<IncidentId>,
+) -> Result<(), Reject> {
+    placed(draft, playbook, values, (None, incident)).map(drop)
+}
+
+/// A run that an alert begins by a rule of the organisation.
+///
+/// # Errors
+/// It may not begin now.
+pub(super) fn by_remedy(
+    draft: &mut Draft<'_>,
+    playbook: &Arc<Playbook>,
+    values: Values,
+    incident: IncidentId,
+    remedy: &CompactString,
+) -> Result<RunId, Reject> {
+    begin(draft, playbook, values, (None, Some(incident)), Some(remedy))
 }
 
 /// What would be done, step by step; what is wrong with it as well.
@@ -254,7 +307,9 @@ fn dry(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: &Values, inciden
         playbook: playbook.clone(),
         values: values.clone(),
         by: draft.actor().clone(),
+        granted: draft.by.granted,
         started_at: draft.now,
+        remedy: None,
         change: None,
         incident,
         service: None,

@@ -124,6 +124,7 @@ fn all_that_is_wrong_is_said_at_once() {
         services: Vec::new(),
         risk: Level::Low,
         permission: Permission::Respond,
+        earn_after: None,
         expected: None,
         expects: Vec::new(),
         parameters: vec![
@@ -154,4 +155,22 @@ fn a_host_is_listed_with_its_port() {
     for other in ["ej.example", "evil.deploy.ej.example", "deploy.ej.example.evil", ""] {
         assert!(!host("deploy.ej.example").is(other, 443, true), "{other}");
     }
+}
+
+#[test]
+fn a_remedy_may_what_responders_may_and_no_other_part_of_opsbell_may_anything() {
+    use super::REMEDY;
+    use crate::domain::actor::Actor;
+    use crate::domain::authorise::authorise;
+    let may = |part: &str, permission| authorise(&Org::default(), &Actor::timer(part), permission, None).is_ok();
+    for permission in [Permission::Read, Permission::Declare, Permission::Respond] {
+        assert!(may(REMEDY, permission), "{permission:?}");
+    }
+    assert!(!may(REMEDY, Permission::Administer));
+    for other in ["moment", "engine", "lane", "remedy ", ""] {
+        assert!(!may(other, Permission::Read), "{other}");
+    }
+    let named = Actor::Integration(REMEDY.into());
+    assert!(authorise(&Org::default(), &named, Permission::Read, None).is_err());
+    assert!(authorise(&Org::default(), &Actor::Person(REMEDY.into()), Permission::Respond, None).is_err());
 }

@@ -14,7 +14,7 @@ use crate::domain::time::Span;
 /// The longest value, in characters.
 pub const VALUE_MAX: usize = 200;
 /// What a text may be that says nothing of its own: no blank, no quote, nothing that a shell reads, no dash in front.
-const PLAIN: &str = "[A-Za-z0-9_.+@:/][A-Za-z0-9_.+@:/-]*";
+pub const PLAIN: &str = "[A-Za-z0-9_.+@:/][A-Za-z0-9_.+@:/-]*";
 
 /// A pattern that all of a text has to match, in time linear in the text.
 ///

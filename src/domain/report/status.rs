@@ -9,6 +9,7 @@ use crate::domain::incident::{Incident, IncidentState, show};
 use crate::domain::oncall;
 use crate::domain::org::Org;
 use crate::domain::paging::audit;
+use crate::domain::playbook;
 use crate::domain::silence;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -42,8 +43,14 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     if let Some(line) = silence::show::status(state, now) {
         let _ = writeln!(text, "{line}");
     }
+    if let Some(line) = state.meta.authority.status(org) {
+        let _ = writeln!(text, "Models: {line}");
+    }
     if let Some(line) = change::show::status(state, now) {
         let _ = writeln!(text, "Changes: {line}. See /change list");
+    }
+    if let Some(line) = playbook::show::status(state, org, asker) {
+        let _ = writeln!(text, "Playbooks: {line}. See /runbook list");
     }
     let duty: Vec<String> = org
         .schedules

@@ -155,6 +155,26 @@ impl Matcher {
         Self { name: name.into(), op: Op::Is, value: value.into(), regex: None }
     }
 
+    /// What it compares with.
+    pub fn wanted(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether it compares with a text as it is, and no expression.
+    pub fn plain(&self) -> bool {
+        self.regex.is_none() && matches!(self.op, Op::Is | Op::IsNot)
+    }
+
+    /// The same with another text to compare with; an expression stays as it is.
+    #[must_use]
+    pub fn with(&self, value: &str) -> Self {
+        let mut matcher = self.clone();
+        if self.plain() {
+            matcher.value = value.into();
+        }
+        matcher
+    }
+
     /// Whether an alert matches; a label that it does not have is empty.
     pub fn matches(&self, alert: &Subject<'_>) -> bool {
         self.holds(alert.value(&self.name))

@@ -11,6 +11,7 @@ use crate::domain::id::{AlertId, DeliveryId, IncidentId};
 use crate::domain::incident::Incident;
 use crate::domain::incident::apply::Stamp;
 use crate::domain::incident::merge::{self, IncidentMerged};
+use crate::domain::playbook::remedy::{self, Told};
 use crate::domain::report::summary::Resolved;
 use crate::domain::time::Span;
 
@@ -138,7 +139,14 @@ impl State {
             | Event::ChangeMoved(_)
             | Event::FreezeStarted(_)
             | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
+            Event::AuthorityChanged(_) => self.meta.authority.apply(stamp, event),
             Event::PlaybookStarted(_) | Event::PlaybookMoved(_) => self.apply_playbook(stamp, event),
+            Event::Remedied(told) => {
+                if let Told::Started { .. } = told.what {
+                    remedy::count(&mut self.meta.remedies, &told.remedy, stamp.at);
+                }
+                self.apply_to_record(stamp, event);
+            }
             Event::DeploymentTold(_) | Event::CommitsSeen { .. } => self.apply_deployment(stamp, event),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;

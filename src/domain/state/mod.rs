@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::change::authority::Authority;
 use super::change::deployed::{Deployed, KnownCommit};
 use super::change::{Change, Freeze, Past};
 use super::connect::Accounts;
@@ -24,6 +25,7 @@ use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
 use super::org::{Org, Policy};
 use super::playbook::Run;
+use super::playbook::remedy::Begun;
 use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::dora::Outage;
@@ -114,12 +116,18 @@ pub struct Meta {
     /// The last commit's running number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub commits: u64,
+    /// When remedies were begun in the last hour.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remedies: Begun,
     /// What is kept for summaries.
     #[serde(default)]
     pub summaries: Book,
     /// Discord accounts that were linked to people.
     #[serde(default, skip_serializing_if = "Accounts::is_empty")]
     pub accounts: Accounts,
+    /// Whose word counts for changes, beside what the configuration says.
+    #[serde(default, skip_serializing_if = "Authority::is_empty")]
+    pub authority: Authority,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,
