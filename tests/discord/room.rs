@@ -316,10 +316,13 @@ fn a_room_can_be_a_channel_under_a_category_which_is_put_away_and_fetched_back()
     stage.discord.command(BAS, room, "incident close", &[("incident", "INC-1")]);
     stage.discord.requests.wait_until("it is put away", |_| stage.discord.place(room).parent == Some(archive));
     assert_eq!(stage.discord.place(room).name, "closed-inc-1-payments-api");
+    stage.discord.wait_for_message("the last line", |shown| {
+        shown.channel == room && shown.content.contains("Make it a problem?")
+    });
+    insta::assert_snapshot!("in_a_channel_of_its_own", said_in(&stage, room).join("\n---\n"));
     stage.discord.command(BAS, ops, "incident reopen", &[("incident", "INC-1")]);
     stage.discord.requests.wait_until("it is back", |_| stage.discord.place(room).parent == Some(open));
     assert_eq!(stage.discord.place(room).name, "inc-1-payments-api");
-    insta::assert_snapshot!("in_a_channel_of_its_own", said_in(&stage, room).join("\n---\n"));
 
     // Deleted by somebody: all goes on in the team's channel.
     stage.discord.delete_place(room);
