@@ -55,6 +55,7 @@ const RESPOND: &[&str] = &[
     "alert unsilence",
     "change approve",
     "change cancel",
+    "change delegate",
     "change done",
     "change edit",
     "change emergency",

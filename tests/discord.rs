@@ -6,6 +6,8 @@ mod support;
 
 #[path = "discord/connect.rs"]
 mod connect;
+#[path = "discord/every.rs"]
+mod every;
 #[path = "discord/failure.rs"]
 mod failure;
 #[path = "discord/forms.rs"]
@@ -20,6 +22,8 @@ mod page;
 mod room;
 #[path = "discord/stage.rs"]
 mod stage;
+#[path = "discord/standing.rs"]
+mod standing;
 #[path = "discord/story.rs"]
 mod story;
 #[path = "discord/texts.rs"]

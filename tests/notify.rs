@@ -61,6 +61,8 @@ fn org(url: &str) -> Org {
         id: "bas".into(),
         email: Some(ADDRESS.into()),
         discord: None,
+        github: None,
+        gitlab: None,
         webhook: Some("pager".into()),
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Responder,

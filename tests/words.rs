@@ -33,6 +33,8 @@ fn org() -> Org {
             id: id.into(),
             email: None,
             discord: discord.map(str::to_owned),
+            github: None,
+            gitlab: None,
             webhook: None,
             zone: chrono_tz::Europe::Amsterdam,
             role: Role::Responder,

@@ -18,6 +18,8 @@ use crate::domain::org::Target;
 const MOST: usize = 200;
 /// The most approvals that one rule may ask for.
 const QUORUM_MAX: u32 = 20;
+/// The most clean runs that a model may have to show.
+pub(super) const EARN_MAX: u32 = 1_000;
 
 const LEVELS: [(&str, Level); 3] = [("low", Level::Low), ("medium", Level::Medium), ("high", Level::High)];
 
@@ -37,6 +39,7 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let review = table.parse("review_within", value::wait);
     let length = table.parse("length", value::wait);
     let controlled = table.parse_all("controlled", environment);
+    let factor = levels(&mut table, "second_factor");
     table.done();
     let rules = &mut draft.org.changes;
     rules.approvals = approvals;
@@ -44,9 +47,15 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     rules.emergency = emergency.unwrap_or(rules.emergency);
     rules.review = review.unwrap_or(rules.review);
     rules.length = length.unwrap_or(rules.length);
+    rules.second_factor = factor.unwrap_or_default();
     if let Some(controlled) = controlled {
         rules.controlled = controlled.into_iter().map(|(environment, _)| environment).collect();
     }
+}
+
+fn levels(table: &mut Table<'_>, key: &'static str) -> Option<Vec<Level>> {
+    let found = table.parse_all(key, |word| value::choice(word, "risk", &LEVELS))?;
+    Some(found.into_iter().map(|(level, _)| level).collect())
 }
 
 fn environment(text: &str) -> Result<CompactString, Wrong> {
@@ -109,6 +118,8 @@ pub fn approval(draft: &mut Draft<'_>, mut table: Table<'_>) {
         table.add(finding.hint("write approvers = [\"team:payments\", \"person:cleo\", \"role:admin\"]"));
     }
     let quorum = table.count("quorum", 0..=QUORUM_MAX).and_then(|count| u8::try_from(count).ok());
+    let accept = table.parse_all("accept", |word| value::choice(word, "accept", &[("pull-request", ())]));
+    let second_factor = levels(&mut table, "second_factor");
     table.done();
     let Some(id) = id else { return };
     draft.org.changes.approvers.push(ApprovalRule {
@@ -118,6 +129,8 @@ pub fn approval(draft: &mut Draft<'_>, mut table: Table<'_>) {
         risks: risks.into_iter().map(|(risk, _)| risk).collect(),
         approvers: approvers.unwrap_or_default().into_iter().map(|(group, _)| group).collect(),
         quorum,
+        pull_request: accept.is_some_and(|accept| !accept.is_empty()),
+        second_factor,
     });
 }
 
@@ -231,6 +244,7 @@ pub fn change_model(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let (plan, rollback) = (table.text("plan"), table.text("rollback"));
     let expects = table.parse_all("expects", |text| Ok(CompactString::from(text.trim()))).unwrap_or_default();
     let length = table.parse("for", value::wait);
+    let earn_after = table.count("earn_after", 1..=EARN_MAX);
     let up_to = table.parse("up_to", |word| value::choice(word, "risk", &LEVELS));
     table.done();
     let (Some(id), Some(summary), Some(plan), Some(rollback)) = (id, summary, plan, rollback) else { return };
@@ -243,6 +257,7 @@ pub fn change_model(draft: &mut Draft<'_>, mut table: Table<'_>) {
         expects: expects.into_iter().map(|(name, _)| name).collect(),
         length,
         up_to: up_to.unwrap_or(Level::Medium),
+        earn_after,
     };
     draft.org.changes.models.insert(id, model);
 }

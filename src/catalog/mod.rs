@@ -18,6 +18,7 @@ mod load;
 pub mod playbooks;
 mod read;
 mod remedies;
+mod rooms;
 mod senders;
 mod settings;
 mod tables;
@@ -38,7 +39,8 @@ pub use init::{NotWritten, write_new};
 pub use load::{load_dir, load_files};
 pub use secret::{Secret, Secrets, process_env};
 
-use crate::domain::id::ScheduleId;
+use crate::domain::id::{PersonId, ScheduleId, ServiceId};
+use crate::domain::incident;
 use crate::domain::oncall::{next_shift, shift_at};
 use crate::domain::org::{Org, Role};
 use crate::domain::time::{Span, Timestamp};
@@ -171,6 +173,45 @@ pub struct Chat {
     pub roles: BTreeMap<String, Role>,
     /// What goes before the name of every command.
     pub command_prefix: String,
+    /// What an incident is worked on in.
+    pub rooms: Rooms,
+    /// Who is let into rooms without taking part.
+    pub stakeholders: Vec<Stakeholder>,
+}
+
+/// What an incident is worked on in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Rooms {
+    /// A thread started from its live message.
+    #[default]
+    Threads,
+    /// A channel of its own.
+    Channels {
+        /// Under which category, by id or name.
+        category: String,
+        /// Where it goes when the incident is closed, by id or name; `None`: it stays where it is.
+        archive: Option<String>,
+    },
+    /// Nothing: every line stands in the team's channel.
+    Off,
+}
+
+/// Somebody who wants to know of incidents: `dewi for payments-api from sev2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stakeholder {
+    /// Who.
+    pub person: PersonId,
+    /// Of which service; `None`: of any.
+    pub service: Option<ServiceId>,
+    /// How bad it has to be.
+    pub from: incident::Severity,
+}
+
+impl Stakeholder {
+    /// Whether they want to know of an incident.
+    pub fn wants(&self, service: &str, severity: incident::Severity) -> bool {
+        severity <= self.from && self.service.as_ref().is_none_or(|wanted| wanted.as_str() == service)
+    }
 }
 
 /// `[mail]`: through which server mail goes out.

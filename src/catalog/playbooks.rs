@@ -15,6 +15,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use toml::de::DeTable;
 
+use super::changes::EARN_MAX;
 use super::draft::{Draft, Kind as Named};
 use super::files;
 use super::finding::{Finding, Source, Spot};
@@ -85,6 +86,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
     let risk = table.parse("risk", |word| value::choice(word, "risk", &RISKS));
     let permission = table.parse("permission", |word| value::choice(word, "permission", &PERMISSIONS));
     let expected = table.parse("expected", value::wait);
+    let earn_after = table.count("earn_after", 1..=EARN_MAX);
     let expects = table.parse_all("expects", |text| Ok(CompactString::from(text.trim()))).unwrap_or_default();
     let mut parameters: Vec<Parameter> = Vec::new();
     for inner in table.tables("parameter", "[[parameter]]").unwrap_or_default() {
@@ -111,6 +113,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
         risk: risk.unwrap_or(Level::Medium),
         permission: permission.unwrap_or(Permission::Respond),
         expected,
+        earn_after,
         expects: expects.into_iter().map(|(name, _)| name).collect(),
         parameters,
         steps: Vec::new(),

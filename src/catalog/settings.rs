@@ -218,6 +218,7 @@ fn one_chat(draft: &mut Draft<'_>, chat: &'static str, mut table: Table<'_>) {
             }
         }
         discord(&mut settings, &mut table);
+        settings.stakeholders = super::rooms::stakeholders(draft, &mut table);
     }
     table.done();
     if let Some(token) = token {
@@ -234,6 +235,7 @@ fn one_chat(draft: &mut Draft<'_>, chat: &'static str, mut table: Table<'_>) {
 fn discord(settings: &mut Chat, table: &mut Table<'_>) {
     settings.guild = table.parse("guild", snowflake);
     settings.command_prefix = table.parse("command_prefix", prefix).unwrap_or_default();
+    settings.rooms = super::rooms::rooms(table);
     if let Some(mut inner) = table.table("channels", "[chat.discord] channels") {
         for (name, value) in inner.entries() {
             let named = inner.settle_value(&name, value::channel(&name.value));

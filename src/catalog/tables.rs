@@ -39,6 +39,8 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let table_has_email = table.has("email");
     let email = table.parse("email", value::email);
     let discord = table.parse("discord", discord_id);
+    let github = table.parse("github", account);
+    let gitlab = table.parse("gitlab", account);
     let webhook = draft.refer(Kind::Webhook, "webhook", &mut table);
     let zone = table.parse("zone", value::zone);
     let role = table.parse("role", value::role);
@@ -51,6 +53,8 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
             // A wrong one has been reported; it is not missing on top of that.
             email: if table_has_email { Some(email.unwrap_or_default()) } else { None },
             discord,
+            github,
+            gitlab,
             webhook: webhook.map(Into::into),
             zone: zone.unwrap_or(draft.org.defaults.zone),
             role: role.unwrap_or_default(),
@@ -78,6 +82,15 @@ fn refuse_phones(table: &mut Table<'_>) {
         table.add(finding);
         table.settle(key);
     }
+}
+
+/// The name of an account on a code host.
+fn account(text: &str) -> Result<CompactString, Wrong> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !text.is_empty() && text.len() <= 100 && text.chars().all(fits) {
+        return Ok(text.into());
+    }
+    Err(Wrong::new(format!("`{}` is no account", value::cut(text))).hint("write its name, as in its address"))
 }
 
 fn discord_id(text: &str) -> Result<String, Wrong> {

@@ -13,6 +13,9 @@ pub fn run(global: &Global) -> Result<(), End> {
     if status == 200 {
         if !global.json {
             out("ready")?;
+            if let Some(chat) = answer["chat"].as_str() {
+                out(chat_line(chat))?;
+            }
         }
         return Ok(());
     }
@@ -21,4 +24,11 @@ pub fn run(global: &Global) -> Result<(), End> {
         out(why)?;
     }
     Err(End::Status(NO))
+}
+
+fn chat_line(chat: &str) -> String {
+    match chat {
+        "refused" => "Discord refuses us: `opsbell discord check` says why".to_owned(),
+        other => format!("Discord: {other}"),
+    }
 }

@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod discord;
 mod docs;
+mod factor;
 mod gate;
 mod health;
 mod import;
@@ -110,6 +111,9 @@ enum Verb {
     /// Personal tokens for the API: add, list, revoke
     #[command(subcommand)]
     Token(token::Verb),
+    /// Second factors of people, for risky approvals: add, list, remove
+    #[command(subcommand)]
+    Factor(factor::Verb),
     /// Ask whether the server is well
     Health,
     /// Ask Discord whether pages would arrive
@@ -160,6 +164,7 @@ pub fn main() -> ExitCode {
         Verb::Docs(args) => docs::run(args),
         Verb::Import(args) => import::run(global, args),
         Verb::Token(verb) => token::run(global, verb),
+        Verb::Factor(verb) => factor::run(global, verb),
         Verb::Health => health::run(global),
         Verb::Discord(verb) => discord::run(global, verb),
     };

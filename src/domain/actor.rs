@@ -67,12 +67,30 @@ pub struct By {
     /// What a chat's own roles let the person do beside what the organisation says of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Role>,
+    /// What became of the code of a second factor that came with it; none came where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<Factor>,
+}
+
+/// What became of a code, by the runtime, which knows the secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Factor {
+    /// It is right.
+    Right {
+        /// The step of thirty seconds that it is of; each counts once.
+        step: u64,
+    },
+    /// It is not.
+    Wrong,
+    /// The person has no secret.
+    Unknown,
 }
 
 impl By {
     /// An envelope without a request id.
     pub fn new(actor: Actor, via: &str) -> Self {
-        Self { actor, via: via.into(), request: None, granted: None }
+        Self { actor, via: via.into(), request: None, granted: None, factor: None }
     }
 
     /// Opsbell itself.

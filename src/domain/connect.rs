@@ -3,6 +3,8 @@
 //! anybody. The code comes with the input, only its hash is kept, it counts once and for a quarter of an hour. What the
 //! configuration says of accounts wins. Whose an account is, is answered here and nowhere else.
 
+pub mod own;
+
 use std::collections::BTreeMap;
 
 use compact_str::{CompactString, ToCompactString};
@@ -46,6 +48,9 @@ pub struct Accounts {
     offers: BTreeMap<CompactString, Offer>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wrong: BTreeMap<CompactString, Wrong>,
+    /// Codes that people were shown where Opsbell knows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    shown: BTreeMap<PersonId, own::Shown>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,15 +102,18 @@ impl Accounts {
                 let offer = Offer { name: offered.name.clone(), sha256: offered.sha256.clone(), at: stamp.at };
                 self.offers.insert(offered.account.clone(), offer);
             }
-            Event::AccountLinked(linked) => {
-                self.offers.remove(&linked.account);
-                self.links.retain(|_, person| *person != linked.person);
-                self.links.insert(linked.account.clone(), linked.person.clone());
+            Event::AccountLinked(_) | Event::AccountUnlinked { .. } => {
+                if let Event::AccountLinked(linked) = event {
+                    self.offers.remove(&linked.account);
+                    self.shown.remove(&linked.person);
+                }
+                relink(&mut self.links, event);
                 self.changes += 1;
             }
-            Event::AccountUnlinked { person } => {
-                self.links.retain(|_, linked| linked != person);
-                self.changes += 1;
+            Event::CodeShown(code) => {
+                self.shown.retain(|_, shown| counts(shown.at, stamp.at));
+                let shown = own::Shown { sha256: code.sha256.clone(), at: stamp.at };
+                self.shown.insert(code.person.clone(), shown);
             }
             Event::CodeRefused => {
                 self.wrong.retain(|_, wrong| counts(wrong.since, stamp.at));
@@ -115,6 +123,18 @@ impl Accounts {
             }
             _ => {}
         }
+    }
+}
+
+/// What an event does to the links; nothing, where it is about something else.
+pub fn relink(links: &mut Links, event: &Event) {
+    match event {
+        Event::AccountLinked(linked) => {
+            links.retain(|_, person| *person != linked.person);
+            links.insert(linked.account.clone(), linked.person.clone());
+        }
+        Event::AccountUnlinked { person } => links.retain(|_, linked| linked != person),
+        _ => {}
     }
 }
 
@@ -179,7 +199,9 @@ pub fn offer(draft: &mut Draft<'_>, account: &str, name: &str, sha256: &str) -> 
 pub fn connect(draft: &mut Draft<'_>, code: Option<&str>, person: Option<PersonId>) -> Result<Reply, Reject> {
     let Some(code) = code else {
         return Err(Reject::new(RejectCode::Missing, "A code is shown in Discord, to whoever says /connect there.")
-            .hint("Then say it here: /connect CODE"));
+            .hint(
+                "Then say it here: /connect CODE. Or the other way round, with your own token: opsbell say /connect",
+            ));
     };
     let administers = draft.person().is_some_and(|asker| private::administers(draft.org, asker));
     if person.is_none() && administers {

@@ -64,10 +64,16 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         }
         Err(reject) => {
             // A refusal undoes what the draft had; only the record of a refused attempt stays.
-            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused));
+            events.retain(|event| matches!(event, Event::AttemptRefused { .. } | Event::CodeRefused) || refuses(event));
             Decision { events, reply: Err(reject), kept: None }
         }
     }
+}
+
+/// A wrong code of a second factor is counted.
+fn refuses(event: &Event) -> bool {
+    let Event::AuthorityChanged(changed) = event else { return false };
+    matches!(changed.step, change::authority::Step::FactorRefused { .. })
 }
 
 fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
@@ -79,6 +85,10 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
+        InputKind::PressChange { button, change, .. } => {
+            permit(draft, Permission::Respond, button.as_str(), None)?;
+            change::approve::press(draft, *button, *change)
+        }
         InputKind::WritePostmortem { incident, text, base } => {
             permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
             postmortem::life::write(draft, *incident, text, *base)
@@ -129,13 +139,19 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::AddToken { token, person, sha256 } => add_token(draft, token, person, sha256),
         InputKind::OfferAccount { account, name, sha256 } => connect::offer(draft, account, name, sha256),
+        InputKind::ShowCode { sha256 } => connect::own::show(draft, sha256),
+        InputKind::ClaimAccount { account, name, sha256 } => connect::own::claim(draft, account, name, sha256),
         InputKind::RevokeToken { token } => revoke_token(draft, token),
+        InputKind::EnrolFactor { person, there } => {
+            permit(draft, Permission::Administer, "factor add", None)?;
+            change::authority::factor::enrol(draft, person, *there)
+        }
     }
 }
 
 fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply, Reject> {
-    // In an incident's own thread that one is meant.
-    let here = place.thread.as_ref().and_then(|_| draft.state.rooms().find(|incident| incident.is_room(place)));
+    // In an incident's own thread or channel that one is meant.
+    let here = draft.state.rooms().find(|incident| incident.is_room(place));
     let incidents = here.map_or_else(|| draft.state.meant_by(draft.person()), |incident| vec![incident.id]);
     let links = &draft.state.meta.accounts.links;
     let named = call.options.iter().map(|(_, value)| account_number(value));
@@ -419,6 +435,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Escalate => life::escalate(draft, id),
         Button::Resolve => life::resolve_by_person(draft, id, Some(Resolution::Fixed), None),
         Button::Problem => problem::life::open(draft, Some(id), None, None),
+        Button::Emergency => change::emergency::now(draft, id),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
     }?;
     let private = tells_private(draft, &reply);

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::event::{DeliveryOwed, Event};
-use super::id::{DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
+use super::id::{ChangeId, DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
 use super::incident::Severity;
 use super::input::Place;
 use super::time::{Span, Timestamp};
@@ -146,6 +146,13 @@ pub enum Content {
     Room {
         /// What is said where there is no room.
         text: String,
+    },
+    /// A post that asks whoever may approve a change; where the chat has buttons, with them.
+    Ask {
+        /// What is said.
+        text: String,
+        /// About which change.
+        change: ChangeId,
     },
     /// Told to the operators or to a person about Opsbell itself.
     Notice {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::By;
 use super::change;
-use super::connect::{AccountLinked, AccountOffered};
+use super::connect::{AccountLinked, AccountOffered, own::CodeShown};
 use super::id::{AlertId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
@@ -116,6 +116,9 @@ pub enum Event {
     /// A code that links an account was shown to its owner.
     #[serde(rename = "account.offered")]
     AccountOffered(Box<AccountOffered>),
+    /// A code that links an account was shown to a person.
+    #[serde(rename = "account.code-shown")]
+    CodeShown(Box<CodeShown>),
     /// An account is a person's.
     #[serde(rename = "account.linked")]
     AccountLinked(Box<AccountLinked>),
@@ -373,6 +376,9 @@ pub enum Event {
     /// It went on.
     #[serde(rename = "change.moved")]
     ChangeMoved(Box<change::ChangeMoved>),
+    /// Whose word counts for changes was changed.
+    #[serde(rename = "authority.changed")]
+    AuthorityChanged(Box<change::authority::AuthorityChanged>),
     /// The line was stopped.
     #[serde(rename = "freeze.started")]
     FreezeStarted(Box<change::FreezeStarted>),

@@ -124,6 +124,15 @@ pub enum InputKind {
         /// On what.
         incident: IncidentId,
     },
+    /// A button on a change.
+    PressChange {
+        /// Where it was pressed.
+        place: Place,
+        /// Which.
+        button: ChangeButton,
+        /// On what.
+        change: ChangeId,
+    },
     /// The whole text of a postmortem, in Markdown.
     WritePostmortem {
         /// Of which incident.
@@ -200,6 +209,27 @@ pub enum InputKind {
         /// Hex sha256 of the code (50 random bits, which count once, for minutes).
         sha256: CompactString,
     },
+    /// A person's second factor comes into force, or is taken away. Its secret is none of this.
+    EnrolFactor {
+        /// Whose.
+        person: PersonId,
+        /// Whether there is one from now on.
+        there: bool,
+    },
+    /// A person asks for a code to say in Discord.
+    ShowCode {
+        /// Hex sha256 of the code.
+        sha256: CompactString,
+    },
+    /// An account in Discord says such a code.
+    ClaimAccount {
+        /// Discord's id of the account, verified.
+        account: CompactString,
+        /// What it is called there.
+        name: CompactString,
+        /// Hex sha256 of what was said.
+        sha256: CompactString,
+    },
     /// A personal token is to be void.
     RevokeToken {
         /// Its public name, or the person for all of theirs.
@@ -225,12 +255,22 @@ pub enum Button {
     FalseAlarm,
     /// Make a problem of it.
     Problem,
+    /// Begin an emergency change for it.
+    Emergency,
 }
 
 impl Button {
     /// All buttons, for messages.
-    pub const ALL: [Self; 7] =
-        [Self::Ack, Self::Cant, Self::HandBack, Self::Escalate, Self::Resolve, Self::FalseAlarm, Self::Problem];
+    pub const ALL: [Self; 8] = [
+        Self::Ack,
+        Self::Cant,
+        Self::HandBack,
+        Self::Escalate,
+        Self::Resolve,
+        Self::FalseAlarm,
+        Self::Problem,
+        Self::Emergency,
+    ];
 
     /// The word, as in stories.
     pub fn as_str(self) -> &'static str {
@@ -242,12 +282,35 @@ impl Button {
             Self::Resolve => "resolve",
             Self::FalseAlarm => "false-alarm",
             Self::Problem => "problem",
+            Self::Emergency => "emergency",
         }
     }
 
     /// The button a word names.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|button| button.as_str() == word)
+    }
+}
+
+/// A button under what asks whoever may approve a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeButton {
+    /// Agree to it as it reads now.
+    Approve,
+    /// Do not.
+    Reject,
+}
+
+impl ChangeButton {
+    /// Both, for messages.
+    pub const ALL: [Self; 2] = [Self::Approve, Self::Reject];
+
+    /// The word, as in stories.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+        }
     }
 }
 

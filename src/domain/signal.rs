@@ -155,6 +155,53 @@ pub struct Deployment {
     pub repository: Option<String>,
     /// The commits that are told, the newest last.
     pub commits: Vec<Commit>,
+    /// What is told of the review of a pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Reviewing>,
+}
+
+/// Which code host an account is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeHost {
+    /// GitHub.
+    GitHub,
+    /// GitLab.
+    GitLab,
+}
+
+/// What was said of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReviewSays {
+    /// Its reviewer agrees.
+    Approved,
+    /// They do not, or no longer.
+    Withdrawn,
+    /// It went in.
+    Merged {
+        /// As which commit; lower-case hex.
+        sha: String,
+    },
+}
+
+/// What a code host tells of the review of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewing {
+    /// Whose accounts these are.
+    pub host: CodeHost,
+    /// The pull request's number.
+    pub number: u64,
+    /// The commit that was read, or the last one of what went in; lower-case hex.
+    pub head: String,
+    /// What was said.
+    pub says: ReviewSays,
+    /// The account that said it.
+    pub reviewer: Option<String>,
+    /// The account that wrote it.
+    pub author: Option<String>,
+    /// Or its mail address: to find the person, never written down.
+    pub author_email: Option<String>,
 }
 
 /// A commit, as a sender tells it.

@@ -85,6 +85,7 @@ fn whole(change: &Change) -> Value {
         "caused": change.caused,
         "unapproved": change.unapproved,
         "review": change.review,
+        "facts": change.facts,
         "timeline": timeline,
     });
     let mut whole = summary(change);
@@ -163,7 +164,13 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
     };
     let input = Input {
         idempotency: idempotency.map(|key| format_compact!("gate:{person}:{key}")),
-        by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None },
+        by: By {
+            actor: Actor::Person(person.clone()),
+            via: via.into(),
+            request: Some(id),
+            granted: None,
+            factor: None,
+        },
         kind: InputKind::Gate(GateAsked { service: service.into(), version, environment, author }),
         closed: Vec::new(),
     };

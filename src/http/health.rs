@@ -59,7 +59,15 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Fail
     }
     let trouble = ask::peek(&app, &app.checks, app.http.limits.health_timeout, |view| view.trouble.map(str::to_owned));
     match trouble.await? {
-        None => Ok(shape::json(StatusCode::OK, &json!({"status": "ready"}))),
+        // Chat that is refused loses no signal, and each person's next method goes on: it is told, and no reason to be
+        // taken out of service.
+        None => {
+            let mut told = json!({"status": "ready"});
+            if let Some(chat) = (app.http.chat)() {
+                told["chat"] = chat.into();
+            }
+            Ok(shape::json(StatusCode::OK, &told))
+        }
         Some(trouble) => Err(not_ready(trouble)),
     }
 }

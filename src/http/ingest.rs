@@ -273,6 +273,7 @@ pub(crate) async fn give(
             via: key.source.clone(),
             request: Some(id.clone()),
             granted: None,
+            factor: None,
         },
         idempotency: idempotency.map(|key| format_compact!("ingest:{integration}:{key}:{i}")),
         kind: InputKind::Signal { integration: integration.clone(), signal: Box::new(signal) },

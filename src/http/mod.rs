@@ -11,6 +11,7 @@ mod document;
 mod envelope;
 mod error;
 mod events;
+mod factors;
 mod feed;
 mod fields;
 mod health;
@@ -49,6 +50,7 @@ use utoipa_axum::routes;
 
 pub use auth::{Keys, Secret};
 pub use document::document;
+pub use factors::{FactorAct, KeepFactor};
 pub use feed::Feed;
 pub use limit::{Limits, Rate};
 pub use serve::{WRITE_TIMEOUT, serve};
@@ -96,6 +98,9 @@ pub type OnCall = Arc<dyn Fn(&Org, Timestamp) -> serde_json::Value + Send + Sync
 /// block; called where that is allowed. The error says what is wrong, for people.
 pub type JournalLines = Arc<dyn Fn(u64, usize) -> Result<Vec<(u64, String)>, String> + Send + Sync>;
 
+/// How the chat's connection is, in one word; `None`: there is no chat.
+pub type ChatStands = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
+
 /// A monotonic clock: the time since some fixed moment of this process.
 pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
@@ -118,12 +123,16 @@ pub struct Http {
     pub oncall: OnCall,
     /// Answers `/v1/journal`.
     pub journal: JournalLines,
+    /// Keeps the secrets of second factors.
+    pub factors: KeepFactor,
     /// What the runtime counts.
     pub tally: Tally,
     /// Measures latencies and rates.
     pub stopwatch: Stopwatch,
     /// What `/v1/events` tells; the runtime says what is durable.
     pub feed: Arc<Feed>,
+    /// How the chat's connection is, where there is one (`/readyz`).
+    pub chat: ChatStands,
     /// Whether the process is still starting (`/readyz`).
     pub starting: Arc<AtomicBool>,
     /// Sizes, waits and rates.
@@ -201,6 +210,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::events))
         .routes(routes!(tokens::add, tokens::list))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(factors::add, factors::list))
+        .routes(routes!(factors::remove))
         .routes(routes!(read::incidents))
         .routes(routes!(read::incident))
         .routes(routes!(read::alerts))

@@ -145,7 +145,13 @@ pub(crate) async fn write_postmortem(
     };
     let input = Input {
         idempotency: idempotency.map(|key| format_compact!("postmortem:{id}:{person}:{key}")),
-        by: By { actor: Actor::Person(person.clone()), via: "api".into(), request: Some(request_id), granted: None },
+        by: By {
+            actor: Actor::Person(person.clone()),
+            via: "api".into(),
+            request: Some(request_id),
+            granted: None,
+            factor: None,
+        },
         kind: InputKind::WritePostmortem { incident: id, text, base },
         closed: Vec::new(),
     };

@@ -17,6 +17,7 @@ use super::ingest::idempotency_key;
 use super::{App, ask, body, document, ingest, schema, shape, told};
 use crate::domain::actor::{Actor, By};
 use crate::domain::alert::text;
+use crate::domain::connect::{self, own};
 use crate::domain::delivery::ChannelRef;
 use crate::domain::id::{PersonId, RequestId};
 use crate::domain::input::{Input, InputKind, Place, Reply};
@@ -63,11 +64,18 @@ pub(crate) async fn say(
     let place = Place { chat, channel: channel.name.clone(), ..Place::default() };
     let idempotency = idempotency.map(|key| format_compact!("say:{person}:{key}"));
     let alerts = hear(&app, &place, &person, &id, &text).await?;
+    // Only the person's own token shows a code for them: whoever has it, has it all.
+    let code = if via == "api" && own::asks(&text) { Some(new_code()?) } else { None };
     let (seq, reply) = if alerts.is_empty() {
+        let kind = match &code {
+            Some(code) => InputKind::ShowCode { sha256: connect::hash_of(code) },
+            None => InputKind::Text { place, text: text.clone() },
+        };
         let input = Input {
-            idempotency,
-            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None },
-            kind: InputKind::Text { place, text: text.clone() },
+            // A code is never told twice.
+            idempotency: idempotency.filter(|_| code.is_none()),
+            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None, factor: None },
+            kind,
             closed: Vec::new(),
         };
         let answer = ask::submit_one(&app, input).await?;
@@ -92,9 +100,19 @@ pub(crate) async fn say(
         let (reply, records) = (reply.text.clone(), reply.records.clone());
         app.http.feed.said(told::Said { channel, person: person.clone(), text, reply, records });
     }
-    let text = render(&reply.text);
+    let mut text = render(&reply.text);
+    if let Some(code) = &code {
+        text = text.replace("CODE", code);
+    }
     let said = Said { ok: true, text: &text, private: reply.private, records: &reply.records, seq };
     Ok(shape::json(StatusCode::OK, &said))
+}
+
+/// A code that links an account in Discord.
+fn new_code() -> Result<String, Failure> {
+    let mut bytes = [0; own::CODE_BYTES];
+    getrandom::fill(&mut bytes).map_err(|_| Failure::no_answer())?;
+    Ok(own::code_of(bytes))
 }
 
 /// The alerts that a `[[text-alert]]` reads in the words; none is the usual case.

@@ -3,6 +3,7 @@
 //! always there, `null` where nothing is known; new ones may be added.
 
 mod change;
+mod factor;
 mod report;
 mod review;
 mod run;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
+pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 pub(crate) use self::run::{Run, RunSummary};
@@ -521,6 +523,9 @@ pub(crate) struct Done {
 pub(crate) struct Health {
     /// `ok`, `ready`
     pub status: String,
+    /// How the connection to chat is: `connecting`, `connected`, `lost`, `refused`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<String>,
 }
 
 /// What could be typed next.

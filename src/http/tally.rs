@@ -65,6 +65,8 @@ pub struct Tally {
     journal: Gauge,
     audited: Gauge,
     overdue: Gauge,
+    connected: Gauge,
+    unread: Counter,
 }
 
 impl Default for Tally {
@@ -82,6 +84,8 @@ impl Default for Tally {
             journal: Gauge::default(),
             audited: Gauge::default(),
             overdue: Gauge::default(),
+            connected: Gauge::default(),
+            unread: Counter::default(),
         }
     }
 }
@@ -135,6 +139,16 @@ impl Tally {
         self.overdue.set(number(overdue));
     }
 
+    /// Whether the chat's connection is there, or none is wanted.
+    pub fn connected(&self, there: bool) {
+        self.connected.set(i64::from(there));
+    }
+
+    /// A message in chat could not be read.
+    pub fn unread(&self) {
+        self.unread.inc();
+    }
+
     /// The length of all files of the journal, in bytes.
     pub fn journal(&self, bytes: u64) {
         self.journal.set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -173,6 +187,10 @@ impl Tally {
         registry.register_with_unit("journal", "The length of the journal's files", Unit::Bytes, self.journal.clone());
         let text = "When the auditor last looked, as a Unix time";
         registry.register_with_unit("audited_timestamp", text, Unit::Seconds, self.audited.clone());
+        let text = "0 while Discord is configured and not connected";
+        registry.register("discord_connected", text, self.connected.clone());
+        let text = "Messages in Discord that could not be read; an alert posted as text in one is lost";
+        registry.register("discord_unread_messages", text, self.unread.clone());
         registry.register("overdue", "What the auditor found overdue", self.overdue.clone());
     }
 }

@@ -85,8 +85,14 @@ pub(crate) async fn revoke(
     Ok(shape::json(StatusCode::OK, &json!({"ok": true, "text": text})))
 }
 
-async fn done(app: &App, id: RequestId, kind: InputKind) -> Result<String, Failure> {
-    let by = By { actor: Actor::Person(ADMINISTRATOR.into()), via: "api".into(), request: Some(id), granted: None };
+pub(super) async fn done(app: &App, id: RequestId, kind: InputKind) -> Result<String, Failure> {
+    let by = By {
+        actor: Actor::Person(ADMINISTRATOR.into()),
+        via: "api".into(),
+        request: Some(id),
+        granted: None,
+        factor: None,
+    };
     let answer = ask::submit_one(app, Input { by, idempotency: None, kind, closed: Vec::new() }).await?;
     match answer.reply {
         Ok(reply) => Ok((app.http.render)(&reply.text, None)),

@@ -292,7 +292,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             wanted(channel)?;
             let data = json!({
                 "channel": channel,
-                "text": look::look(grant, zone).text(),
+                "text": look::text(grant, zone),
                 "incident": grant.incident,
                 "at": grant.owed_at,
                 "time": clock(grant.owed_at),
@@ -305,7 +305,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
             let data = json!({
                 "person": to,
                 "methods": methods,
-                "text": look::look(grant, zone).text(),
+                "text": look::text(grant, zone),
                 "incident": grant.incident,
                 "page": grant.page,
                 "at": grant.owed_at,

@@ -33,7 +33,7 @@ use crate::domain::desk::{Sender, Sending};
 use crate::domain::id::{DeliveryId, IncidentId, PageId, WebhookId};
 use crate::domain::incident::Severity;
 use crate::domain::org::{Org, Webhook};
-use crate::domain::paging::look::{line, look};
+use crate::domain::paging::look::{line, text};
 use crate::domain::time::{Span, Timestamp};
 
 /// Tells the time; the runtime's clock.
@@ -258,7 +258,7 @@ impl<'a> Body<'a> {
     fn of(grant: &'a Grant, zone: Tz) -> Self {
         let (kind, page) = match &grant.content {
             Content::Page(page) => ("page", Some(page)),
-            Content::Post { .. } | Content::Room { .. } => ("post", None),
+            Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => ("post", None),
             Content::Notice { .. } => ("notice", None),
         };
         Self {
@@ -275,7 +275,7 @@ impl<'a> Body<'a> {
             service: page.map(|page| page.service.as_str()),
             reason: page.map(|page| line(&page.reason, PART_MAX)),
             next: page.and_then(|page| page.next.as_ref()),
-            text: look(grant, zone).text(),
+            text: text(grant, zone),
             attempt: grant.attempt,
             possible_repeat: grant.possible_repeat,
             owed_at: grant.owed_at,

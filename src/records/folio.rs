@@ -1,12 +1,16 @@
 //! Folios: records with neighbouring numbers stand together in one value, because each insertion costs sled several
-//! times more than the bytes in it, and records are mostly written and read in the order of their numbers. Only the
-//! form of the bytes is here.
+//! times more than the bytes in it, and records are mostly written and read in the order of their numbers. They are
+//! compressed together (LZ4, behind their size in four bytes), as sled writes a value several times while its tree
+//! grows. Only the form of the bytes is here.
 
 use super::slot::numbered;
 
 /// How many numbers share a folio. With 8 an insertion costs a quarter of what it did with 1; more saves little, and
 /// a record that changes alone takes its neighbours along.
 const NUMBERS: u64 = 8;
+
+/// More than LZ4 can make of so many compressed bytes; a size beyond it is damage, and nothing is allocated for it.
+const RATIO_MAX: usize = 255;
 
 /// The key of the folio with record `n`.
 pub(super) fn key(prefix: &[u8], n: u64) -> Vec<u8> {
@@ -60,7 +64,7 @@ impl Folio {
         }
     }
 
-    /// Its value; `None` when nothing is left.
+    /// Its value, packed; `None` when nothing is left.
     pub fn write(&self) -> Option<Vec<u8>> {
         let size = self.records.iter().map(|(_, record)| 12 + record.len()).sum();
         let mut bytes = Vec::with_capacity(size);
@@ -70,11 +74,21 @@ impl Folio {
             bytes.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes());
             bytes.extend_from_slice(record);
         }
-        (!bytes.is_empty()).then_some(bytes)
+        (!bytes.is_empty()).then(|| lz4_flex::block::compress_prepend_size(&bytes))
     }
 }
 
-/// The records in a value, by number, in order; `None` when it is no folio.
+/// What stands in a value, for `entries`; `None` when it is damaged.
+pub(super) fn unpack(value: &[u8]) -> Option<Vec<u8>> {
+    let (size, packed) = value.split_first_chunk()?;
+    let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    if size > packed.len().saturating_mul(RATIO_MAX) {
+        return None;
+    }
+    lz4_flex::block::decompress(packed, size).ok()
+}
+
+/// The records in an unpacked value, by number, in order; `None` when it is no folio.
 pub(super) fn entries(mut bytes: &[u8]) -> Option<Vec<(u64, &[u8])>> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
@@ -103,7 +117,7 @@ mod tests {
             folio.put(n, record.into());
         }
         assert!(folio.contains(8) && !folio.contains(10));
-        let bytes = folio.write().expect("three records");
+        let bytes = folio.write().as_deref().and_then(unpack).expect("three records");
         assert_eq!(entries(&bytes), Some(vec![(8, &b""[..]), (9, b"bb"), (11, b"cc")]));
         let mut again = Folio::of(&entries(&bytes).expect("a folio"));
         again.remove(10);
@@ -117,13 +131,20 @@ mod tests {
     fn bytes_that_are_no_folio_are_told() {
         let mut folio = Folio::default();
         (8..11).for_each(|n| folio.put(n, vec![b'x'; 5]));
-        let whole = folio.write().expect("three records");
+        let packed = folio.write().expect("three records");
+        for end in 0..packed.len() {
+            let cut = unpack(&packed[..end]);
+            assert!(cut.as_deref().and_then(entries).is_none(), "packed, cut at {end}: {cut:?}");
+        }
+        let huge = [&u32::MAX.to_le_bytes()[..], &packed[4..]].concat();
+        assert_eq!(unpack(&huge), None, "a size that cannot be");
+        let whole = unpack(&packed).expect("three records");
         for end in (0..whole.len()).filter(|end| end % 17 != 0) {
             assert_eq!(entries(&whole[..end]), None, "cut at {end}");
         }
         let twice = [&whole[..], &whole[..]].concat();
         assert_eq!(entries(&twice), None, "out of order");
         folio.put(16, Vec::new());
-        assert_eq!(entries(&folio.write().expect("four")), None, "a stranger");
+        assert_eq!(entries(&unpack(&folio.write().expect("four")).expect("four")), None, "a stranger");
     }
 }

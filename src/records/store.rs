@@ -97,7 +97,8 @@ impl Store {
             let mut newest = 0;
             for prefix in prefixes {
                 if let Some((key, value)) = db.scan_prefix(prefix).next_back().transpose()? {
-                    newest = newest.max(entries(prefix, &key, &value)?.last().map_or(0, |(n, _)| *n));
+                    let bytes = unpack(&key, &value)?;
+                    newest = newest.max(entries(prefix, &key, &bytes)?.last().map_or(0, |(n, _)| *n));
                 }
             }
             Ok(newest)
@@ -161,7 +162,8 @@ impl Store {
             return Ok(None);
         }
         let Some(value) = self.db.get(key)? else { return Ok(None) };
-        entries(prefix, key, &value).map(|entries| Some(Folio::of(&entries)))
+        let bytes = unpack(key, &value)?;
+        entries(prefix, key, &bytes).map(|entries| Some(Folio::of(&entries)))
     }
 
     /// How far the records reach; `None` when there are none.
@@ -281,7 +283,8 @@ impl Store {
         mut take: impl FnMut(T),
     ) -> Outcome<()> {
         self.each(prefix, beat, |key, value| {
-            for (n, record) in entries(prefix, key, value)? {
+            let bytes = unpack(key, value)?;
+            for (n, record) in entries(prefix, key, &bytes)? {
                 take(numbered(prefix, n, record, &id)?);
             }
             Ok(())
@@ -326,7 +329,8 @@ impl Store {
     fn one<T: DeserializeOwned>(&self, prefix: &'static [u8], n: u64, id: impl Fn(&T) -> u64) -> Outcome<Option<T>> {
         let key = folio::key(prefix, n);
         let Some(value) = self.db.get(&key)? else { return Ok(None) };
-        let entries = entries(prefix, &key, &value)?;
+        let bytes = unpack(&key, &value)?;
+        let entries = entries(prefix, &key, &bytes)?;
         let Some((_, record)) = entries.iter().find(|(known, _)| *known == n) else { return Ok(None) };
         numbered(prefix, n, record, &id).map(Some)
     }
@@ -350,7 +354,8 @@ impl Store {
         let mut records = Vec::new();
         for entry in self.db.range(folio::key(prefix, 0)..=folio::key(prefix, below)).rev() {
             let (key, value) = entry?;
-            for (n, record) in entries(prefix, &key, &value)?.into_iter().rev().filter(|(n, _)| *n < below) {
+            let bytes = unpack(&key, &value)?;
+            for (n, record) in entries(prefix, &key, &bytes)?.into_iter().rev().filter(|(n, _)| *n < below) {
                 if records.len() >= limit {
                     return Ok(records);
                 }
@@ -386,10 +391,19 @@ fn parse<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Outcome<T> {
     serde_json::from_slice(value).map_err(unreadable(key))
 }
 
-/// The records in a folio's value, by number.
-fn entries<'a>(prefix: &[u8], key: &[u8], value: &'a [u8]) -> Outcome<Vec<(u64, &'a [u8])>> {
-    let entries = folio::entries(value).filter(|entries| entries.iter().all(|(n, _)| folio::key(prefix, *n) == key));
-    entries.ok_or_else(|| Fault::Broken(format!("the folio `{}` cannot be read", key.escape_ascii())))
+/// What stands in a folio's value.
+fn unpack(key: &[u8], value: &[u8]) -> Outcome<Vec<u8>> {
+    folio::unpack(value).ok_or_else(|| no_folio(key))
+}
+
+fn no_folio(key: &[u8]) -> Fault {
+    Fault::Broken(format!("the folio `{}` cannot be read", key.escape_ascii()))
+}
+
+/// The records in a folio's unpacked value, by number.
+fn entries<'a>(prefix: &[u8], key: &[u8], bytes: &'a [u8]) -> Outcome<Vec<(u64, &'a [u8])>> {
+    let entries = folio::entries(bytes).filter(|entries| entries.iter().all(|(n, _)| folio::key(prefix, *n) == key));
+    entries.ok_or_else(|| no_folio(key))
 }
 
 /// A record of a folio. It must stand under its own number.

@@ -12,7 +12,7 @@ use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
-use crate::domain::input::Button;
+use crate::domain::input::{Button, ChangeButton};
 use crate::domain::playbook::WORDS;
 use crate::domain::problem::ProblemState;
 use crate::domain::reject::did_you_mean;
@@ -259,6 +259,12 @@ fn press(words: &mut Words<'_>) -> Result<Statement, String> {
     const USAGE: &str = "press PERSON BUTTON ID";
     let person = PersonId::from(need(words, USAGE)?);
     let word = need(words, USAGE)?;
+    let decide = ChangeButton::ALL.into_iter().find(|button| button.as_str() == word);
+    if let Some(button) = decide {
+        let id = need(words, USAGE)?;
+        let change = id.parse().map_err(|_| format!("`{}` is not a change; write it like CHG-1", cut(&id)))?;
+        return Ok(Statement::PressChange { person, button, change });
+    }
     let button = Button::from_word(&word).ok_or_else(|| unknown("button", &word, &Button::ALL.map(Button::as_str)))?;
     Ok(Statement::Press { person, button, incident: incident_id(words, USAGE)? })
 }

@@ -100,6 +100,10 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             world.say(person, channel.as_deref(), text).ok();
             Ok(())
         }
+        Statement::PressChange { person, button, change } => {
+            world.press_change(person, *button, *change).ok();
+            Ok(())
+        }
         Statement::Press { person, button, incident } => {
             world.press(person, *button, *incident).ok();
             Ok(())

@@ -10,7 +10,7 @@ use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId};
 use crate::domain::incident::{IncidentState, Severity};
-use crate::domain::input::Button;
+use crate::domain::input::{Button, ChangeButton};
 use crate::domain::problem::ProblemState;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::{Span, Timestamp};
@@ -79,6 +79,15 @@ pub enum Statement {
         button: Button,
         /// On what.
         incident: IncidentId,
+    },
+    /// `press PERSON approve|reject CHG-1`.
+    PressChange {
+        /// Who.
+        person: PersonId,
+        /// Which button.
+        button: ChangeButton,
+        /// On what.
+        change: ChangeId,
     },
     /// `fail METHOD [PERSON]`.
     Fail(Fault),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::story::{Fault, StepGoes};
-use crate::domain::actor::{Actor, By};
+use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::alert::text;
 use crate::domain::change::Change;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Button, Closed, Input, InputKind, Place, Reply, WakeupKind};
+use crate::domain::input::{Button, ChangeButton, Closed, Input, InputKind, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
 use crate::domain::playbook::{Errand, Move, Performed, Work};
 use crate::domain::problem::{Problem, ProblemChange};
@@ -22,7 +22,7 @@ use crate::domain::reject::Reject;
 use crate::domain::signal::Signal;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
-use crate::runtime::Core;
+use crate::runtime::{Core, Factors};
 
 /// The integration that a story's own alerts come from. It is added to every organisation that a story uses.
 pub const STORY: &str = "story";
@@ -114,7 +114,7 @@ pub enum What {
 impl World {
     /// A new world. Opsbell starts in it with this organisation.
     pub fn new(org: Org, now: Timestamp) -> Self {
-        let core = Core::new(State::new(INSTALL), Arc::new(with_story(org)));
+        let core = Core::new(State::new(INSTALL), Arc::new(with_story(org))).with_factors(Factors::simulated());
         let mut world = Self {
             core,
             now,
@@ -201,6 +201,9 @@ impl World {
         let place = place(channel);
         let heard = text::Heard { place: &place, authors: &[person.as_str()], request: None, text };
         let alerts = text::hear(self.core.org(), &heard);
+        if text.contains(" code:") && self.org().people.contains_key(person) {
+            self.enrol(person);
+        }
         if alerts.is_empty() {
             return self.by_person(person, InputKind::Text { place, text: text.to_owned() });
         }
@@ -214,9 +217,25 @@ impl World {
         reply
     }
 
+    /// Whoever says a code has a second factor here.
+    fn enrol(&mut self, person: &PersonId) {
+        if self.state().meta.authority.factors.contains_key(person) {
+            return;
+        }
+        let by = By::new(Actor::Person(ADMINISTRATOR.into()), STORY);
+        let kind = InputKind::EnrolFactor { person: person.clone(), there: true };
+        self.take(Input { by, idempotency: None, kind, closed: Vec::new() }).ok();
+        self.deliver();
+    }
+
     /// A person presses a button.
     pub fn press(&mut self, person: &PersonId, button: Button, incident: IncidentId) -> Result<Reply, Reject> {
         self.by_person(person, InputKind::Press { place: place(None), button, incident })
+    }
+
+    /// A person presses a button under what asks for an approval.
+    pub fn press_change(&mut self, person: &PersonId, button: ChangeButton, change: ChangeId) -> Result<Reply, Reject> {
+        self.by_person(person, InputKind::PressChange { place: place(None), button, change })
     }
 
     fn by_person(&mut self, person: &PersonId, kind: InputKind) -> Result<Reply, Reject> {
@@ -266,7 +285,7 @@ impl World {
         if state != *self.core.state() || state.disassemble() != self.core.state().disassemble() {
             return Err(format!("after {} commits the replayed state differs from the live one", self.journal.len()));
         }
-        self.core = Core::new(state, self.core.org().clone());
+        self.core = Core::new(state, self.core.org().clone()).with_factors(Factors::simulated());
         self.started();
         Ok(())
     }
@@ -305,7 +324,10 @@ impl World {
 
     /// Decides one input; its commit is kept, and is durable at once.
     fn take(&mut self, input: Input) -> Result<Reply, Reject> {
-        let (by, asks) = (input.by.clone(), matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. }));
+        let (by, asks) = (
+            input.by.clone(),
+            matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. } | InputKind::PressChange { .. }),
+        );
         let signals = matches!(input.kind, InputKind::Signal { .. });
         let (answer, commit) = self.core.take(self.now, input);
         if let Some(commit) = &commit {

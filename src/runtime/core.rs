@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::errands::Errands;
+use super::factors::Factors;
 use super::outbox::Outbox;
 use crate::domain::actor::By;
 use crate::domain::decide::decide;
@@ -23,6 +24,7 @@ pub struct Core {
     org: Arc<Org>,
     outbox: Outbox,
     errands: Errands,
+    factors: Factors,
     /// The last commit that is durable.
     durable: u64,
 }
@@ -33,7 +35,13 @@ impl Core {
     pub fn new(state: State, org: Arc<Org>) -> Self {
         let outbox = Outbox::recover(&state, &org);
         let durable = state.meta.seq;
-        Self { state, org, outbox, errands: Errands::default(), durable }
+        Self { state, org, outbox, errands: Errands::default(), factors: Factors::default(), durable }
+    }
+
+    /// The same with the second factors of people.
+    #[must_use]
+    pub fn with_factors(self, factors: Factors) -> Self {
+        Self { factors, ..self }
     }
 
     /// The applied state.
@@ -66,7 +74,8 @@ impl Core {
 
     /// Decides one input and applies what follows. The answer may be told, and the commit's deliveries may start,
     /// only after the commit is durable: tell it by `durable`.
-    pub fn take(&mut self, now: Timestamp, input: Input) -> (Answer, Option<Commit>) {
+    pub fn take(&mut self, now: Timestamp, mut input: Input) -> (Answer, Option<Commit>) {
+        self.factors.prove(&mut input, &self.org.lexicon, now);
         let decision = decide(&self.state, &self.org, now, &input);
         let settled = match &input.kind {
             InputKind::Receipt { delivery, .. } => std::slice::from_ref(delivery),

@@ -15,13 +15,14 @@ use super::clock::{Clock, stopwatch};
 use super::core::Core;
 use super::data::{self, Data};
 use super::engine::{self, Parts};
+use super::factors::Factors;
 use super::handle::{Handle, Tell};
 use super::lanes::TokioLanes;
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
 use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built};
-use crate::chat::discord::Discord;
+use crate::chat::discord::{Discord, Sign, Signs, Stands};
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
 use crate::domain::desk::Sender;
@@ -91,6 +92,8 @@ pub struct Wiring {
     own: Notifiers,
     /// Discord, where the configuration of the start names it.
     discord: Option<Arc<Discord>>,
+    /// Second factors of people.
+    factors: Factors,
     feed: Arc<Feed>,
     admin: String,
     demo: bool,
@@ -251,7 +254,9 @@ impl House {
         let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("adapters").build()?;
         let (engine, queues) = engine::queues();
 
+        let factors = Factors::open(&data.dir().join("factors")).context("the second factors cannot be read")?;
         let wiring = Arc::new(Wiring {
+            factors,
             engine: engine.clone(),
             keys: Arc::new(Keys::new()),
             notifiers: Arc::new(RwLock::new(Arc::new(Notifiers::default()))),
@@ -290,7 +295,7 @@ impl House {
             engine: engine.clone(),
         };
         let parts = Parts {
-            core: Core::new(opened.state, Arc::new(source_org)),
+            core: Core::new(opened.state, Arc::new(source_org)).with_factors(wiring.factors.clone()),
             durable,
             clock: Arc::clone(&options.clock),
             shelf,
@@ -324,11 +329,17 @@ impl House {
             };
             tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
         }
+        let counted = tally.clone();
+        counted.connected(discord.is_none());
         tokio.spawn(watch::auditor(Arc::clone(&wiring), tally));
         tokio.spawn(scrub::daily(engine.clone(), disk, wiring.data.dir().join("journal")));
         if let Some(discord) = discord {
             let (desk, install) = (Arc::new(engine.clone()), opened.found.install.as_str().into());
-            tokio.spawn(discord.connect(desk, install, wiring.feed.watch()));
+            let signs: Signs = Arc::new(move |sign| match sign {
+                Sign::Now(stands) => counted.connected(stands == Stands::Connected),
+                Sign::Unread => counted.unread(),
+            });
+            tokio.spawn(discord.connect(desk, install, wiring.feed.watch(), signs));
         }
         Ok(Self {
             engine,
@@ -420,6 +431,7 @@ fn force_the_end(over: Arc<AtomicBool>) {
 fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
     let (engine, journal_dir) = (wiring.engine.clone(), wiring.data.dir().join("journal"));
     let (org, clock) = (Arc::clone(&wiring.org), Arc::clone(&wiring.clock));
+    let discord = wiring.discord.clone();
     let render = Arc::new(move |text: &str, person: Option<&PersonId>| {
         let org = Arc::clone(&org.read().unwrap_or_else(PoisonError::into_inner));
         look::times(text, org.zone(person), clock.now())
@@ -433,12 +445,25 @@ fn face(wiring: &Arc<Wiring>, admin: &str, tally: Tally) -> Http {
         render,
         oncall: Arc::new(|org: &Org, now: Timestamp| oncall::show::json(org, now)),
         journal: Arc::new(move |after, limit| lines(&engine, &journal_dir, after, limit)),
+        factors: keeper(wiring.factors.clone()),
         tally,
         stopwatch: Arc::new(stopwatch()),
         feed: Arc::clone(&wiring.feed),
+        chat: Arc::new(move || Some(discord.as_ref()?.standing().as_str())),
         starting: Arc::new(AtomicBool::new(false)),
         limits: Limits::default(),
     }
+}
+
+/// Keeps the secrets of second factors for the HTTP face.
+fn keeper(factors: Factors) -> http::KeepFactor {
+    Arc::new(move |person: &PersonId, act| {
+        let kept = match act {
+            http::FactorAct::Make(bytes) => factors.make(person, bytes),
+            http::FactorAct::Remove => factors.remove(person).map(|()| String::new()),
+        };
+        kept.map_err(|error| error.to_string())
+    })
 }
 
 fn read(name: &str, body: &[u8], mapping: Option<&crate::domain::org::Mapping>) -> Result<ReadOutcome, ReadError> {

@@ -12,6 +12,7 @@ pub mod data;
 #[cfg(feature = "cli")]
 pub mod engine;
 pub mod errands;
+pub mod factors;
 #[cfg(feature = "cli")]
 mod fatal;
 #[cfg(feature = "cli")]
@@ -33,6 +34,7 @@ pub mod watch;
 pub mod writer;
 
 pub use self::core::Core;
+pub use self::factors::Factors;
 
 #[cfg(all(test, feature = "cli"))]
 mod tests;

@@ -571,6 +571,7 @@ fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<Named> {
     match kind {
         InputKind::Text { text, .. } => grammar::parse(text, lexicon).map(|call| of(&call)).unwrap_or_default(),
         InputKind::Call { call, .. } => of(call),
+        InputKind::PressChange { change, .. } => vec![Named::Change(*change)],
         InputKind::Press { incident, .. } | InputKind::WritePostmortem { incident, .. } => {
             vec![Named::Incident(*incident)]
         }

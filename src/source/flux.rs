@@ -38,7 +38,7 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
         version: hash.clone().or_else(|| limits::line(last, limits::NAME_CHARS)),
         sha: hash,
         repository: service.clone(),
-        commits: Vec::new(),
+        ..Deployment::default()
     };
     let kind = if deploys { SignalKind::Deploy } else { SignalKind::Ci };
     let mut signal = signal(kind, service, None, reason, key, told);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
-use crate::domain::signal::{Deployment, Progress, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Deployment, Progress, ReviewSays, Reviewing, Signal, SignalKind};
 
 /// Reads a body: always one signal.
 pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
@@ -27,6 +27,8 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
         job(&body)?
     } else if has("workflow_run") {
         run(&body)?
+    } else if has("pull_request") {
+        pull_request(&body)
     } else if has("release") {
         release(&body)?
     } else if body.get("ref").is_some_and(Value::is_string) && body.get("after").is_some() {
@@ -68,6 +70,7 @@ fn deployment(body: &Value, status: &Value) -> Result<Signal, Unreadable> {
         sha: hash,
         repository: repository(body),
         commits: head(at(body, &["workflow_run", "head_commit"])),
+        ..Deployment::default()
     };
     let mut signal = signal(SignalKind::Deploy, repository(body), environment.clone(), word_of, key, told);
     signal.environment = environment;
@@ -113,6 +116,37 @@ fn job(body: &Value) -> Result<Signal, Unreadable> {
     let mut signal = signal(SignalKind::Ci, repository(body), name(at(it, &["name"])), stands(it), key, told);
     signal.link = link(at(it, &["html_url"]));
     Ok(signal)
+}
+
+/// A review of a pull request, or that it went in; other events of one ask for nothing.
+fn pull_request(body: &Value) -> Signal {
+    let it = at(body, &["pull_request"]);
+    let (action, said) = (at(body, &["action"]).as_str(), at(body, &["review", "state"]).as_str());
+    let reviewed = at(body, &["review"]).is_object();
+    let says = match (reviewed, action, said.map(str::to_ascii_lowercase).as_deref()) {
+        (true, Some("submitted"), Some("approved")) => Some(ReviewSays::Approved),
+        // A comment takes nothing back.
+        (true, Some("submitted"), Some("changes_requested")) | (true, Some("dismissed"), _) => {
+            Some(ReviewSays::Withdrawn)
+        }
+        (false, Some("closed"), _) if at(it, &["merged"]).as_bool() == Some(true) => {
+            sha(at(it, &["merge_commit_sha"])).map(|sha| ReviewSays::Merged { sha })
+        }
+        _ => None,
+    };
+    let head = if reviewed { at(body, &["review", "commit_id"]) } else { at(it, &["head", "sha"]) };
+    let review = says.zip(sha(head)).zip(at(it, &["number"]).as_u64()).map(|((says, head), number)| Reviewing {
+        host: CodeHost::GitHub,
+        number,
+        head,
+        says,
+        reviewer: name(at(body, &["review", "user", "login"])),
+        author: name(at(it, &["user", "login"])),
+        author_email: None,
+    });
+    let status = word(at(body, &["review", "state"])).or_else(|| word(at(body, &["action"])));
+    let told = Deployment { repository: repository(body), review, ..Deployment::default() };
+    signal(SignalKind::Ignore, repository(body), name(at(it, &["title"])), status, NAMELESS.to_owned(), told)
 }
 
 /// A release is published; that it is deployed is told by others.

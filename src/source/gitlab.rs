@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
-use crate::domain::signal::{Deployment, Progress, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Deployment, Progress, ReviewSays, Reviewing, Signal, SignalKind};
 
 /// Reads a body: always one signal.
 pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
@@ -17,6 +17,7 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
         Some("pipeline") => pipeline(&body)?,
         Some("build") => job(&body)?,
         Some("release") => release(&body)?,
+        Some("merge_request") => merge_request(&body),
         Some("push" | "tag_push") => push(&body),
         Some(_) => nothing(project(&body), word(at(&body, &["object_kind"]))),
         None => {
@@ -67,7 +68,7 @@ fn deployment(body: &Value) -> Result<Signal, Unreadable> {
         version: version(reference(at(body, &["ref"])), at(body, &["project", "default_branch"]), hash.as_ref()),
         sha: hash,
         repository: project(body),
-        commits: Vec::new(),
+        ..Deployment::default()
     };
     let status = word(at(body, &["status"]));
     let mut signal = signal(SignalKind::Deploy, project(body), environment.clone(), status, key, told);
@@ -116,6 +117,35 @@ fn release(body: &Value) -> Result<Signal, Unreadable> {
     let mut signal = signal(SignalKind::Deploy, project(body), None, word(at(body, &["action"])), key, told);
     signal.link = link(at(body, &["url"]));
     Ok(signal)
+}
+
+/// An approval of a merge request, or that it went in; other events of one ask for nothing. Who wrote it stands there only
+/// as the author of its last commit, and as a number.
+fn merge_request(body: &Value) -> Signal {
+    let it = at(body, &["object_attributes"]);
+    let says = match at(it, &["action"]).as_str() {
+        Some("approved" | "approval") => Some(ReviewSays::Approved),
+        Some("unapproved" | "unapproval") => Some(ReviewSays::Withdrawn),
+        Some("merge") => sha(at(it, &["merge_commit_sha"])).map(|sha| ReviewSays::Merged { sha }),
+        _ => None,
+    };
+    let (author, user) = (at(it, &["author_id"]).as_u64(), at(body, &["user", "id"]).as_u64());
+    // Nobody agrees to their own.
+    let own = author.is_some() && author == user && says == Some(ReviewSays::Approved);
+    let head = sha(at(it, &["last_commit", "id"]));
+    let review = says.zip(head).zip(at(it, &["iid"]).as_u64()).filter(|_| !own);
+    let review = review.map(|((says, head), number)| Reviewing {
+        host: CodeHost::GitLab,
+        number,
+        head,
+        says,
+        reviewer: name(at(body, &["user", "username"])),
+        author: None,
+        author_email: name(at(it, &["last_commit", "author", "email"])),
+    });
+    let told = Deployment { repository: project(body), review, ..Deployment::default() };
+    let status = word(at(it, &["action"]));
+    signal(SignalKind::Ignore, project(body), name(at(it, &["title"])), status, NAMELESS.to_owned(), told)
 }
 
 /// A push brings commits, whose times are kept.

@@ -64,3 +64,31 @@ fn whoever_is_known_gets_no_code_and_a_guest_by_direct_message_neither() {
     let journal = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
     assert!(!journal.contains("account.offered"), "{journal}");
 }
+
+#[test]
+fn a_person_links_themselves_by_a_code_from_their_own_terminal() {
+    let mut stage = Stage::with(EVA, "http://127.0.0.1:9/");
+    let ops = stage.discord.channel("general");
+    let as_administrator = stage.server.say("eva", "/connect").text();
+    assert!(as_administrator.contains("A code is shown in Discord"), "in her name is not by her: {as_administrator}");
+    let made = stage.server.client().post("/v1/tokens", &[], br#"{"person":"eva"}"#).unwrap().json();
+    let token = made["token"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let mut eva = crate::support::client::Client::new(stage.server.address(), &token);
+    let shown = eva.post("/v1/say", &[], br#"{"text":"/connect"}"#).unwrap().json();
+    let text = shown["text"].as_str().unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(shown["private"], true, "{shown}");
+    let code = regex::Regex::new(r"Your code: ([A-Z2-9]{5}-[A-Z2-9]{5})\n").expect("a pattern");
+    let code = code.captures(text).unwrap_or_else(|| panic!("no code in {text:?}"))[1].to_owned();
+    assert!(text.contains(&format!("/connect code:{code}")), "{text}");
+
+    let wrong = stage.discord.command(STRANGER, ops, "connect", &[("code", "AAAAA-AAAAA")]);
+    assert!(said(&wrong).contains("counts for nothing"), "{wrong:?}");
+    let linked = stage.discord.command(STRANGER, ops, "connect", &[("code", &code)]);
+    assert!(said(&linked).contains("You are eva from now on") && linked.data["flags"] == 64, "{linked:?}");
+    stage.discord.command(BAS, ops, "page", &[("target", "eva"), ("text", "help")]);
+    stage.page_of(STRANGER, "INC-1");
+    let journal = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
+    assert!(journal.contains("account.code-shown") && !journal.contains(&code), "{journal}");
+    assert!(!stage.server.log().contains(&code));
+    stage.discord.nothing_was_wrong();
+}

@@ -13,7 +13,7 @@ fn notified(stage: &Stage, user: u64) -> usize {
 }
 
 #[test]
-fn page_sent_then_killed_before_the_receipt_is_one_message() {
+fn case_01_page_sent_then_killed_before_the_receipt_is_one_message() {
     let mut stage = Stage::start();
     stage.discord.fail("POST", "/messages", 1, Fault::Dropped);
     // Done, and the line cut: whether it arrived is unknown to the process, which is killed in that moment.
@@ -28,7 +28,7 @@ fn page_sent_then_killed_before_the_receipt_is_one_message() {
 }
 
 #[test]
-fn alert_resolved_while_the_bot_is_down_leaves_nothing_to_send() {
+fn case_05_alert_resolved_while_the_bot_is_down_leaves_nothing_to_send() {
     let mut stage = Stage::start();
     stage.discord.fail("POST", "/messages", 1000, Fault::Answer(503, Value::Null, Vec::new()));
     stage.alert("replication lag 900s", "lag-1", "critical");
@@ -46,7 +46,7 @@ fn alert_resolved_while_the_bot_is_down_leaves_nothing_to_send() {
 }
 
 #[test]
-fn a_400_is_followed_by_plain_text() {
+fn case_06_a_400_is_followed_by_plain_text() {
     let mut stage = Stage::start();
     let refused = json!({"code": 50035, "message": "Invalid Form Body"});
     let direct = stage.discord.direct(BAS);
@@ -59,7 +59,7 @@ fn a_400_is_followed_by_plain_text() {
 }
 
 #[test]
-fn a_5xx_after_the_message_was_created_is_one_message() {
+fn case_08_a_5xx_after_the_message_was_created_is_one_message() {
     let mut stage = Stage::start();
     stage.discord.fail("POST", "/messages", 1, Fault::DoneThen(502));
     stage.alert("replication lag 900s", "lag-1", "critical");
@@ -69,7 +69,7 @@ fn a_5xx_after_the_message_was_created_is_one_message() {
 }
 
 #[test]
-fn dm_closed_the_page_goes_to_the_teams_channel_at_once() {
+fn case_12_dm_closed_the_page_goes_to_the_teams_channel_at_once() {
     let mut stage = Stage::start();
     stage.discord.close_direct(BAS);
     stage.alert("replication lag 900s", "lag-1", "critical");
@@ -93,7 +93,7 @@ fn dm_closed_a_private_page_says_nothing_of_it_in_the_teams_channel() {
 }
 
 #[test]
-fn two_people_press_acknowledge_in_the_same_millisecond() {
+fn case_16_two_people_press_acknowledge_in_the_same_millisecond() {
     let mut stage = Stage::start();
     stage.discord.close_direct(BAS);
     stage.alert("replication lag 900s", "lag-1", "critical");
@@ -108,7 +108,7 @@ fn two_people_press_acknowledge_in_the_same_millisecond() {
 }
 
 #[test]
-fn dispatches_told_twice_and_out_of_order_count_once() {
+fn case_18_dispatches_told_twice_and_out_of_order_count_once() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let page = stage.page_of(BAS, "INC-1");
@@ -134,7 +134,7 @@ fn dispatches_told_twice_and_out_of_order_count_once() {
 }
 
 #[test]
-fn gateway_ended_without_a_close_frame_is_taken_up_where_it_was() {
+fn case_19_gateway_ended_without_a_close_frame_is_taken_up_where_it_was() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let page = stage.page_of(BAS, "INC-1");
@@ -168,7 +168,7 @@ fn gateway_down_pages_go_on_by_rest() {
 }
 
 #[test]
-fn one_target_failing_beside_another_holds_it_up_nowhere() {
+fn case_04_one_target_failing_beside_another_holds_it_up_nowhere() {
     let desk = Receiver::start();
     let more = "\n[[escalation]]\nid = \"both\"\nsteps = [{ page = [\"person:bas\", \"person:cleo\"], escalate_after = \"5m\" }]\n[[team]]\nid = \"both\"\nescalation = \"both\"\n";
     let stage = Stage::with(more, &desk.url());
@@ -183,7 +183,7 @@ fn one_target_failing_beside_another_holds_it_up_nowhere() {
 }
 
 #[test]
-fn own_or_another_bots_message_that_looks_like_a_command_is_none() {
+fn case_20_own_or_another_bots_message_that_looks_like_a_command_is_none() {
     let rule = "\n[[text-alert]]\nid = \"ops-room\"\nsets = [\"alertmanager\"]\nservice = \"payments-api\"\nchannels = [\"discord:payments-ops\"]\n";
     let mut stage = Stage::with(rule, "http://127.0.0.1:9/");
     let ops = stage.discord.channel("payments-ops");

@@ -10,7 +10,7 @@ use crate::support::server::{poll, run, said};
 use crate::support::webhook::Receiver;
 
 #[test]
-fn restart_during_an_escalation_wait_pages_the_next_step_all_the_same() {
+fn case_02_restart_during_an_escalation_wait_pages_the_next_step_all_the_same() {
     let short = "\n[[escalation]]\nid = \"short\"\nsteps = [{ page = [\"person:bas\"], escalate_after = \"5s\" }, { page = [\"person:cleo\"], escalate_after = \"10m\" }]\n[[team]]\nid = \"short\"\nescalation = \"short\"\n";
     let stage = Stage::with(short, "http://127.0.0.1:9/");
     let ops = stage.discord.channel("general");
@@ -24,7 +24,7 @@ fn restart_during_an_escalation_wait_pages_the_next_step_all_the_same() {
 }
 
 #[test]
-fn acknowledgement_crossing_a_send_starts_nothing_more() {
+fn case_03_acknowledgement_crossing_a_send_starts_nothing_more() {
     let mut stage = Stage::start();
     let bas = stage.discord.direct(BAS);
     // The page is under way and hangs; meanwhile cleo takes the incident.
@@ -44,10 +44,28 @@ fn acknowledgement_crossing_a_send_starts_nothing_more() {
         .iter()
         .any(|seen| matches!(seen, Seen::Message(shown) if shown.channel == bas && shown.content.contains("(INC-1)")));
     assert!(!late, "nobody is woken by what somebody has: {all:?}");
+    // Nor by the next process, which sends what is still owed before anything new.
+    let mut stage = stage.killed_and_started();
+    stage.alert("memory full", "memory-1", "critical");
+    stage.page_of(BAS, "INC-3");
+    let all = stage.discord.messages_in(bas);
+    assert!(!all.iter().any(|shown| shown.content.contains("(INC-1)")), "{all:?}");
+}
+
+/// How long nothing was asked after the 429, but for what was under way already.
+fn quiet_after_429(stage: &Stage) -> Duration {
+    let after = |all: &[crate::support::discord::Request]| {
+        let at = all.iter().find(|one| one.status == 429).expect("it was refused").at;
+        // What was on its way when the refusal came is answered after it.
+        let later = all.iter().filter(|one| one.at > at + Duration::from_millis(400)).map(|one| one.at - at);
+        later.min()
+    };
+    let all = stage.discord.requests.wait_until("something is asked later", |all| after(all).is_some());
+    after(&all).expect("it was asked")
 }
 
 #[test]
-fn a_429_of_cloudflare_without_retry_after_is_waited_for_and_the_page_arrives() {
+fn case_09_a_429_of_cloudflare_without_retry_after_is_waited_for_and_the_page_arrives() {
     let mut stage = Stage::start();
     let edge = Fault::Answer(429, Value::Null, Vec::new());
     stage.discord.fail("POST", "/channels/", 1, edge);
@@ -55,10 +73,11 @@ fn a_429_of_cloudflare_without_retry_after_is_waited_for_and_the_page_arrives() 
     stage.page_of(BAS, "INC-1");
     let refused = stage.discord.requests.all().iter().filter(|one| one.status == 429).count();
     assert_eq!(refused, 1, "one is enough to be understood");
+    assert!(quiet_after_429(&stage) >= Duration::from_secs(5), "{:?}", quiet_after_429(&stage));
 }
 
 #[test]
-fn a_global_429_stops_all_calls_until_its_time() {
+fn case_11_a_global_429_stops_all_calls_until_its_time() {
     let mut stage = Stage::start();
     let body = json!({"message": "limited", "retry_after": 1.5, "global": true});
     let global =
@@ -68,10 +87,11 @@ fn a_global_429_stops_all_calls_until_its_time() {
     stage.page_of(BAS, "INC-1");
     let refused = stage.discord.requests.all().iter().filter(|one| one.status == 429).count();
     assert!(refused <= 1, "{refused} were refused");
+    assert!(quiet_after_429(&stage) >= Duration::from_millis(1_450), "{:?}", quiet_after_429(&stage));
 }
 
 #[test]
-fn a_burst_of_403_during_discords_recovery_loses_no_page() {
+fn case_10_a_burst_of_403_during_discords_recovery_loses_no_page() {
     let mut stage = Stage::start();
     let forbidden = Fault::Answer(403, json!({"message": "403: Forbidden", "code": 0}), Vec::new());
     stage.discord.fail("POST", "/channels/", 4, forbidden);
@@ -81,7 +101,7 @@ fn a_burst_of_403_during_discords_recovery_loses_no_page() {
 }
 
 #[test]
-fn channel_deleted_under_the_bot_is_looked_up_again_and_pages_go_on() {
+fn case_13_channel_deleted_under_the_bot_is_looked_up_again_and_pages_go_on() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let ops = stage.discord.channel("payments-ops");
@@ -97,7 +117,7 @@ fn channel_deleted_under_the_bot_is_looked_up_again_and_pages_go_on() {
 }
 
 #[test]
-fn permission_removed_while_running_is_told_to_nobody_twice_and_pages_go_on() {
+fn case_14_permission_removed_while_running_is_told_to_nobody_twice_and_pages_go_on() {
     let mut stage = Stage::start();
     let ops = stage.discord.channel("payments-ops");
     let lacks = Fault::Answer(403, json!({"message": "Missing Permissions", "code": 50013}), Vec::new());
@@ -111,7 +131,7 @@ fn permission_removed_while_running_is_told_to_nobody_twice_and_pages_go_on() {
 }
 
 #[test]
-fn interaction_token_expired_before_the_answer_is_answered_by_direct_message() {
+fn case_15_interaction_token_expired_before_the_answer_is_answered_by_direct_message() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let page = stage.page_of(BAS, "INC-1");
@@ -124,7 +144,7 @@ fn interaction_token_expired_before_the_answer_is_answered_by_direct_message() {
 }
 
 #[test]
-fn button_of_an_incident_closed_weeks_ago_says_so() {
+fn case_17_button_of_an_incident_closed_weeks_ago_says_so() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
     let page = stage.page_of(BAS, "INC-1");
@@ -220,7 +240,7 @@ fn discord_check_says_what_would_lose_a_page_and_what_to_do() {
 }
 
 #[test]
-fn role_removed_while_running_takes_away_what_it_granted_and_nothing_else() {
+fn case_14_role_removed_while_running_takes_away_what_it_granted_and_nothing_else() {
     const ON_CALL: u64 = 1_311_000_000_000_000_003;
     let more = format!("\n[chat.discord.roles]\n\"{ON_CALL}\" = \"responder\"\n");
     let mut stage = Stage::with(&more, "http://127.0.0.1:9/");

@@ -117,6 +117,30 @@ fn declaring_without_options_opens_a_form_and_asks_for_the_service() {
 }
 
 #[test]
+fn what_asks_for_an_approval_has_its_buttons() {
+    let mut stage = Stage::start();
+    let ops = stage.discord.channel("payments-ops");
+    let options =
+        [("title", "Rotate the key"), ("service", "payments-api"), ("plan", "By the vault"), ("rollback", "x")];
+    stage.discord.command(BAS, ops, "change new", &options);
+    let asks = stage.discord.wait_for_message("what asks for it", |shown| {
+        shown.channel == ops && shown.content.contains("asked for by bas")
+    });
+    assert_eq!(asks.labels(), ["Approve", "Reject"]);
+    for (user, words) in [(BAS, "bas asked for it"), (DEWI, "needs a responder"), (CLEO, "CHG-1 approved")] {
+        let answer = stage.discord.press(user, &asks, "Approve");
+        assert_eq!((answer.kind, &answer.data["flags"]), (4, &64.into()), "only for whoever pressed: {answer:?}");
+        assert!(answer.data["content"].as_str().unwrap().contains(words), "{answer:?}");
+    }
+    let second = stage.discord.press(CLEO, &asks, "Reject");
+    assert!(second.data["content"].as_str().unwrap().contains("CHG-1 rejected"), "{second:?}");
+    let third = stage.discord.press(CLEO, &asks, "Approve");
+    assert!(third.data["content"].as_str().unwrap().contains("CHG-1 is rejected by cleo"), "{third:?}");
+    assert_eq!(stage.server.get("/v1/changes/CHG-1")["state"], "rejected");
+    stage.discord.nothing_was_wrong();
+}
+
+#[test]
 fn whoever_may_not_is_told_so_alone_and_nothing_happens() {
     let mut stage = Stage::start();
     stage.alert("replication lag 900s", "lag-1", "critical");
@@ -159,5 +183,19 @@ fn a_stranger_who_comes_by_direct_message_reads_and_declares_nothing() {
         assert!(said.contains("is not a person of this organisation"), "{answer:?}");
         assert!(!said.contains("cards fail"), "{answer:?}");
     }
+    stage.discord.nothing_was_wrong();
+}
+
+#[test]
+fn case_07_mention_stands_in_the_content_since_one_in_an_embed_notifies_nobody() {
+    let mut stage = Stage::start();
+    // Also when a sender writes one: his is text, ours alone wakes.
+    stage.alert(&format!("<@{CLEO}> replication lag @everyone"), "lag-1", "critical");
+    let page = stage.page_of(BAS, "INC-1");
+    assert!(page.content.starts_with(&format!("<@{BAS}> ")), "{}", page.content);
+    assert_eq!(page.notified, [BAS], "the fake wakes whom the content mentions and `allowed_mentions` allows");
+    assert_eq!(page.body["allowed_mentions"]["parse"], serde_json::json!([]));
+    let embeds = page.body["embeds"].to_string();
+    assert!(!embeds.contains(&format!("<@{BAS}>")) && !embeds.contains(&format!("<@{CLEO}>")), "{embeds}");
     stage.discord.nothing_was_wrong();
 }

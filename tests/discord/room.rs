@@ -1,9 +1,12 @@
 //! An incident's room: the live message, its thread, what is said where, and what happens when it goes.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::stage::{BAS, CLEO, DEWI, STRANGER, Stage, steady};
-use crate::support::discord::{Fault, Seen, Shown};
+use crate::support::discord::{Discord, Fault, Seen, Shown};
+use crate::support::server::poll;
 
 /// The live message of an incident.
 fn live(stage: &Stage, incident: &str) -> Shown {
@@ -102,7 +105,7 @@ fn a_private_incident_has_no_room() {
 }
 
 #[test]
-fn thread_deleted_or_locked_under_the_bot_all_goes_on_in_the_channel() {
+fn case_13_thread_deleted_or_locked_under_the_bot_all_goes_on_in_the_channel() {
     for locked in [false, true] {
         let mut stage = Stage::start();
         let ops = stage.discord.channel("payments-ops");
@@ -234,6 +237,16 @@ fn a_pin_by_a_responder_notes_a_message_once_and_anybody_elses_notes_nothing() {
     stage.discord.react(BAS, other, "👍");
     stage.discord.react(BAS, elsewhere, "📌");
     stage.discord.react(crate::support::discord::BOT, other, "📌");
+    // One that was refused does not stand in the way of one that is not.
+    let again = stage.discord.write(CLEO, true, thread, "second look", json!([]));
+    stage.discord.react(DEWI, again, "📌");
+    poll("the refusal", Duration::from_secs(60), || {
+        let journal = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
+        (journal.matches("attempt.refused").count() >= 2).then_some(())
+    });
+    stage.discord.react(BAS, again, "📌");
+    let done = format!("/messages/{again}/reactions/%E2%9C%85/@me");
+    stage.discord.requests.wait_until("it is noted", |all| all.iter().any(|one| one.path.ends_with(&done)));
     for _ in 0..2 {
         stage.discord.react(BAS, said, "📌");
         stage.discord.react(CLEO, said, "📌");
@@ -248,5 +261,107 @@ fn a_pin_by_a_responder_notes_a_message_once_and_anybody_elses_notes_nothing() {
     for silent in ["me too", "lunch?"] {
         assert!(!timeline.contains(silent), "{silent}: {timeline}");
     }
+    stage.discord.nothing_was_wrong();
+}
+
+/// An organisation whose rooms are channels, or as told.
+fn with_rooms(discord: Discord, lines: &str) -> Stage {
+    let table = format!("[chat.discord]\n{lines}");
+    let made = crate::stage::config(&discord, "http://127.0.0.1:9/").replace("[chat.discord]", &table);
+    Stage::made(discord, &made)
+}
+
+#[test]
+fn a_room_can_be_a_channel_under_a_category_which_is_put_away_and_fetched_back() {
+    let discord = Discord::start();
+    let (open, archive) = (discord.make_category("Incidents"), discord.make_category("Closed incidents"));
+    // Made, and the answer lost: the second try finds it.
+    discord.fail("POST", "/guilds/", 1, Fault::Dropped);
+    let mut stage = with_rooms(
+        discord,
+        "rooms = \"channels\"\nrooms_category = \"incidents\"\nrooms_archive = \"Closed incidents\"\nstakeholders = [\"dewi for payments-api from sev2\", \"cleo for platform\"]",
+    );
+    let ops = stage.discord.channel("payments-ops");
+    stage.alert("replication lag 900s", "lag-1", "critical");
+    let first = live(&stage, "INC-1");
+    stage.discord.requests.wait_until("the pin", |_| stage.discord.pinned(first.id));
+    let room = stage.discord.channel("inc-1-payments-api");
+    let made = stage
+        .discord
+        .requests
+        .all()
+        .iter()
+        .filter(|one| one.path.starts_with("/guilds/") && one.method == "POST")
+        .count();
+    assert_eq!(made, 1, "one channel, though its answer was lost");
+    let place = stage.discord.place(room);
+    assert_eq!((place.kind, place.parent), (0, Some(open)));
+    assert!(place.topic.starts_with("INC-1 sev1 payments-api: lag-1: replication lag 900s"), "{}", place.topic);
+    shows(&stage, &first, &format!("worked on in <#{room}>"));
+    stage.discord.requests.wait_until("dewi, who wants to know", |_| stage.discord.place(room).members.contains(&DEWI));
+    assert!(!stage.discord.place(room).members.contains(&CLEO), "of another service");
+
+    // There the id may be left out; what is said there stays there, an update is for everybody.
+    stage.discord.command(BAS, room, "ack", &[]);
+    stage.discord.requests.wait_until("bas in the room", |_| stage.discord.place(room).members.contains(&BAS));
+    stage.discord.command(BAS, room, "incident update", &[("text", "failing over to the replica")]);
+    shows(&stage, &first, "failing over to the replica");
+    stage.discord.wait_for_message("the line", |shown| shown.channel == room && shown.content.contains("failing over"));
+    let pinned = stage.discord.write(CLEO, true, room, "the replica is up", json!([]));
+    stage.discord.react(BAS, pinned, "📌");
+    let done = format!("/messages/{pinned}/reactions/%E2%9C%85/@me");
+    stage.discord.requests.wait_until("it is noted", |all| all.iter().any(|one| one.path.ends_with(&done)));
+
+    stage.discord.command(BAS, room, "resolve", &[]);
+    stage.discord.command(BAS, room, "incident close", &[("incident", "INC-1")]);
+    stage.discord.requests.wait_until("it is put away", |_| stage.discord.place(room).parent == Some(archive));
+    assert_eq!(stage.discord.place(room).name, "closed-inc-1-payments-api");
+    stage.discord.command(BAS, ops, "incident reopen", &[("incident", "INC-1")]);
+    stage.discord.requests.wait_until("it is back", |_| stage.discord.place(room).parent == Some(open));
+    assert_eq!(stage.discord.place(room).name, "inc-1-payments-api");
+    insta::assert_snapshot!("in_a_channel_of_its_own", said_in(&stage, room).join("\n---\n"));
+
+    // Deleted by somebody: all goes on in the team's channel.
+    stage.discord.delete_place(room);
+    stage.discord.command(BAS, ops, "incident mitigate", &[("incident", "INC-1")]);
+    stage
+        .discord
+        .wait_for_message("the line", |shown| shown.channel == ops && shown.content.contains("INC-1: mitigated"));
+    stage.discord.nothing_was_wrong();
+}
+
+#[test]
+fn without_its_category_or_leave_a_room_is_a_thread() {
+    for refused in [false, true] {
+        let discord = Discord::start();
+        if refused {
+            discord.make_category("Incidents");
+            let lacks = Fault::Answer(403, json!({"message": "Missing Permissions", "code": 50013}), Vec::new());
+            discord.fail("POST", "/guilds/", 1000, lacks);
+        }
+        let mut stage = with_rooms(discord, "rooms = \"channels\"\nrooms_category = \"Incidents\"");
+        stage.alert("replication lag 900s", "lag-1", "critical");
+        let first = live(&stage, "INC-1");
+        let thread = stage.discord.wait_for_thread(first.id);
+        stage.discord.command(BAS, thread, "ack", &[]);
+        assert_eq!(stage.incident("INC-1")["state"], "acknowledged");
+        stage.discord.nothing_was_wrong();
+    }
+}
+
+#[test]
+fn rooms_can_be_turned_off_and_every_line_stands_in_the_channel() {
+    let mut stage = with_rooms(Discord::start(), "rooms = \"off\"");
+    let ops = stage.discord.channel("payments-ops");
+    stage.alert("replication lag 900s", "lag-1", "critical");
+    let page = stage.page_of(BAS, "INC-1");
+    stage.discord.press(BAS, &page, "Acknowledge");
+    stage
+        .discord
+        .wait_for_message("the line", |shown| shown.channel == ops && shown.content.contains("acknowledged by bas"));
+    let all = stage.discord.requests.all();
+    let rooms = all.iter().filter(|one| one.path.ends_with("/threads") || one.path.contains("/pins/")).count();
+    assert_eq!(rooms, 0);
+    assert!(!stage.discord.messages_in(ops).iter().any(|shown| shown.content.contains("Opened <t:")));
     stage.discord.nothing_was_wrong();
 }

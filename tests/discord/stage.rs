@@ -99,18 +99,55 @@ impl Stage {
 
     /// The same on a Discord that was prepared.
     pub fn on(discord: Discord, more: &str, hook: &str) -> Self {
-        let dir = tempfile::tempdir().expect("it works");
         let config = config(&discord, hook) + more;
+        Self::made(discord, &config)
+    }
+
+    /// The same of which Discord will know nothing.
+    pub fn unconnected(discord: Discord, more: &str, hook: &str) -> Self {
+        let config = config(&discord, hook) + more;
+        Self::served(discord, &config, &[])
+    }
+
+    fn served(discord: Discord, config: &str, files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().expect("it works");
         fs::create_dir(dir.path().join("config")).expect("it works");
+        for (name, text) in files {
+            let path = dir.path().join("config").join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("it works");
+            fs::write(path, text).expect("it works");
+        }
         fs::write(dir.path().join("config/opsbell.toml"), config).expect("it works");
         let server = serve(&dir);
         let mut stage = Self { discord, server, dir };
         stage.server.address();
+        stage
+    }
+
+    /// By a configuration of one's own.
+    pub fn made(discord: Discord, config: &str) -> Self {
+        Self::made_with(discord, config, &[])
+    }
+
+    /// The same with more files beside it.
+    pub fn made_with(discord: Discord, config: &str, files: &[(&str, &str)]) -> Self {
+        let stage = Self::served(discord, config, files);
         stage.discord.wait_for_sessions(1);
         stage.discord.requests.wait_until("the commands", |all| {
             all.iter().any(|one| one.method == "PUT" && one.path.ends_with("/commands"))
         });
         stage
+    }
+
+    /// Another configuration, taken while it runs.
+    pub fn reconfigure(&self, config: &str) {
+        fs::write(self.dir.path().join("config/opsbell.toml"), config).expect("it works");
+        self.server.signal("HUP");
+    }
+
+    /// Where `config` and `data` are.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// The process is killed and started again on the same data.
@@ -136,16 +173,7 @@ impl Stage {
     }
 
     fn send(&mut self, title: &str, key: &str, severity: &str, status: &str) {
-        let ends = if status == "firing" { "0001-01-01T00:00:00Z" } else { "2026-12-25T03:00:00Z" };
-        let body = serde_json::json!({
-            "version": "4", "groupKey": key, "status": status, "receiver": "opsbell", "groupLabels": {},
-            "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am.example",
-            "alerts": [{
-                "status": status, "fingerprint": key, "startsAt": "2026-12-25T02:00:00Z", "endsAt": ends,
-                "labels": {"alertname": key, "severity": severity, "service": "payments-api"},
-                "annotations": {"summary": title}, "generatorURL": "http://p.example"
-            }]
-        });
+        let body = alert_body(title, key, severity, status);
         let answer =
             self.server.sender().post("/v1/ingest/alertmanager", &[], body.to_string().as_bytes()).expect("it works");
         assert_eq!(answer.status, 202, "{}", answer.text());
@@ -164,6 +192,20 @@ impl Stage {
     pub fn incident(&mut self, id: &str) -> serde_json::Value {
         self.server.get(&format!("/v1/incidents/{id}"))
     }
+}
+
+/// What Alertmanager posts of one alert.
+pub fn alert_body(title: &str, key: &str, severity: &str, status: &str) -> serde_json::Value {
+    let ends = if status == "firing" { "0001-01-01T00:00:00Z" } else { "2026-12-25T03:00:00Z" };
+    serde_json::json!({
+        "version": "4", "groupKey": key, "status": status, "receiver": "opsbell", "groupLabels": {},
+        "commonLabels": {}, "commonAnnotations": {}, "externalURL": "http://am.example",
+        "alerts": [{
+            "status": status, "fingerprint": key, "startsAt": "2026-12-25T02:00:00Z", "endsAt": ends,
+            "labels": {"alertname": key, "severity": severity, "service": "payments-api"},
+            "annotations": {"summary": title}, "generatorURL": "http://p.example"
+        }]
+    })
 }
 
 /// An organisation that nobody serves just now.

@@ -130,6 +130,8 @@ fn person(id: &str) -> (PersonId, Person) {
         id: id.into(),
         email: Some(format!("{id}@ej.example")),
         discord: Some("204255221017214977".into()),
+        github: None,
+        gitlab: None,
         webhook: None,
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Stakeholder,
@@ -288,6 +290,7 @@ pub fn house_with(limits: Limits) -> House {
         render: Arc::new(|text, person| {
             text.replace("<t:0:R>", &format!("now for {}", person.map_or("", |p| p.as_str())))
         }),
+        factors: Arc::new(|person, _| Ok(format!("SECRETOF{person}"))),
         oncall: Arc::new(|_, now| serde_json::json!([{"schedule": "payments-primary", "person": "bas", "at": now}])),
         journal: Arc::new(move |after, limit| {
             let written = written.lock().unwrap();
@@ -303,6 +306,7 @@ pub fn house_with(limits: Limits) -> House {
         tally: opsbell::http::Tally::default(),
         stopwatch: Arc::new(move || Duration::from_millis(time.load(Ordering::Relaxed))),
         feed: feed.clone(),
+        chat: Arc::new(|| None),
         starting: starting.clone(),
         limits,
     };

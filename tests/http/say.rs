@@ -164,3 +164,28 @@ async fn a_channel_is_short_and_clean() {
     assert_eq!(house.submitted().len(), 0);
     assert_eq!(house.ask(SAY, Some(BAS), &say("é".repeat(100))).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_second_factor_is_told_once_and_goes_nowhere_else() {
+    let house = house();
+    let seen = house.ask("POST /v1/factors", Some(ADMIN), r#"{"person":"cleo"}"#).await;
+    assert_eq!(
+        seen.told(),
+        r#"201 {"address":"otpauth://totp/Opsbell:cleo?secret=SECRETOFcleo&issuer=Opsbell","person":"cleo","secret":"SECRETOFcleo"}"#
+    );
+    let input = house.submitted().remove(0).remove(0);
+    assert!(!format!("{input:?}").contains("SECRETOF"), "{input:?}");
+    assert_eq!(input.by.actor, Actor::Person("administrator".into()));
+    assert_eq!(input.kind, InputKind::EnrolFactor { person: "cleo".into(), there: true });
+    assert!(!house.get("/v1/factors").await.told().contains("SECRETOF"));
+    house.ask("DELETE /v1/factors/cleo", Some(ADMIN), "").await;
+    assert_eq!(house.submitted()[0][0].kind, InputKind::EnrolFactor { person: "cleo".into(), there: false });
+
+    let nobody = house.ask("POST /v1/factors", Some(ADMIN), r#"{"person":"baz"}"#).await;
+    assert_eq!((nobody.status.as_u16(), &nobody.json()["error"]["hint"]), (422, &json!("did you mean `bas`?")));
+    // Nobody gives one to themselves: who has only a stolen token would.
+    for line in ["POST /v1/factors", "GET /v1/factors", "DELETE /v1/factors/bas"] {
+        let seen = house.ask(line, Some(BAS), r#"{"person":"bas"}"#).await;
+        assert_eq!(seen.status, StatusCode::FORBIDDEN, "{line}");
+    }
+}

@@ -157,3 +157,65 @@ fn nobody_links_themselves_by_their_own_word() {
     assert!(desk.say("ann", &huge).starts_with("refused:"));
     desk.replays();
 }
+
+impl Desk {
+    fn show(&mut self, who: Actor, code: &str) -> String {
+        self.take(input(By::new(who, "api"), InputKind::ShowCode { sha256: hash_of(code) }))
+    }
+
+    fn claim(&mut self, account: &str, code: &str) -> String {
+        let by = By::new(Actor::Member(format!("discord:user{account}").into()), "discord");
+        let name = format!("discord:user{account}").into();
+        self.take(input(by, InputKind::ClaimAccount { account: account.into(), name, sha256: hash_of(code) }))
+    }
+}
+
+#[test]
+fn a_code_shown_to_a_person_links_the_account_that_says_it_once_and_in_its_time() {
+    let mut desk = Desk::new();
+    let ann = || Actor::Person("ann".into());
+    assert!(desk.show(ann(), CODE).contains("Say it in Discord"));
+    assert!(desk.show(ann(), "AAAAA-AAAAA").contains("shown just now"), "one a minute");
+    let journal = serde_json::to_string(&desk.commits[0].events).unwrap();
+    assert!(journal.contains("account.code-shown") && !journal.contains(CODE), "the code is nowhere: {journal}");
+    assert!(desk.claim("41", "ZZZZZ-22222").contains("counts for nothing"));
+    assert!(desk.claim("41", "k3x9q z2ab7").contains("You are ann from now on"));
+    assert_eq!(desk.whose("41").as_deref(), Some("ann"));
+    assert!(desk.claim("42", CODE).contains("counts for nothing"), "it counts once");
+    assert!(desk.claim("41", CODE).contains("is ann already"));
+    assert!(desk.show(ann(), "BBBBB-BBBBB").contains("ann has a linked account already"));
+
+    let ben = || Actor::Person("ben".into());
+    desk.show(ben(), CODE);
+    desk.now = desk.now.after(Span::mins(15));
+    assert!(desk.claim("43", CODE).contains("counts for nothing"), "too late");
+    desk.show(ben(), "CCCCC-CCCCC");
+    for _ in 0..4 {
+        assert!(desk.claim("43", "DDDDD-DDDDD").contains("counts for nothing"));
+    }
+    assert!(desk.claim("43", "CCCCC-CCCCC").contains("Too many wrong codes"), "five of them, with the one too late");
+    assert_eq!(desk.whose("43"), None);
+    assert!(desk.claim("44", "CCCCC-CCCCC").contains("You are ben"), "somebody else's slips are not theirs");
+    desk.replays();
+}
+
+#[test]
+fn a_code_is_shown_to_people_of_the_organisation_only_and_counts_in_its_guild_only() {
+    let mut desk = Desk::new();
+    for who in
+        [Actor::Person("nobody".into()), Actor::Member("discord:x".into()), Actor::Person("administrator".into())]
+    {
+        assert!(desk.show(who, CODE).contains("to a person of the organisation"), "{:?}", desk.commits);
+    }
+    desk.show(Actor::Person("ann".into()), CODE);
+    // Somebody who comes by direct message, or from another guild.
+    let by = By::new(Actor::Person("discord:user9".into()), "discord");
+    let kind = InputKind::ClaimAccount { account: "9".into(), name: "discord:user9".into(), sha256: hash_of(CODE) };
+    assert!(desk.take(input(by, kind)).contains("own guild only"));
+    assert_eq!(desk.whose("9"), None);
+    // A code that Discord shows is for the other way, and stays good.
+    desk.offer("41", "EEEEE-EEEEE");
+    assert!(desk.claim("41", "EEEEE-EEEEE").contains("does not know who you are"));
+    assert!(desk.say("ben", "/connect EEEEE-EEEEE").contains("is ben from now on"));
+    desk.replays();
+}

@@ -352,5 +352,6 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
         sha: label.map(|n| sha(n + 1)),
         repository: None,
         commits: summary.map(commit).into_iter().collect(),
+        review: None,
     }
 }

@@ -110,7 +110,7 @@ type Listed = Receiver<Result<RecordList, Unavailable>>;
 /// Has bas declare an incident, then asks for all incidents; both are with the engine when this returns.
 fn declare_and_list(engine: &Handle) -> (Said, Listed) {
     let (tell, said) = channel();
-    let by = By { actor: Actor::Person("bas".into()), via: "api".into(), request: None, granted: None };
+    let by = By { actor: Actor::Person("bas".into()), via: "api".into(), request: None, granted: None, factor: None };
     let text = "/incident declare title:\"slow\" service:api severity:sev1".to_owned();
     let kind = InputKind::Text { place: Spot::default(), text };
     let input = Input { by, idempotency: None, kind, closed: Vec::new() };

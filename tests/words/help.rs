@@ -72,6 +72,7 @@ fn all_of_it() {
     /change show          Show one change: what, why, risk, approvals, what happened
     /change check         Ask whether something may be changed: yes or no, why, and when
     /change approve       Approve a change as it reads now
+    /change delegate      Let somebody stand in for you as an approver; without a name, show who does
     /change reject        Refuse a change; why
     /change schedule      Put a change into the calendar
     /change start         Begin a change

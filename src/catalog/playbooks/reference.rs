@@ -112,6 +112,11 @@ pub fn playbook() -> Vec<Key> {
         ),
         ("permission", "`respond` (the default) or `administer`: what one has to be allowed to do to run it.".into()),
         ("expected", "How long it usually takes, `10m`.".into()),
+        (
+            "earn_after",
+            "As a standard change: after how many clean runs that others approved it is pre-authorised (changes.md), 1 to 1000; from the start where it is left out."
+                .into(),
+        ),
         ("expects", "Alerts that it causes: while the change runs they page nobody.".into()),
         ("parameter", format!("`[[parameter]]`: what has to be said; at most {PARAMETERS_MAX}.")),
         (

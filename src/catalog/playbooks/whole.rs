@@ -309,6 +309,7 @@ fn model(draft: &mut Draft<'_>, playbook: &Playbook, spot: &Spot) {
         expects: playbook.expects.clone(),
         length: playbook.expected,
         up_to: playbook.risk,
+        earn_after: playbook.earn_after,
     };
     draft.org.changes.models.insert(playbook.id.clone(), model);
 }

@@ -13,6 +13,7 @@ use serenity::all::{
 
 use super::ask::Coming;
 use super::button::{Act, Mark};
+use super::hint::Hints;
 use super::limit::Urgency;
 use super::look::{Card, Said};
 use super::rest::{Call, CallError};
@@ -22,9 +23,9 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::command::Call as Words;
 use crate::domain::command::offer::Offered;
 use crate::domain::command::spec::{CommandSpec, OptionSpec, Permission};
-use crate::domain::id::{IncidentId, PersonId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::incident::private::may_see;
-use crate::domain::input::{Answer, Button, Input, InputKind, Place, Unavailable};
+use crate::domain::input::{Answer, Button, ChangeButton, Input, InputKind, Place, Unavailable};
 use crate::domain::org::Role;
 use crate::domain::paging::look;
 use crate::domain::reject::Reject;
@@ -55,6 +56,15 @@ pub(super) enum Reaction {
 impl Reaction {
     pub(super) fn one(said: Said) -> Self {
         Self::Say(vec![said])
+    }
+
+    /// The same with commands named as they are said here.
+    fn worded(self, hints: &Hints) -> Self {
+        match self {
+            Self::Say(all) => Self::Say(all.into_iter().map(|said| said.worded(hints)).collect()),
+            Self::Change(said) => Self::Change(Box::new(said.worded(hints))),
+            other => other,
+        }
     }
 
     fn body(&self) -> Value {
@@ -169,7 +179,8 @@ impl Asked {
         W: Future<Output = Reaction> + Send + 'static,
     {
         tokio::spawn(async move {
-            let mut work = Box::pin(work);
+            let hints = self.force.hints();
+            let mut work = Box::pin(async move { work.await.worded(&hints) });
             if let Ok(reaction) = tokio::time::timeout(DIRECT, &mut work).await {
                 return self.tell(reaction).await;
             }
@@ -264,7 +275,7 @@ impl Asked {
         };
         let (Some(said), Some(user)) = (said, self.interaction.who()) else { return };
         let late = Said { content: format!("(late answer) {}", said.content), ..said.bare() };
-        let Ok(channel) = self.discord.direct(&user.id, TRY).await else { return };
+        let Ok(channel) = self.discord.direct(&user.id, (Urgency::Page, TRY)).await else { return };
         let path = format!("/channels/{channel}/messages");
         let call = Call::new("POST /channels/{}/messages", path, &channel).body(late.message(""));
         if let Err(error) = self.discord.rest.call(&call).await {
@@ -359,6 +370,12 @@ fn command(asked: Asked) {
     if run == "account.connect" && words.options.is_empty() {
         return super::link::show_code(asked);
     }
+    if let ("account.connect", [(name, code)], Actor::Member(_)) = (run, words.options.as_slice(), &asked.actor)
+        && name == "code"
+    {
+        let code = code.clone();
+        return super::link::claim(asked, &code);
+    }
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
     let lists = matches!(run, "incident.list" | "status");
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);
@@ -399,6 +416,9 @@ fn component(asked: Asked) {
         );
         return asked.answer(true, false, std::future::ready(Reaction::one(said.private())));
     }
+    if let (Act::Decide(button), Some(change)) = (mark.act, mark.change) {
+        return decide(asked, button, change);
+    }
     let chosen = asked.interaction.data.values.first().cloned();
     let Some(incident) = mark.incident else { return form::without_incident(asked, mark.act, chosen) };
     let on = ("incident", incident.to_string());
@@ -406,15 +426,19 @@ fn component(asked: Asked) {
         Act::Press(button) => return press(asked, button, incident),
         Act::AskUpdate => return form::ask_update(asked, incident),
         Act::More => {
-            let card = asked.card(incident);
+            // For whoever pressed, so nobody reads along.
+            let card = card_for(&asked.discord, asked.actor.clone(), false, incident);
+            // What a card has nothing to say of (closed, hidden, never there) the engine knows.
+            let known = asked.call(asked.words("incident.show", vec![on]));
             return asked.answer(true, false, async move {
-                match card.get().await {
-                    Ok(Some(card)) => Reaction::one(card.more()),
-                    Ok(None) => Reaction::one(
+                match (card.get().await, known.get().await) {
+                    (Err(why), _) | (_, Err(why)) => unavailable(&why),
+                    (_, Ok(Answer { reply: Err(reject), .. })) => Reaction::one(refusal(&reject)),
+                    (Ok(Some(card)), _) => Reaction::one(card.more()),
+                    (Ok(None), _) => Reaction::one(
                         Said::text(&format!("{incident} is closed. If it is not over: /incident reopen {incident}"))
                             .private(),
                     ),
-                    Err(why) => unavailable(&why),
                 }
             });
         }
@@ -427,9 +451,21 @@ fn component(asked: Asked) {
         Act::Snooze => asked.words("snooze", vec![("duration", chosen.unwrap_or_default()), on]),
         // Forms, and what declares, are not pressed.
         Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note | Act::Postmortem => return,
+        Act::Decide(_) => return,
     };
     let coming = asked.call(words);
     change(asked, coming, incident, None);
+}
+
+/// Approve or Reject under what asks for it: whoever pressed is answered, and the channel hears of what was done.
+fn decide(asked: Asked, button: ChangeButton, change: ChangeId) {
+    let coming = asked.discord.submit(asked.input(InputKind::PressChange { place: asked.place(), button, change }));
+    asked.answer(true, true, async move {
+        match coming.get().await {
+            Ok(Answer { reply: Ok(reply), .. }) => Reaction::one(Said::text(&reply.text).private()),
+            other => words_said(other, true),
+        }
+    });
 }
 
 fn press(asked: Asked, button: Button, incident: IncidentId) {

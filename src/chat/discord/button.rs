@@ -1,14 +1,16 @@
 //! What a button, a select or a form carries in its `custom_id`: everything that is needed to act on it, so that it
 //! works after a restart and weeks later. `ob1:INSTALL:WORD:INC-7`, at most 100 characters.
 
-use crate::domain::id::IncidentId;
-use crate::domain::input::Button;
+use crate::domain::id::{ChangeId, IncidentId};
+use crate::domain::input::{Button, ChangeButton};
 
 /// What pressing, choosing or sending does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// A button of the domain's.
     Press(Button),
+    /// A button of the domain's on a change.
+    Decide(ChangeButton),
     /// Opens the form for an update.
     AskUpdate,
     /// That form, filled in.
@@ -35,7 +37,7 @@ pub enum Act {
     Postmortem,
 }
 
-const WORDS: [(&str, Act); 19] = [
+const WORDS: [(&str, Act); 22] = [
     ("ack", Act::Press(Button::Ack)),
     ("cant", Act::Press(Button::Cant)),
     ("back", Act::Press(Button::HandBack)),
@@ -43,6 +45,9 @@ const WORDS: [(&str, Act); 19] = [
     ("fix", Act::Press(Button::Resolve)),
     ("false", Act::Press(Button::FalseAlarm)),
     ("prob", Act::Press(Button::Problem)),
+    ("emerg", Act::Press(Button::Emergency)),
+    ("chg-ok", Act::Decide(ChangeButton::Approve)),
+    ("chg-no", Act::Decide(ChangeButton::Reject)),
     ("upd", Act::AskUpdate),
     ("upd-f", Act::Update),
     ("more", Act::More),
@@ -66,6 +71,8 @@ pub struct Mark {
     pub act: Act,
     /// On what; `None` where it declares.
     pub incident: Option<IncidentId>,
+    /// Or on which change.
+    pub change: Option<ChangeId>,
 }
 
 impl Mark {
@@ -78,6 +85,12 @@ impl Mark {
         }
     }
 
+    /// The `custom_id` of a button on a change.
+    pub fn of_change(install: &str, act: Act, change: ChangeId) -> String {
+        let word = WORDS.iter().find(|(_, known)| *known == act).map_or("", |(word, _)| word);
+        format!("ob1:{install}:{word}:{change}")
+    }
+
     /// Reads a `custom_id`; `None`: it is not one of ours.
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
@@ -87,8 +100,12 @@ impl Mark {
             return None;
         };
         let act = WORDS.iter().find(|(known, _)| *known == word)?.1;
+        let install = install.to_owned();
+        if let Act::Decide(_) = act {
+            return Some(Self { install, act, incident: None, change: Some(on.parse().ok()?) });
+        }
         let incident = if on == "-" { None } else { Some(on.parse().ok()?) };
-        Some(Self { install: install.to_owned(), act, incident })
+        Some(Self { install, act, incident, change: None })
     }
 }
 
@@ -98,11 +115,18 @@ mod tests {
 
     #[test]
     fn every_mark_reads_what_it_writes() {
-        for (_, act) in WORDS {
+        for button in ChangeButton::ALL {
+            let (act, change) = (Act::Decide(button), ChangeId(9_999_999_999));
+            let id = Mark::of_change("k3x9qz12", act, change);
+            assert!(id.len() <= 100, "{id}");
+            let mark = Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: Some(change) };
+            assert_eq!(Mark::read(&id), Some(mark));
+        }
+        for (_, act) in WORDS.into_iter().filter(|(_, act)| !matches!(act, Act::Decide(_))) {
             for incident in [None, Some(IncidentId(7)), Some(IncidentId(9_999_999_999))] {
                 let id = Mark::id("k3x9qz12", act, incident);
                 assert!(id.len() <= 100, "{id}");
-                assert_eq!(Mark::read(&id), Some(Mark { install: "k3x9qz12".to_owned(), act, incident }));
+                assert_eq!(Mark::read(&id), Some(Mark { install: "k3x9qz12".to_owned(), act, incident, change: None }));
             }
         }
         for button in Button::ALL {
@@ -112,9 +136,18 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_none() {
-        for odd in
-            ["", "ob1", "ob1:a:ack", "ob1:a:ack:INC-x", "ob1:a:nope:INC-1", "ob1:a:ack:INC-1:x", "ob2:a:ack:INC-1"]
-        {
+        for odd in [
+            "",
+            "ob1",
+            "ob1:a:ack",
+            "ob1:a:ack:INC-x",
+            "ob1:a:nope:INC-1",
+            "ob1:a:ack:INC-1:x",
+            "ob2:a:ack:INC-1",
+            "ob1:a:chg-ok:INC-1",
+            "ob1:a:chg-ok:-",
+            "ob1:a:ack:CHG-1",
+        ] {
             assert_eq!(Mark::read(odd), None, "{odd}");
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The wait when trying again cannot help until somebody changes something.
 const HOPELESS_WAIT: Duration = Duration::from_secs(300);
+/// For READY or RESUMED, counted from our own first word or from the last thing that was told again.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The most that one message may have.
 const MESSAGE_MAX: usize = 16 * 1024 * 1024;
 
@@ -33,7 +36,7 @@ pub const MESSAGE_CONTENT: u64 = 1 << 15;
 /// Who hears what comes in.
 pub trait Hears: Send + Sync {
     /// Where the gateway is; asked before every fresh connection.
-    fn address(&self) -> impl Future<Output = Result<String, String>> + Send;
+    fn address(&self) -> impl Future<Output = Result<String, NoGateway>> + Send;
 
     /// The token, without `Bot`.
     fn token(&self) -> String;
@@ -53,12 +56,30 @@ pub trait Hears: Send + Sync {
     /// The session is over for now.
     fn lost(&self, why: &str);
 
+    /// Discord takes us for nobody, and will until somebody changes something.
+    fn refused(&self, why: &str);
+
     /// Something that a person has to put right.
     fn trouble(&self, what: &str);
 
     /// A number in 0..=1000, for waits that must not be the same everywhere.
     fn chance(&self) -> u64;
 }
+
+/// Why nobody knows where the gateway is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoGateway {
+    /// It may be known soon.
+    Lost(String),
+    /// It will not be known until somebody changes something.
+    Hopeless(String),
+}
+
+/// What is said of a token that Discord does not know, with what to do.
+pub const WRONG_TOKEN: &str = "Discord does not know the token, so no page goes out by chat and each person's next \
+     method starts at once. Copy it again, whole, from the Bot page of https://discord.com/developers/applications \
+     (Reset Token) into OPSBELL_DISCORD_TOKEN or the file of `token_file`, then restart Opsbell; `opsbell discord check` \
+     tries it";
 
 /// By what a session is taken up again.
 struct Resume {
@@ -84,6 +105,7 @@ pub async fn run(hears: &impl Hears) {
     let mut resume: Option<Resume> = None;
     let mut failures = 0_u32;
     let mut less = false;
+    let mut hopeless: Option<String> = None;
     loop {
         let connected = match &resume {
             Some(resume) => Ok(resume.address.clone()),
@@ -92,11 +114,18 @@ pub async fn run(hears: &impl Hears) {
         let mut was_up = false;
         let end = match connected {
             Ok(address) => match connect(&address).await {
-                Ok(socket) => session(hears, socket, &address, &mut resume, less, &mut was_up).await,
+                Ok(socket) => {
+                    let begin = Begin { address: &address, less, within: READY_WITHIN };
+                    session(hears, socket, &begin, &mut resume, &mut was_up).await
+                }
                 Err(why) => End::Resume(why),
             },
-            Err(why) => End::Resume(why),
+            Err(NoGateway::Lost(why)) => End::Resume(why),
+            Err(NoGateway::Hopeless(why)) => End::Hopeless(why),
         };
+        if was_up {
+            hopeless = None;
+        }
         failures = if was_up { 0 } else { failures.saturating_add(1) };
         let wait = match end {
             End::Resume(why) => {
@@ -124,12 +153,21 @@ pub async fn run(hears: &impl Hears) {
                 Duration::ZERO
             }
             End::Intents => {
-                hears.trouble("Discord refuses the intents that Opsbell needs; check the bot's page");
+                let why = "Discord refuses the intents that Opsbell needs; check the bot's page";
+                hears.refused(why);
+                if hopeless.as_deref() != Some(why) {
+                    hears.trouble(why);
+                    hopeless = Some(why.to_owned());
+                }
                 HOPELESS_WAIT
             }
             End::Hopeless(why) => {
-                hears.lost(&why);
-                hears.trouble(&why);
+                hears.refused(&why);
+                // It is tried again for ever, and told once.
+                if hopeless.as_ref() != Some(&why) {
+                    hears.trouble(&why);
+                    hopeless = Some(why);
+                }
                 resume = None;
                 HOPELESS_WAIT
             }
@@ -176,12 +214,20 @@ fn own_words(error: &tungstenite::Error) -> String {
     }
 }
 
-async fn session(
-    hears: &impl Hears,
-    mut socket: Socket,
-    address: &str,
-    resume: &mut Option<Resume>,
+/// How a session is begun.
+struct Begin<'a> {
+    address: &'a str,
+    /// Without what messages say.
     less: bool,
+    /// The time for READY or RESUMED.
+    within: Duration,
+}
+
+async fn session<S: AsyncRead + AsyncWrite + Unpin>(
+    hears: &impl Hears,
+    mut socket: WebSocketStream<S>,
+    begin: &Begin<'_>,
+    resume: &mut Option<Resume>,
     was_up: &mut bool,
 ) -> End {
     let hello = match timeout(PATIENCE, next(&mut socket)).await {
@@ -200,7 +246,7 @@ async fn session(
         }}),
         None => json!({"op": 2, "d": {
             "token": hears.token(),
-            "intents": if less { hears.intents() & !MESSAGE_CONTENT } else { hears.intents() },
+            "intents": if begin.less { hears.intents() & !MESSAGE_CONTENT } else { hears.intents() },
             "properties": {"os": "linux", "browser": "opsbell", "device": "opsbell"},
             "compress": false,
         }}),
@@ -211,10 +257,15 @@ async fn session(
     }
     let mut beat = Instant::now() + every.mul_f64(hears.chance().min(1000) as f64 / 1000.0);
     let mut answered = true;
+    let mut ready_by = Instant::now() + begin.within;
     loop {
         let said = tokio::select! {
             said = next(&mut socket) => said,
             () = tokio::time::sleep_until(beat) => Said::Beat,
+            // A server that takes us in and then forgets us would answer heartbeats for ever.
+            () = tokio::time::sleep_until(ready_by), if !*was_up => {
+                return End::Anew("the gateway took us in and did not say READY".to_owned());
+            }
         };
         let text = match said {
             Said::Text(text) => text,
@@ -236,6 +287,7 @@ async fn session(
         let Some(frame) = read(&text) else { continue };
         match frame.op {
             0 => {
+                ready_by = Instant::now() + begin.within;
                 if let Some(now) = frame.s {
                     seq = Some(now);
                     if let Some(resume) = resume {
@@ -250,7 +302,7 @@ async fn session(
                             let again = ready.resume_gateway_url.clone().filter(|url| !url.is_empty());
                             *resume = Some(Resume {
                                 session: ready.session_id.clone(),
-                                address: again.unwrap_or_else(|| address.to_owned()),
+                                address: again.unwrap_or_else(|| begin.address.to_owned()),
                                 seq: seq.unwrap_or(0),
                             });
                             hears.ready(&ready);
@@ -295,7 +347,7 @@ enum Said {
     End(End),
 }
 
-async fn next(socket: &mut Socket) -> Said {
+async fn next<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) -> Said {
     match socket.next().await {
         Some(Ok(Message::Text(text))) => Said::Text(text.as_str().to_owned()),
         Some(Ok(Message::Close(frame))) => Said::End(closed(frame.map(|frame| u16::from(frame.code)))),
@@ -305,7 +357,10 @@ async fn next(socket: &mut Socket) -> Said {
     }
 }
 
-async fn say(socket: &mut Socket, words: &serde_json::Value) -> Result<(), End> {
+async fn say<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    words: &serde_json::Value,
+) -> Result<(), End> {
     match timeout(PATIENCE, socket.send(Message::text(words.to_string()))).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(End::Resume(format!("the line to the gateway broke: {}", own_words(&error)))),
@@ -316,11 +371,7 @@ async fn say(socket: &mut Socket, words: &serde_json::Value) -> Result<(), End> 
 /// What a close code asks for (Discord's reference, "Gateway Close Event Codes").
 fn closed(code: Option<u16>) -> End {
     match code {
-        Some(4004) => End::Hopeless(
-            "Discord does not know the token: copy it again from the Bot page of \
-             https://discord.com/developers/applications and restart Opsbell"
-                .to_owned(),
-        ),
+        Some(4004) => End::Hopeless(WRONG_TOKEN.to_owned()),
         Some(code @ (4010..=4012)) => End::Hopeless(format!("the gateway closed with {code}, which no restart mends")),
         Some(4013 | 4014) => End::Intents,
         Some(code @ (4003 | 4007 | 4009)) => End::Anew(format!("the gateway closed the session ({code})")),
@@ -348,5 +399,55 @@ mod tests {
         assert!(matches!(closed(Some(4009)), End::Anew(_)));
         assert!(matches!(closed(Some(4004)), End::Hopeless(_)));
         assert!(matches!(closed(Some(4014)), End::Intents));
+    }
+
+    struct Nobody;
+
+    impl Hears for Nobody {
+        async fn address(&self) -> Result<String, NoGateway> {
+            Err(NoGateway::Lost("nowhere".to_owned()))
+        }
+        fn token(&self) -> String {
+            "t".to_owned()
+        }
+        fn intents(&self) -> u64 {
+            INTENTS
+        }
+        fn ready(&self, _: &Ready) {}
+        fn resumed(&self) {}
+        fn dispatch(&self, _: &str, _: &str) {}
+        fn lost(&self, _: &str) {}
+        fn refused(&self, _: &str) {}
+        fn trouble(&self, _: &str) {}
+        fn chance(&self) -> u64 {
+            1000
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_never_says_ready_is_left_although_it_answers_heartbeats() {
+        use tokio_tungstenite::tungstenite::protocol::Role;
+        let (ours, theirs) = tokio::io::duplex(4_096);
+        let ours = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
+        let mut theirs = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
+        let server = tokio::spawn(async move {
+            let hello = json!({"op": 10, "d": {"heartbeat_interval": 100}});
+            theirs.send(Message::text(hello.to_string())).await.unwrap();
+            while let Some(Ok(Message::Text(text))) = theirs.next().await {
+                if read(&text).is_some_and(|frame| frame.op == 1)
+                    && theirs.send(Message::text(json!({"op": 11}).to_string())).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let begin = Begin { address: "ws://x/", less: false, within: Duration::from_millis(350) };
+        let (mut resume, mut was_up) = (None, false);
+        match session(&Nobody, ours, &begin, &mut resume, &mut was_up).await {
+            End::Anew(why) => assert!(why.contains("READY"), "{why}"),
+            End::Resume(why) | End::Hopeless(why) => panic!("{why}"),
+            End::Intents => panic!("intents"),
+        }
+        server.await.unwrap();
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::gateway::{Hears, INTENTS, MESSAGE_CONTENT};
+use super::gateway::{Hears, INTENTS, MESSAGE_CONTENT, NoGateway, WRONG_TOKEN};
 use super::limit::Urgency;
-use super::place::read_all;
+use super::place::{read_all, several};
 use super::rest::{Call, CallError};
 use super::wire::{Application, Guild, Interaction, Message, Ready};
-use super::{Discord, answer, register};
+use super::{Discord, Sign, Stands, answer, register};
 use crate::domain::actor::By;
 use crate::domain::alert::text::{Heard, SOURCE, hear};
 use crate::domain::id::RequestId;
@@ -33,15 +33,15 @@ impl Ears {
 }
 
 impl Hears for Ears {
-    async fn address(&self) -> Result<String, String> {
+    async fn address(&self) -> Result<String, NoGateway> {
         let call = Call::new("GET /gateway/bot", "/gateway/bot".into(), "");
         let call = call.urgency(Urgency::Page, Duration::from_secs(10));
         let told = match self.0.rest.call(&call).await {
             Ok(told) => told,
             Err(CallError::Refused { status: 401, .. }) => {
-                return Err("Discord does not know the token; check OPSBELL_DISCORD_TOKEN".to_owned());
+                return Err(NoGateway::Hopeless(WRONG_TOKEN.to_owned()));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(NoGateway::Lost(error.to_string())),
         };
         let limit = &told["session_start_limit"];
         if limit["remaining"].as_u64() == Some(0) {
@@ -53,7 +53,7 @@ impl Hears for Ears {
         if url.starts_with("ws://") || url.starts_with("wss://") {
             return Ok(url.to_owned());
         }
-        Err("GET /gateway/bot names no gateway".to_owned())
+        Err(NoGateway::Lost("GET /gateway/bot names no gateway".to_owned()))
     }
 
     fn token(&self) -> String {
@@ -73,13 +73,18 @@ impl Hears for Ears {
                 known.application = Some(application.id.clone());
             }
         });
+        self.0.stands(Stands::Connected);
+        let guilds = self.0.with_known(|known| known.guilds.clone());
+        if self.0.force().settings.guild.is_none() && guilds.len() > 1 {
+            self.trouble(&format!("In Discord {}. Until then nothing is said in channels.", several(&guilds)));
+        }
         self.0.refresh_channels();
         self.0.reconcile.notify_one();
-        let discord = Arc::clone(&self.0);
-        tokio::spawn(async move { discord.reconcile().await });
+        self.0.commands.notify_one();
     }
 
     fn resumed(&self) {
+        self.0.stands(Stands::Connected);
         tracing::info!("Discord is connected again");
     }
 
@@ -91,7 +96,11 @@ impl Hears for Ears {
             },
             "MESSAGE_CREATE" => match serde_json::from_str::<Message>(data) {
                 Ok(message) => self.0.read_alert(&message),
-                Err(error) => tracing::debug!(%error, "a message cannot be read"),
+                // It may have been an alert.
+                Err(error) => {
+                    tracing::warn!(%error, "a message in Discord cannot be read; an alert in it would be lost");
+                    self.0.sign(Sign::Unread);
+                }
             },
             "MESSAGE_REACTION_ADD" => match serde_json::from_str(data) {
                 Ok(reaction) => self.0.reacted(reaction),
@@ -109,7 +118,13 @@ impl Hears for Ears {
     }
 
     fn lost(&self, why: &str) {
+        self.0.stands(Stands::Lost);
         tracing::warn!(%why, "Discord's gateway is lost; pages go on by REST");
+    }
+
+    fn refused(&self, why: &str) {
+        self.0.stands(Stands::Refused);
+        tracing::info!(%why, "Discord refuses us");
     }
 
     fn trouble(&self, what: &str) {
@@ -169,11 +184,19 @@ impl Discord {
         self.submit_alerts(inputs);
     }
 
-    /// Brings what stands in Discord to what we want.
-    async fn reconcile(&self) {
+    /// Registers the commands whenever that is asked for, for ever: at each session, and when the configuration changed.
+    pub(super) async fn keep_commands(self: Arc<Self>) {
+        loop {
+            self.commands.notified().await;
+            self.bring_commands().await;
+        }
+    }
+
+    async fn bring_commands(&self) {
         for wait in [1, 5, 30, 0] {
             match self.register_commands().await {
-                Ok(()) => return,
+                // What is wrong with the token is told by the connection.
+                Ok(()) | Err(CallError::Refused { status: 401, .. }) => return,
                 Err(CallError::Refused { status, code, message }) => {
                     return self.tell_operators(format!(
                         "Discord does not take the commands: {message} ({status}, code {code}). `opsbell check` says what it would refuse."
@@ -184,7 +207,7 @@ impl Discord {
             tokio::time::sleep(Duration::from_secs(wait)).await;
         }
         self.tell_operators(
-            "Discord's commands could not be registered; buttons work. It is tried again at the next connection."
+            "Discord's commands could not be registered; buttons work. They are tried again at the next connection."
                 .to_owned(),
         );
     }

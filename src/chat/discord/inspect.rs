@@ -7,14 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::limit::Urgency;
-use super::place::{NoPlace, read_all};
+use super::place::{NoPlace, read_all, several};
 use super::rest::{Call, CallError};
 use super::wire::{User, value_text};
-use super::{Discord, register};
+use super::{Discord, Force, register};
+use crate::catalog::Rooms;
 use crate::domain::alert::text::SOURCE;
+use crate::domain::connect;
 use crate::domain::delivery::{ChannelRef, Method};
 use crate::domain::org::{Org, Target};
 
+/// "Manage Channels", only where rooms are channels.
+const MANAGE_CHANNELS: u64 = 1 << 4;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the bot may do in a channel, and why it has to. The sum stands in docs/discord.md.
@@ -95,24 +99,50 @@ impl Discord {
                 return all;
             }
             (None, [only]) => only.clone(),
-            (None, [first, ..]) => {
-                let hint = format!("the bot is in {}; name one: guild = \"{first}\"", guilds.len());
-                tell("guild", Stands::Note(hint));
-                first.clone()
+            (None, _) => {
+                tell("guild", Stands::Lost(several(&guilds)));
+                return all;
             }
         };
         tell("guild", Stands::Well(guild.clone()));
+        let mut looked_at = BTreeSet::new();
         for channel in channels(&force.org) {
             let state = self.channel_stands(&guild, &me.id, &channel).await;
             tell(&format!("channel {channel}"), state);
+            looked_at.insert(channel.name.to_string());
+        }
+        // What the configuration names and nothing is told in: alerts may be read there.
+        for (name, id) in force.settings.channels.iter().filter(|(name, _)| !looked_at.contains(*name)) {
+            let state = self.named_channel_stands(&guild, id).await;
+            tell(&format!("channel {name}"), state);
+        }
+        for channel in read_in(&force.org)
+            .into_iter()
+            .filter(|name| !looked_at.contains(name.as_str()) && !force.settings.channels.contains_key(name.as_str()))
+        {
+            let state = match self.channel_id(&channel, PATIENCE).await {
+                Ok(id) => self.named_channel_stands(&guild, &id).await,
+                Err(NoPlace::Unknown(reason)) => Stands::Lost(format!("{reason}. Alerts posted there are not read")),
+                Err(NoPlace::Call(error)) => Stands::Note(error.to_string()),
+            };
+            tell(&format!("channel {channel}"), state);
+        }
+        if let Rooms::Channels { category, archive } = &force.settings.rooms {
+            for wanted in std::iter::once(category).chain(archive) {
+                tell(&format!("category {wanted}"), self.category_stands(&guild, &me.id, wanted).await);
+            }
+        }
+        if !force.settings.roles.is_empty() {
+            tell("roles", self.roles_stand(&guild, &force).await);
         }
         tell("commands", self.commands_stand().await);
-        for person in force.org.people.values() {
+        for person in force.org.people.values().filter(|person| !person.left) {
             let paged = [true, false].iter().flat_map(|high| force.org.rules(&person.id, *high));
             let by_chat = paged.clone().any(|rule| rule.method == Method::Chat);
             if by_chat {
                 let other = paged.clone().any(|rule| rule.method != Method::Chat);
-                let state = self.person_stands(&guild, person.discord.as_deref(), other).await;
+                let account = connect::account_of(&force.org, &force.links, &person.id);
+                let state = self.person_stands(&guild, account.as_deref(), other).await;
                 tell(&format!("person {}", person.id), state);
             }
         }
@@ -157,8 +187,68 @@ impl Discord {
                 let hint = format!("the bot lacks {}: Edit Channel → Permissions → the bot's role", lacks.join(", "));
                 if bits & (1 << 11) == 0 || bits & (1 << 10) == 0 { Stands::Lost(hint) } else { Stands::Note(hint) }
             }
+            Err(CallError::Refused { status: 403 | 404, .. }) => Stands::Lost(unseen(&id)),
             Err(error) => Stands::Note(format!("the bot's permissions there could not be read: {error}")),
         }
+    }
+
+    /// A channel by its id: whether it is there, in this guild.
+    async fn named_channel_stands(&self, guild: &str, id: &str) -> Stands {
+        match self.get("GET /channels/{}", &format!("/channels/{id}")).await {
+            Ok(told) if told["guild_id"].is_null() || value_text(&told["guild_id"]) == guild => {
+                Stands::Well(id.to_owned())
+            }
+            Ok(_) => Stands::Lost(format!("{id} is in another guild; correct its id in [chat.discord] channels")),
+            Err(CallError::Refused { status: 403 | 404, .. }) => Stands::Lost(unseen(id)),
+            Err(error) => Stands::Note(format!("it could not be asked: {error}")),
+        }
+    }
+
+    /// A category in which channels are made; without it the rooms are threads.
+    async fn category_stands(&self, guild: &str, me: &str, wanted: &str) -> Stands {
+        let id = match self.category(wanted).await {
+            Ok(Some(id)) => id,
+            Ok(None) => {
+                let hint =
+                    "there is none that the bot sees; until then rooms are threads. Make it, or correct its name";
+                return Stands::Note(hint.to_owned());
+            }
+            Err(error) => return Stands::Note(format!("it could not be asked: {error}")),
+        };
+        match self.permissions(guild, me, &id).await {
+            Ok(bits) if bits & MANAGE_CHANNELS != 0 => Stands::Well(id),
+            Ok(_) => Stands::Note(
+                "the bot lacks Manage Channels there; until then rooms are threads. Edit Category → Permissions → the \
+                 bot's role"
+                    .to_owned(),
+            ),
+            Err(error) => Stands::Note(format!("the bot's permissions there could not be read: {error}")),
+        }
+    }
+
+    /// The roles that the configuration grants something to.
+    async fn roles_stand(&self, guild: &str, force: &Force) -> Stands {
+        let listed = match self.get("GET /guilds/{}/roles", &format!("/guilds/{guild}/roles")).await {
+            Ok(listed) => listed,
+            Err(error) => return Stands::Note(format!("they could not be read: {error}")),
+        };
+        let known: BTreeSet<String> =
+            listed.as_array().into_iter().flatten().map(|role| value_text(&role["id"])).collect();
+        let gone: Vec<&str> =
+            force.settings.roles.keys().map(String::as_str).filter(|id| !known.contains(*id)).collect();
+        if gone.is_empty() {
+            return Stands::Well(format!("{} known", force.settings.roles.len()));
+        }
+        Stands::Note(format!(
+            "the guild has no role {}: nobody is granted anything by it. Right-click the role, Copy Role ID",
+            gone.join(", ")
+        ))
+    }
+
+    /// Whose accounts were linked by `/connect`, told by whoever can read the journal.
+    pub fn know_links(&self, links: connect::Links) {
+        let mut force = self.force.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        force.links = std::sync::Arc::new(links);
     }
 
     /// What the bot may do in a channel (Discord's reference, "Permission Hierarchy").
@@ -204,13 +294,17 @@ impl Discord {
         // With another method the page still arrives, a moment later.
         let lost = |hint: String| if other { Stands::Note(hint) } else { Stands::Lost(hint) };
         let Some(account) = account else {
-            return lost("no account: write discord = \"USER ID\" (Developer Mode, Copy User ID)".to_owned());
+            return lost(
+                "no account: they say /connect in the guild, or write discord = \"USER ID\" (Developer Mode, Copy User \
+                 ID). What /connect has linked stands in the data directory: --data names it"
+                    .to_owned(),
+            );
         };
         let member = self.get("GET /guilds/{}/members/{}", &format!("/guilds/{guild}/members/{account}")).await;
         if let Err(CallError::Refused { status: 404, .. }) = member {
             return lost("not a member of the guild: a bot cannot write to them. Invite them".to_owned());
         }
-        let direct = match self.direct(account, PATIENCE).await {
+        let direct = match self.direct(account, (Urgency::Page, PATIENCE)).await {
             Ok(direct) => direct,
             Err(error) => return lost(format!("no direct message can be opened: {error}")),
         };
@@ -226,6 +320,22 @@ impl Discord {
             Err(error) => Stands::Note(format!("it could not be tried: {error}")),
         }
     }
+}
+
+fn unseen(id: &str) -> String {
+    format!(
+        "{id} is no channel that the bot sees: correct the id in [chat.discord] channels, or let the bot in (Edit Channel \
+         → Permissions → the bot's role → View Channel)"
+    )
+}
+
+/// Every channel of this chat in which text is read for alerts.
+fn read_in(org: &Org) -> BTreeSet<String> {
+    let rules = org.integrations.values().filter_map(|integration| integration.mapping.as_ref()?.text.as_ref());
+    let all = rules.flat_map(|rule| &rule.channels);
+    all.filter(|channel| channel.chat.as_ref().is_none_or(|chat| chat == "discord"))
+        .map(|channel| channel.name.to_string())
+        .collect()
 }
 
 /// Every channel that something is told in.

@@ -31,6 +31,8 @@ const AFTER_THE_FIRST_MS: u64 = 500;
 pub enum Urgency {
     /// The answer to an interaction; Discord counts it on no global limit.
     Callback,
+    /// Wakes somebody about what is critical.
+    Critical,
     /// Wakes somebody.
     Page,
     /// All else.
@@ -89,6 +91,14 @@ struct Bucket {
     window: u64,
     /// Until when its windows are promised to those who were sent away.
     promised: u64,
+    /// The same, to those of them whose call is critical: they wait for each other only.
+    promised_critical: u64,
+}
+
+impl Bucket {
+    fn promised(&mut self, urgency: Urgency) -> &mut u64 {
+        if urgency == Urgency::Critical { &mut self.promised_critical } else { &mut self.promised }
+    }
 }
 
 /// What is known of Discord's limits.
@@ -139,7 +149,7 @@ impl Book {
         }
         let share = match urgency {
             Urgency::Callback => usize::MAX,
-            Urgency::Page => PER_SECOND,
+            Urgency::Critical | Urgency::Page => PER_SECOND,
             Urgency::Other => PER_SECOND - FOR_PAGES,
         };
         if let Some(nth) = self.starts.len().checked_sub(share)
@@ -163,10 +173,12 @@ impl Book {
             return May::AfterAnother;
         }
         if bucket.known {
-            // Who comes first to a full bucket was given the first turn; who comes fresh does not pass them.
+            // Who comes first to a full bucket was given the first turn; who comes fresh does not pass them, unless
+            // it is critical and they are not.
             let had_its_turn = self.turns.get(whose).is_some_and(|turn| *turn <= now);
-            if !whose.is_empty() && bucket.promised > now && !had_its_turn {
-                return May::In(bucket.promised - now);
+            let promised = *bucket.promised(urgency);
+            if !whose.is_empty() && promised > now && !had_its_turn {
+                return May::In(promised - now);
             }
             if bucket.reset_at <= now {
                 bucket.remaining = bucket.limit.saturating_sub(bucket.under_way);
@@ -190,9 +202,15 @@ impl Book {
     /// Whoever does not wait for its turn is given one: when to come again, behind those who were sent away before.
     /// Several that want the same (`whose`, where that is named) take one turn, and come shortly after it: by then what
     /// they want is there.
-    pub fn promise(&mut self, now: u64, route: &Route, whose: &str, wait: u64) -> u64 {
+    pub fn promise(&mut self, now: u64, route: &Route, urgency: Urgency, whose: &str, wait: u64) -> u64 {
         if self.turns.len() >= TURNS_MAX {
             self.turns.retain(|_, turn| *turn > now);
+        }
+        let key = self.key(route);
+        // A turn far away, given to a page of the same person that could wait, is not the turn of one that cannot.
+        let sooner = self.buckets.get(&key).map_or(0, |bucket| bucket.promised_critical).max(now + wait);
+        if urgency == Urgency::Critical && self.turns.get(whose).is_some_and(|turn| *turn > sooner) {
+            self.turns.remove(whose);
         }
         match self.turns.get_mut(whose) {
             Some(turn) if *turn > now => return (*turn + AFTER_THE_FIRST_MS - now).min(WAIT_MAX_MS),
@@ -204,12 +222,13 @@ impl Book {
             }
             None => {}
         }
-        let key = self.key(route);
         let Some(bucket) = self.buckets.get_mut(&key).filter(|bucket| bucket.known && bucket.reset_at > now) else {
             return wait;
         };
-        let turn = bucket.promised.max(now + wait);
-        bucket.promised = turn + bucket.window.max(1) / u64::from(bucket.limit.max(1));
+        let each = bucket.window.max(1) / u64::from(bucket.limit.max(1));
+        let promised = bucket.promised(urgency);
+        let turn = (*promised).max(now + wait);
+        *promised = turn + each;
         if !whose.is_empty() && self.turns.len() < TURNS_MAX {
             self.turns.insert(whose.to_owned(), turn);
         }
@@ -347,9 +366,32 @@ mod tests {
         let mut book = Book::default();
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         book.heard(0, &route("1"), &told(0, 5_000));
-        let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), "", 5_000)).collect();
+        let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), Urgency::Page, "", 5_000)).collect();
         assert_eq!(turns, [5_000, 6_000, 7_000, 8_000, 9_000, 10_000, 11_000], "five in five seconds");
-        assert_eq!(book.promise(0, &route("2"), "", 70), 70, "elsewhere nobody waits");
+        assert_eq!(book.promise(0, &route("2"), Urgency::Page, "", 70), 70, "elsewhere nobody waits");
+    }
+
+    #[test]
+    fn what_is_critical_waits_for_no_turn_that_was_promised_to_what_is_not() {
+        let mut book = Book::default();
+        let open = Route { template: "POST /users/@me/channels", major: String::new() };
+        assert_eq!(book.ask(0, &open, Urgency::Page, "0"), May::Go);
+        book.heard(0, &open, &told(0, 5_000));
+        // A hundred people are to be told of something small; the last of them has their turn in 104 s.
+        let turns: Vec<u64> = (1..=100).map(|n| book.promise(0, &open, Urgency::Page, &n.to_string(), 5_000)).collect();
+        assert_eq!(turns.last(), Some(&104_000));
+        // The window is over: they have their turns, and who comes fresh with something small waits behind them all.
+        assert_eq!(book.ask(5_001, &open, Urgency::Page, "fresh"), May::In(99_999));
+        assert_eq!(book.ask(5_001, &open, Urgency::Critical, "new"), May::Go);
+        book.heard(5_001, &open, &told(0, 5_000));
+        assert_eq!(
+            book.promise(5_002, &open, Urgency::Critical, "other", 4_999),
+            4_999,
+            "the first of the next window"
+        );
+        assert_eq!(book.promise(5_002, &open, Urgency::Critical, "100", 4_999), 5_999, "also who had a late turn");
+        assert_eq!(book.ask(11_001, &open, Urgency::Critical, "other"), May::Go);
+        assert_eq!(book.ask(11_001, &open, Urgency::Critical, "100"), May::Go);
     }
 
     #[test]

@@ -2,19 +2,33 @@
 //! `/connect` shows. Whose an account is, `connect` of the domain answers; here is only what it is asked with.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::answer::{Asked, Reaction, refusal, unavailable};
 use super::look::Said;
 use super::wire::User;
 use super::{Discord, Force, plain};
 use crate::domain::actor::Actor;
-use crate::domain::connect::{self, Links};
+use crate::domain::connect::{self, Links, own};
 use crate::domain::input::InputKind;
 
-/// Letters and digits that nobody mistakes for each other; five bits each.
-const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Letters of a code.
-const CODE_LENGTH: usize = 10;
+/// Changes within this time are read once.
+const COALESCE: Duration = Duration::from_millis(250);
+
+/// Reads the links anew whenever something has become durable, for ever. It asks Discord for nothing, so a Discord that
+/// hangs holds it up nowhere.
+pub(super) async fn keep(discord: Arc<Discord>, mut durable: watch::Receiver<Option<u64>>) {
+    while durable.changed().await.is_ok() {
+        sleep(COALESCE).await;
+        if durable.borrow_and_update().is_none() {
+            return;
+        }
+        discord.learn_links().await;
+    }
+}
 
 impl Discord {
     /// Who an account is. Who is nobody of the organisation is a guest of the guild; one of another guild may nothing,
@@ -73,27 +87,19 @@ pub(super) fn show_code(asked: Asked) {
     });
 }
 
-/// `K3X9Q-Z2AB7`: fifty random bits. `None`: the machine has none.
-fn new_code() -> Option<String> {
-    let mut bytes = [0; CODE_LENGTH];
-    getrandom::fill(&mut bytes).ok()?;
-    let letters: String = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 31)])).collect();
-    let (front, back) = letters.split_at(CODE_LENGTH / 2);
-    Some(format!("{front}-{back}"))
+/// `/connect CODE` by an account that is nobody's: perhaps its owner was shown the code where Opsbell knows them.
+pub(super) fn claim(asked: Asked, code: &str) {
+    let Some(user) = asked.interaction.who().cloned() else { return };
+    let name = super::answer::guest(&user.username, &user.id);
+    let sha256 = connect::hash_of(code);
+    let kind = InputKind::ClaimAccount { account: user.id.into(), name: name.into(), sha256 };
+    let coming = asked.discord.submit(asked.input(kind));
+    asked.answer(true, false, async move { super::answer::words_said(coming.get().await, true) });
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_differ_and_read_the_same_however_they_are_typed() {
-        let (one, other) = (new_code().unwrap(), new_code().unwrap());
-        assert_ne!(one, other);
-        assert_eq!(one.len(), CODE_LENGTH + 1);
-        assert!(one.bytes().all(|byte| byte == b'-' || LETTERS.contains(&byte)), "{one}");
-        let typed = format!(" {} ", one.to_ascii_lowercase().replace('-', " "));
-        assert_eq!(connect::hash_of(&typed), connect::hash_of(&one));
-        assert_ne!(connect::hash_of(&other), connect::hash_of(&one));
-    }
+/// Fifty random bits. `None`: the machine has none.
+fn new_code() -> Option<String> {
+    let mut bytes = [0; own::CODE_BYTES];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(own::code_of(bytes))
 }

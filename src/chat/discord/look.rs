@@ -10,11 +10,12 @@ use serenity::all::{
 };
 
 use super::button::{Act, Mark};
+use super::hint::Hints;
 use super::plain;
 use crate::domain::delivery::{Content, Grant, PageContent};
-use crate::domain::id::IncidentId;
+use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
-use crate::domain::input::Button;
+use crate::domain::input::{Button, ChangeButton};
 use crate::domain::org::Org;
 use crate::domain::paging::look::{POSSIBLE_REPEAT, UNROUTED};
 
@@ -44,6 +45,13 @@ impl Said {
     /// Text alone.
     pub fn text(text: &str) -> Self {
         Self { content: cut(plain::text(text)), ..Self::default() }
+    }
+
+    /// The same with commands named as they are said here.
+    #[must_use]
+    pub fn worded(mut self, hints: &Hints) -> Self {
+        self.content = cut(hints.worded(&self.content));
+        self
     }
 
     /// The same for the asker only.
@@ -100,12 +108,24 @@ impl Said {
 }
 
 /// A delivery, as it is to be seen. `account`: who is woken by it; `runbook`: a link to an allowed host.
-pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>) -> Said {
+pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: &Hints) -> Said {
     match &grant.content {
-        Content::Page(page) => page_said(grant, page, account, runbook),
-        Content::Post { text } | Content::Room { text } => note(grant, "", text, account),
-        Content::Notice { text } => note(grant, "Opsbell: ", text, account),
+        Content::Page(page) => page_said(grant, page, (account, runbook), hints),
+        Content::Post { text } | Content::Room { text } => note(grant, "", &hints.worded(text), account),
+        Content::Notice { text } => note(grant, "Opsbell: ", &hints.worded(text), account),
+        Content::Ask { text, change } => {
+            Said { rows: vec![decide_row(&grant.id.install, *change)], ..note(grant, "", &hints.worded(text), account) }
+        }
     }
+}
+
+/// Approve, Reject.
+fn decide_row(install: &str, change: ChangeId) -> CreateActionRow {
+    let id = |button| Mark::of_change(install, Act::Decide(button), change);
+    CreateActionRow::Buttons(vec![
+        CreateButton::new(id(ChangeButton::Approve)).label("Approve").style(ButtonStyle::Success),
+        CreateButton::new(id(ChangeButton::Reject)).label("Reject").style(ButtonStyle::Secondary),
+    ])
 }
 
 fn note(grant: &Grant, sender: &str, text: &str, account: Option<u64>) -> Said {
@@ -119,7 +139,12 @@ fn mention(account: Option<u64>) -> String {
     account.map(|id| format!("<@{id}> ")).unwrap_or_default()
 }
 
-fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: Option<&str>) -> Said {
+fn page_said(
+    grant: &Grant,
+    page: &PageContent,
+    (account, runbook): (Option<u64>, Option<&str>),
+    hints: &Hints,
+) -> Said {
     let title = plain::line(&page.title, PART_MAX);
     let service = plain::line(page.service.as_str(), 80);
     let severity = page.severity.as_str().to_ascii_uppercase();
@@ -140,7 +165,7 @@ fn page_said(grant: &Grant, page: &PageContent, account: Option<u64>, runbook: O
     let reason = plain::line(&page.reason, PART_MAX);
     content.push_str(&format!("\nWhy: {reason}"));
     if let Some(incident) = grant.incident {
-        content.push_str(&format!("\nTake it: Acknowledge, or /ack {incident}"));
+        content.push_str(&format!("\nTake it: Acknowledge, or {}", hints.command(&format!("ack {incident}"))));
     }
     if page.unrouted {
         content.push_str(&format!("\nThe signal named no known service, so it went to {service}."));
@@ -205,6 +230,10 @@ pub struct Card {
     pub opened: i64,
     /// Its live status message.
     pub live: Option<String>,
+    /// What is broken.
+    pub service: String,
+    /// The channel that it is worked on in, where that is no thread of the live message.
+    pub room: Option<String>,
 }
 
 impl Card {
@@ -238,6 +267,11 @@ impl Card {
             people: people(incident),
             update: last_update(incident),
             opened: incident.opened_at.unix_secs(),
+            service: incident.service.to_string(),
+            room: incident.room.as_ref().and_then(|room| {
+                let place = room.place.as_ref().filter(|place| place.thread != place.message)?;
+                Some(place.thread.as_ref().filter(|id| id.bytes().all(|b| b.is_ascii_digit()))?.to_string())
+            }),
             live: incident.room.as_ref().and_then(|room| Some(room.place.as_ref()?.message.as_ref()?.to_string())),
         }
     }
@@ -257,6 +291,7 @@ impl Card {
             content.push_str(&format!("\nLast update <t:{at}:R>: {}", plain::line(text, UPDATE_MAX)));
         }
         content.push_str(&format!("\nOpened <t:{}:R>", self.opened));
+        content.extend(self.room.as_ref().map(|room| format!(" · worked on in <#{room}>")));
         content.extend(told.map(|told| format!("\n{}", plain::text(told))));
         Said { content: cut(content), rows: self.rows(), ..Said::default() }
     }
@@ -313,6 +348,7 @@ impl Card {
                 button(Act::Press(Button::Escalate), "Escalate"),
                 button(Act::Press(Button::HandBack), "Hand back"),
                 button(Act::Press(Button::FalseAlarm), "False alarm"),
+                button(Act::Press(Button::Emergency), "Emergency change"),
             ]),
         ];
         Said { rows, ..Said::text(&format!("{}\n{}", self.headline, self.standing)) }.private()

@@ -2,7 +2,7 @@
 //! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
 //!
 //! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
-//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
+//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `hint` how commands are named in what is said, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
 
 mod answer;
 mod ask;
@@ -10,6 +10,7 @@ mod button;
 mod form;
 mod gateway;
 mod hear;
+mod hint;
 pub mod inspect;
 mod limit;
 mod link;
@@ -57,8 +58,45 @@ const SEEN_MAX: usize = 4_096;
 /// The first wait before alerts are given again to an engine that could not take them.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The wait before the connection is made anew after a fault of ours.
+/// The wait before something is begun anew after a fault of ours.
 const AFTER_A_FAULT: Duration = Duration::from_secs(5);
+
+/// How the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It has not been there yet.
+    Connecting,
+    /// It is there.
+    Connected,
+    /// It was lost, and is made anew; pages go on.
+    Lost,
+    /// Discord refuses us until somebody changes something: nothing goes out.
+    Refused,
+}
+
+impl Stands {
+    /// One word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What the runtime counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// The connection is so from now on.
+    Now(Stands),
+    /// A message could not be read; an alert in it would be lost.
+    Unread,
+}
+
+/// Who counts.
+pub type Signs = Arc<dyn Fn(Sign) + Send + Sync>;
 
 /// The configuration in force.
 #[derive(Clone)]
@@ -72,6 +110,11 @@ struct Force {
 }
 
 impl Force {
+    /// How commands are said here.
+    fn hints(&self) -> hint::Hints {
+        hint::Hints::of(&self.org.lexicon, &self.settings.command_prefix)
+    }
+
     fn new(org: Arc<Org>, settings: Chat) -> Self {
         Self { org, settings: Arc::new(settings), links: Arc::default(), changes: 0 }
     }
@@ -89,6 +132,12 @@ pub struct Discord {
     install: OnceLock<CompactString>,
     /// What stands in Discord may not be what we want: look at all of it.
     reconcile: tokio::sync::Notify,
+    /// The same of the commands.
+    commands: tokio::sync::Notify,
+    /// Messages that were noted by 📌, and the one being noted.
+    pins: tokio::sync::Mutex<Seen>,
+    stands: Mutex<Stands>,
+    signs: OnceLock<Signs>,
     /// Alerts on their way to the engine.
     alerts: OnceLock<mpsc::Sender<Vec<Input>>>,
 }
@@ -101,6 +150,11 @@ struct Seen {
 }
 
 impl Seen {
+    /// Whether it was seen.
+    fn has(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Whether it is new; it is remembered.
     fn first(&mut self, id: &str) -> bool {
         if !self.ids.insert(id.to_owned()) {
@@ -132,6 +186,10 @@ impl Discord {
             desk: OnceLock::new(),
             install: OnceLock::new(),
             reconcile: tokio::sync::Notify::new(),
+            commands: tokio::sync::Notify::new(),
+            pins: tokio::sync::Mutex::default(),
+            stands: Mutex::new(Stands::Connecting),
+            signs: OnceLock::new(),
             alerts: OnceLock::new(),
         })
     }
@@ -146,6 +204,27 @@ impl Discord {
     pub fn replace(&self, settings: &Chat, org: Arc<Org>) {
         let mut force = self.force.write().unwrap_or_else(PoisonError::into_inner);
         (force.org, force.settings) = (org, Arc::new(settings.clone()));
+        drop(force);
+        // Perhaps with other words; compared before anything is registered. A session that begins does it by itself.
+        if self.standing() == Stands::Connected {
+            self.commands.notify_one();
+        }
+    }
+
+    /// How the connection is.
+    pub fn standing(&self) -> Stands {
+        *self.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stands(&self, now: Stands) {
+        *self.stands.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.sign(Sign::Now(now));
+    }
+
+    fn sign(&self, sign: Sign) {
+        if let Some(signs) = self.signs.get() {
+            signs(sign);
+        }
     }
 
     fn force(&self) -> Force {
@@ -153,31 +232,54 @@ impl Discord {
     }
 
     /// Hears what happens there and tells the desk, for ever. `install` (the data directory's name) is for what is
-    /// rendered; `durable` tells the last durable commit.
+    /// rendered; `durable` tells the last durable commit, `signs` hears what is counted.
     pub async fn connect(
         self: Arc<Self>,
         desk: Arc<dyn Desk>,
         install: CompactString,
         durable: watch::Receiver<Option<u64>>,
+        signs: Signs,
     ) {
         let (alerts, queue) = mpsc::channel(ask::ALERTS_MAX);
         if self.desk.set(Arc::clone(&desk)).is_err()
             || self.install.set(install).is_err()
             || self.alerts.set(alerts).is_err()
+            || self.signs.set(signs).is_err()
         {
             return tracing::error!("Discord is connected already");
         }
         // Before anybody is heard: who they are.
         self.learn_links().await;
         tokio::spawn(ask::give_alerts(Arc::clone(&desk), queue, FIRST_WAIT));
-        tokio::spawn(room::keep(Arc::clone(&self), desk, durable));
-        // What strangers write is read there: a fault of ours must not end the buttons for good.
+        let me = || Arc::clone(&self);
+        let (links, heard) = (me(), durable.clone());
+        tokio::spawn(
+            me().watched("The list of linked accounts", move || link::keep(Arc::clone(&links), heard.clone())),
+        );
+        let rooms = me();
+        tokio::spawn(me().watched("Keeping incidents' rooms", move || {
+            room::keep(Arc::clone(&rooms), Arc::clone(&desk), durable.clone())
+        }));
+        let commands = me();
+        tokio::spawn(me().watched("Keeping the commands", move || Arc::clone(&commands).keep_commands()));
+        let ears = me();
+        me().watched("The connection to Discord", move || {
+            let ears = hear::Ears::new(Arc::clone(&ears));
+            async move { gateway::run(&ears).await }
+        })
+        .await;
+    }
+
+    /// Does something for ever. What strangers write is read there: a fault of ours must not end it for good.
+    async fn watched<F>(self: Arc<Self>, what: &'static str, work: impl Fn() -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         loop {
-            let ears = hear::Ears::new(Arc::clone(&self));
-            match tokio::spawn(async move { gateway::run(&ears).await }).await {
-                Err(fault) if fault.is_panic() => self.tell_operators(
-                    "The connection to Discord ended by a fault of Opsbell (see its log), and is made anew.".to_owned(),
-                ),
+            match tokio::spawn(work()).await {
+                Err(fault) if fault.is_panic() => {
+                    self.tell_operators(format!("{what} ended by a fault of Opsbell (see its log), and is begun anew."))
+                }
                 _ => return,
             }
             tokio::time::sleep(AFTER_A_FAULT).await;

@@ -85,15 +85,15 @@ impl Discord {
         let call = Call::new("GET /channels/{}/messages/{}", path.clone(), channel_id);
         let message = self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await?;
         let Ok(message) = serde_json::from_value::<Message>(message) else { return Ok(()) };
-        // Pinned by several, it is noted once.
-        let new = |id: String| self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).first(&id);
-        if !new(format!("pin-{message_id}")) {
+        // Pinned by several, it is noted once; where the first may not or could not be heard, the next one counts.
+        let mut noted = self.pins.lock().await;
+        if noted.has(message_id) {
             return Ok(());
         }
         let kind = InputKind::Call { place, call: note(force, incident, reaction, &message) };
         let idempotency = Some(format!("discord-pin-{message_id}").into());
         match self.submit(Input { by, idempotency, kind, closed: Vec::new() }).get().await {
-            Ok(Answer { reply: Ok(_), .. }) => {}
+            Ok(Answer { reply: Ok(_), .. }) => drop(noted.first(message_id)),
             Ok(Answer { reply: Err(refused), .. }) => {
                 tracing::info!(%refused, "a pin was refused");
                 return Ok(());
@@ -103,6 +103,7 @@ impl Discord {
                 return Ok(());
             }
         }
+        drop(noted);
         let path = format!("{path}/reactions/{DONE}/@me");
         let call = Call::new("PUT /channels/{}/messages/{}/reactions/{}/@me", path, channel_id);
         self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await.map(drop)

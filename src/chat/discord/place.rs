@@ -120,6 +120,9 @@ impl Discord {
         if self.force().settings.guild.as_ref().is_some_and(|wanted| *wanted != guild.id) {
             return;
         }
+        if self.force().settings.guild.is_none() && self.with_known(|known| known.guilds != [guild.id.clone()]) {
+            return self.refresh_channels();
+        }
         let channels: Vec<Channel> = read_all(&Value::Array(guild.channels.clone()));
         if channels.is_empty() {
             return self.refresh_channels();
@@ -148,7 +151,11 @@ impl Discord {
             let listed = discord.channels(Duration::from_secs(30)).await;
             discord.with_known(|known| match listed {
                 Ok(all) => known.channels = Some(all),
-                Err(error) => {
+                Err(NoPlace::Unknown(why)) => {
+                    tracing::warn!(%why, "Discord's channels have no names for us");
+                    known.channels = Some(BTreeMap::new());
+                }
+                Err(NoPlace::Call(error)) => {
                     tracing::warn!(%error, "Discord's channels could not be listed; they go by their ids");
                     known.channels.get_or_insert_default();
                 }
@@ -157,30 +164,39 @@ impl Discord {
         });
     }
 
-    async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, CallError> {
-        let guild = match &self.force().settings.guild {
-            Some(guild) => vec![guild.clone()],
-            None => match self.guilds(patience).await {
-                Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
-                // Not every server lists them; the gateway has told.
-                Err(error) => match self.with_known(|known| known.guilds.clone()) {
-                    none if none.is_empty() => return Err(error),
-                    told => told,
-                },
-            },
-        };
+    async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, NoPlace> {
+        let id = self.own_guild(patience).await?;
         let mut all = BTreeMap::new();
-        for id in guild {
-            let call = Call::new("GET /guilds/{}/channels", format!("/guilds/{id}/channels"), &id);
-            let listed = self.rest.call(&call.urgency(Urgency::Page, patience)).await?;
-            for channel in read_all::<Channel>(&listed) {
-                // Only where messages can be posted: text and announcements.
-                if let (Some(name), 0 | 5) = (channel.name, channel.kind) {
-                    all.entry(name).or_insert(channel.id);
-                }
+        let call = Call::new("GET /guilds/{}/channels", format!("/guilds/{id}/channels"), &id);
+        let listed = self.rest.call(&call.urgency(Urgency::Page, patience)).await?;
+        for channel in read_all::<Channel>(&listed) {
+            // Only where messages can be posted: text and announcements.
+            if let (Some(name), 0 | 5) = (channel.name, channel.kind) {
+                all.entry(name).or_insert(channel.id);
             }
         }
         Ok(all)
+    }
+
+    /// The organisation's guild: the one that the configuration names, else the only one.
+    pub(super) async fn own_guild(&self, patience: Duration) -> Result<String, NoPlace> {
+        if let Some(guild) = &self.force().settings.guild {
+            return Ok(guild.clone());
+        }
+        let told: Vec<String> = match self.guilds(patience).await {
+            Ok(guilds) => guilds.into_iter().map(|guild| guild.id).collect(),
+            // Not every server lists them; the gateway has told.
+            Err(error) => match self.with_known(|known| known.guilds.clone()) {
+                none if none.is_empty() => return Err(error.into()),
+                told => told,
+            },
+        };
+        match told.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(NoPlace::Unknown("the bot is in no guild: open the invite link of docs/discord.md".to_owned())),
+            // Anybody can make a guild with a channel of this name and invite the bot.
+            all => Err(NoPlace::Unknown(several(all))),
+        }
     }
 
     /// The guilds that the bot is in.
@@ -190,12 +206,12 @@ impl Discord {
     }
 
     /// The direct message with an account.
-    pub(super) async fn direct(&self, account: &str, patience: Duration) -> Result<String, CallError> {
+    pub(super) async fn direct(&self, account: &str, urgency: (Urgency, Duration)) -> Result<String, CallError> {
         if let Some(id) = self.with_known(|known| known.direct.get(account).cloned()) {
             return Ok(id);
         }
         let call = Call::new("POST /users/@me/channels", "/users/@me/channels".into(), "");
-        let call = call.body(json!({"recipient_id": account})).urgency(Urgency::Page, patience).whose(account);
+        let call = call.body(json!({"recipient_id": account})).urgency(urgency.0, urgency.1).whose(account);
         let made = self.rest.call(&call).await?;
         let channel: Channel = serde_json::from_value(made)
             .map_err(|_| CallError::NoAnswer { reason: "Discord made no direct message".into(), unknown: false })?;
@@ -214,10 +230,19 @@ impl Discord {
     }
 }
 
+/// What is wrong where the bot is in several guilds and the configuration names none.
+pub(super) fn several(guilds: &[String]) -> String {
+    let example = guilds.first().map_or("1297…", String::as_str);
+    format!(
+        "the bot is in {} guilds, so a channel's name says too little: name yours, guild = \"{example}\", in [chat.discord]",
+        guilds.len()
+    )
+}
+
 fn no_channel(name: &str) -> NoPlace {
     let name: String = name.chars().take(60).collect();
     NoPlace::Unknown(format!(
-        "Discord has no channel `{name}` that the bot sees; name its id in [chat.discord] channels, or let the bot in"
+        "Discord has no channel `{name}` that the bot sees; make it, name its id in [chat.discord] channels, or let the bot in"
     ))
 }
 

@@ -203,7 +203,7 @@ impl Rest {
                     let wait = Duration::from_millis(ms);
                     if wait > left {
                         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-                        let after = book.promise(self.now(), &call.route, &call.whose, ms);
+                        let after = book.promise(self.now(), &call.route, call.urgency, &call.whose, ms);
                         return Err(CallError::Busy { after: Duration::from_millis(after) });
                     }
                     tokio::time::sleep(wait).await;

@@ -1,8 +1,10 @@
-//! Rooms: an incident's live status message in its team's channel, with a thread started from it. Making one is a
-//! delivery with a receipt that says where it is (`open_room`). What it then shows, who is in it, whether it is pinned
+//! Rooms: an incident's live status message in its team's channel, with a thread started from it (or, where the
+//! configuration says so, a channel of its own: `channel`). Making one is a delivery with a receipt that says where it is (`open_room`). What it then shows, who is in it, whether it is pinned
 //! or archived is desired state: `keep` looks at State when something has become durable, and brings Discord there.
 //! Edits coalesce (the newest wins), write nothing into the journal, and are made anew after an outage. Which incidents
 //! have a room, and what is said in it, is the domain's business.
+
+mod channel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,11 +21,12 @@ use super::rest::{Call, CallError};
 use super::send::{UNKNOWN_CHANNEL, outcome, urgency_of};
 use super::wire::Channel;
 use super::{CAPABILITIES, Discord};
+use crate::catalog::Rooms;
 use crate::domain::connect;
 use crate::domain::delivery::{ChannelRef, Grant, Outcome};
 use crate::domain::desk::{Desk, RecordList, RecordQuery, View};
 use crate::domain::id::{IncidentId, PersonId};
-use crate::domain::incident::{Incident, IncidentState};
+use crate::domain::incident::{Incident, IncidentState, Severity};
 use crate::domain::input::Place;
 use crate::domain::org::Org;
 use crate::domain::paging::look as plain_look;
@@ -55,6 +58,12 @@ impl Discord {
             let reason = format!("channel {channel} is on {chat}, which is not connected");
             return Outcome::Permanent { reason };
         }
+        let rooms = self.force().settings.rooms.clone();
+        if rooms == Rooms::Off {
+            // The line that asked for it is said like any other.
+            let said = look::grant(grant, None, None, &self.force().hints());
+            return outcome(self.to_channel(channel, &said, grant).await);
+        }
         let id = match self.channel_id(&channel.name, urgency_of(grant).1).await {
             Ok(id) => id,
             Err(error) => return outcome(Err(error)),
@@ -65,7 +74,8 @@ impl Discord {
         let message = match begun {
             Some(message) => message,
             None => {
-                let said = card.as_ref().map_or_else(|| look::grant(grant, None, None), |card| card.live_said(None));
+                let line = || look::grant(grant, None, None, &self.force().hints());
+                let said = card.as_ref().map_or_else(line, |card| card.live_said(None));
                 match self.post(&id, &said, grant).await {
                     Ok(message) => message,
                     Err(error) => {
@@ -83,7 +93,17 @@ impl Discord {
             message: Some(message.as_str().into()).filter(|message: &compact_str::CompactString| !message.is_empty()),
             ..Place::default()
         };
-        match self.make_thread(&id, &message, card.as_ref()).await {
+        let mut made = match &rooms {
+            Rooms::Channels { category, .. } => {
+                self.make_channel(grant, card.as_ref(), (&id, &message), category).await
+            }
+            _ => self.make_thread(&id, &message, card.as_ref()).await,
+        };
+        if let (Rooms::Channels { .. }, Err(error @ CallError::Refused { .. })) = (&rooms, &made) {
+            tracing::warn!(%error, "a room has no channel of its own; `opsbell discord check` says what the bot lacks");
+            made = self.make_thread(&id, &message, card.as_ref()).await;
+        }
+        match made {
             Ok(thread) => place.thread = Some(thread.as_str().into()),
             Err(error @ CallError::Refused { .. }) => {
                 tracing::warn!(%error, "a room has no thread; `opsbell discord check` says what the bot lacks");
@@ -138,6 +158,8 @@ struct Wanted {
     mark: usize,
     body: Value,
     state: IncidentState,
+    severity: Severity,
+    service: String,
     people: Vec<PersonId>,
 }
 
@@ -158,6 +180,8 @@ impl Wanted {
             mark,
             body: said.edit(),
             state: incident.state,
+            severity: incident.severity,
+            service: incident.service.to_string(),
             people: opened_by.chain(&incident.roles.responders).cloned().collect(),
         })
     }
@@ -172,6 +196,8 @@ struct Kept {
     inside: BTreeSet<PersonId>,
     pinned: Option<bool>,
     archived: Option<bool>,
+    /// Whether it is a channel of its own, where that had to be asked.
+    channel: Option<bool>,
 }
 
 /// Brings rooms to what State says, for ever.
@@ -190,7 +216,6 @@ pub async fn keep(discord: Arc<Discord>, desk: Arc<dyn Desk>, mut durable: watch
         if durable.borrow_and_update().is_none() {
             return;
         }
-        discord.learn_links().await;
         let wanted = wanted(&discord, &*desk, &kept, first).await;
         all_well = wanted.is_some();
         first &= !all_well;
@@ -268,13 +293,14 @@ impl Discord {
         let channel = room.place.channel.as_str();
         let Some(message) = room.place.message.as_deref() else { return Ok(()) };
         let open = room.state.open();
+        let own = self.is_channel(room, kept).await?;
         if let Some(thread) = room.place.thread.as_deref() {
             // Before anything is said to it: what is archived takes no members.
             if room.state != IncidentState::Closed && kept.archived == Some(true) {
-                self.archive(thread, false).await?;
+                if own { self.put_away(thread, room, false).await } else { self.archive(thread, false).await }?;
                 kept.archived = Some(false);
             }
-            self.let_in(thread, room, kept).await?;
+            self.let_in(thread, own, room, kept).await?;
         }
         if kept.shown != room.body {
             let path = format!("/channels/{channel}/messages/{message}");
@@ -292,17 +318,24 @@ impl Discord {
         }
         if room.state == IncidentState::Closed && kept.archived != Some(true) {
             if let Some(thread) = room.place.thread.as_deref() {
-                self.archive(thread, true).await?;
+                if own { self.put_away(thread, room, true).await } else { self.archive(thread, true).await }?;
             }
             kept.archived = Some(true);
         }
         Ok(())
     }
 
-    /// Whoever takes part comes into the thread.
-    async fn let_in(&self, thread: &str, room: &Wanted, kept: &mut Kept) -> Result<(), CallError> {
-        for person in &room.people {
+    /// Whoever takes part comes into the room, and who wants to know of such incidents.
+    async fn let_in(&self, thread: &str, own: bool, room: &Wanted, kept: &mut Kept) -> Result<(), CallError> {
+        let settings = self.force().settings;
+        let concerned = settings.stakeholders.iter().filter(|one| one.wants(&room.service, room.severity));
+        for person in room.people.iter().chain(concerned.map(|one| &one.person)) {
             let Some(account) = self.account(person).filter(|_| !kept.inside.contains(person)) else { continue };
+            if own {
+                self.admit(thread, &account).await?;
+                kept.inside.insert(person.clone());
+                continue;
+            }
             let path = format!("/channels/{thread}/thread-members/{account}");
             let call = Call::new("PUT /channels/{}/thread-members/{}", path, thread);
             final_or(self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await)?;

@@ -11,7 +11,7 @@ use super::rest::{Call, CallError};
 use super::wire::Message;
 use super::{Discord, plain};
 use crate::domain::connect::{self, Links};
-use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome, PageContent, Priority};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::incident::private::masked;
 use crate::domain::org::Org;
@@ -52,7 +52,7 @@ impl Sender for Discord {
                     self.open_room(grant, channel).await
                 }
                 Destination::Channel(channel) => {
-                    let said = look::grant(grant, None, runbook_of(grant, org));
+                    let said = look::grant(grant, None, runbook_of(grant, org), &self.force().hints());
                     outcome(self.to_channel(channel, &said, grant).await)
                 }
                 to => Outcome::Permanent { reason: format!("{to} is not reached by Discord") },
@@ -63,8 +63,9 @@ impl Sender for Discord {
 
 pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
+        Content::Page(_) if grant.priority == Priority::CriticalPage => (Urgency::Critical, PAGE_PATIENCE),
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
-        Content::Post { .. } | Content::Room { .. } => (Urgency::Other, OTHER_PATIENCE),
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => (Urgency::Other, OTHER_PATIENCE),
     }
 }
 
@@ -98,9 +99,9 @@ fn others(grant: &Grant) -> Grant {
 
 impl Discord {
     async fn to_person(&self, grant: &Grant, org: &Org, account: &str) -> Outcome {
-        let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org));
-        let patience = urgency_of(grant).1;
-        let sent = match self.direct(account, patience).await {
+        let hints = self.force().hints();
+        let said = look::grant(grant, account.parse().ok(), runbook_of(grant, org), &hints);
+        let sent = match self.direct(account, urgency_of(grant)).await {
             Ok(channel) => self.post(&channel, &said, grant).await.map(drop),
             Err(error) => Err(error),
         };
@@ -120,7 +121,7 @@ impl Discord {
         // What was for one person is read by a team here, which may not see a private incident.
         let (masked, said) = if self.is_private(grant).await {
             let masked = others(grant);
-            let said = look::grant(&masked, account.parse().ok(), runbook_of(&masked, org));
+            let said = look::grant(&masked, account.parse().ok(), runbook_of(&masked, org), &hints);
             (masked, said)
         } else {
             (grant.clone(), said)
@@ -138,7 +139,7 @@ impl Discord {
         self.look(move |view| view.state.meta.private.contains(&incident)).get().await.unwrap_or(true)
     }
 
-    async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
+    pub(super) async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
         if let Some(chat) = channel.chat.as_ref().filter(|chat| *chat != "discord") {
             return Err(NoPlace::Unknown(format!("channel {channel} is on {chat}, which is not connected")));
         }

@@ -64,7 +64,7 @@ pub fn grant(grant: &Grant, zone: Tz, paint: Paint) -> String {
     }
     let first = match &grant.content {
         Content::Page(page) => paint.severity(page.severity, &look.first_line),
-        Content::Post { .. } | Content::Room { .. } => look.first_line.clone(),
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => look.first_line.clone(),
         Content::Notice { .. } => paint.wrong(&look.first_line),
     };
     let mut text = format!("{head} {first}");
@@ -92,7 +92,7 @@ fn simulated(to: &Destination) -> bool {
 fn addressed(grant: &Grant) -> String {
     let what = match grant.content {
         Content::Page(_) => "page to",
-        Content::Post { .. } | Content::Room { .. } => "to",
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => "to",
         Content::Notice { .. } => "notice to",
     };
     let name = match &grant.to {

@@ -44,6 +44,7 @@ impl Change {
             ended: None,
             closed_at: None,
             review: None,
+            facts: Vec::new(),
             unapproved: None,
             caused: Vec::new(),
             timeline: Vec::new(),
@@ -79,7 +80,7 @@ impl Change {
         self.tell(stamp, format_compact!("edited: {}", edited.what));
     }
 
-    fn approved(&mut self, stamp: &Stamp<'_>, approved: &ChangeApproved) {
+    pub(super) fn approved(&mut self, stamp: &Stamp<'_>, approved: &ChangeApproved) {
         if self.approvals.len() >= APPROVALS_MAX {
             self.approvals.remove(0);
         }
@@ -87,14 +88,30 @@ impl Change {
         // An emergency has begun before: what approves it is used at once.
         let used = self.approval_due.is_some().then_some(stamp.at);
         let used = used.filter(|_| approved.enough);
-        self.approvals.push(Approval { person, hash, at: stamp.at, expires, used, void: None });
-        self.tell(stamp, "approved".into());
+        // Whoever approves again, with a second factor or for another rule, has approved once.
+        let before = |it: &&mut Approval| it.person == person && it.hash == hash && it.void.is_none();
+        for approval in self.approvals.iter_mut().filter(before) {
+            approval.void = Some("they approved again".into());
+        }
+        let told = told(approved);
+        self.approvals.push(Approval {
+            person,
+            hash,
+            at: stamp.at,
+            expires,
+            used,
+            void: None,
+            stands_for: approved.stands_for.clone(),
+            factor: approved.factor,
+            review: approved.review.clone(),
+        });
+        self.tell(stamp, told);
         if !approved.enough {
             return;
         }
         if self.approval_due.take().is_some() {
             self.approvals.iter_mut().filter(|it| it.void.is_none()).for_each(|it| it.used = Some(stamp.at));
-        } else {
+        } else if self.state.planned() {
             self.state = ChangeState::Scheduled;
         }
     }
@@ -129,7 +146,8 @@ impl Change {
                 self.unapproved = Some(why.clone());
                 format_compact!("it is not approved: {why}")
             }
-            Step::Ended { outcome, text, review_due } => {
+            Step::Ended { outcome, text, review_due, facts } => {
+                self.facts.clone_from(facts);
                 // What caused an incident stays failed, whatever is said of it afterwards.
                 let harmless = self.caused.is_empty() || *outcome != Outcome::Successful;
                 self.outcome = Some(if harmless { *outcome } else { Outcome::Failed });
@@ -142,7 +160,10 @@ impl Change {
                 }
                 text.as_ref().map_or_else(|| format_compact!("{outcome}"), |text| format_compact!("{outcome}: {text}"))
             }
-            Step::Reviewed { outcome, text } => {
+            Step::Reviewed { outcome, text, facts } => {
+                if !facts.is_empty() {
+                    self.facts.clone_from(facts);
+                }
                 self.outcome = Some(*outcome);
                 self.review = Some(text.clone());
                 self.review_due = None;
@@ -189,6 +210,16 @@ impl Change {
         self.state = ChangeState::Closed;
         self.closed_at = Some(stamp.at);
     }
+}
+
+/// `approved for sanne, with a second factor`, `approved by cleo, who reviewed ej/payments#12`.
+fn told(approved: &ChangeApproved) -> CompactString {
+    if let Some(review) = &approved.review {
+        return format_compact!("approved by {}, who reviewed {review}", approved.person);
+    }
+    let whose = approved.stands_for.as_ref().map(|person| format!(" for {person}")).unwrap_or_default();
+    let how = if approved.factor { ", with a second factor" } else { "" };
+    format_compact!("approved{whose}{how}")
 }
 
 fn done(stamp: &Stamp<'_>) -> Done {

@@ -2,19 +2,46 @@
 //! who has left, or lost the role, counts no longer, also after having approved. Nobody approves what they asked for,
 //! carry out or wrote, by person and not by account.
 
+use std::collections::BTreeSet;
+
 use compact_str::{CompactString, format_compact};
 
+use super::authority::{Authority, factor};
 use super::{Approval, Change, ChangeApproved, ChangeState, Class, Content, Risk, Step, life, risk, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId};
-use crate::domain::input::Reply;
-use crate::domain::org::Org;
+use crate::domain::input::{ChangeButton, Reply};
+use crate::domain::org::{Org, Role};
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
-/// Why a person may not approve a change, by the organisation in force.
-pub fn objection(org: &Org, change: &Change, person: &PersonId) -> Option<CompactString> {
+/// What approvals are weighed by: the organisation in force, who stands in for whom, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Scales<'a> {
+    /// The organisation in force.
+    pub org: &'a Org,
+    /// Whose word counts beside what it says.
+    pub authority: &'a Authority,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl<'a> Scales<'a> {
+    /// Those of a moment.
+    pub fn new(state: &'a State, org: &'a Org, now: Timestamp) -> Self {
+        Self { org, authority: &state.meta.authority, now }
+    }
+
+    /// Those of a decision.
+    pub fn of(draft: &Draft<'a>) -> Self {
+        Self::new(draft.state, draft.org, draft.now)
+    }
+}
+
+/// Why a person has a part in a change, or no say in anything; `None`: they may judge it, if their place lets them.
+fn bias(org: &Org, change: &Change, person: &PersonId) -> Option<CompactString> {
     let Some(known) = org.people.get(person) else {
         return Some(format_compact!("{person} is not a person of this organisation"));
     };
@@ -36,15 +63,54 @@ pub fn objection(org: &Org, change: &Change, person: &PersonId) -> Option<Compac
     if change.started.as_ref().is_some_and(|started| started.by.person() == Some(person)) {
         return Some(format_compact!("{person} began it"));
     }
+    None
+}
+
+/// Whether a person is of one of the groups that approve a change.
+fn placed(org: &Org, change: &Change, person: &PersonId) -> bool {
     let mut groups = org.needs(&change.content).into_iter().flat_map(|need| need.approvers);
-    if groups.any(|group| org.belongs(person, &group)) {
-        return None;
+    groups.any(|group| org.belongs(person, &group))
+}
+
+fn responds(org: &Org, person: &PersonId) -> bool {
+    org.people.get(person).is_some_and(|known| known.role >= Role::Responder)
+}
+
+/// For whom a person approves a change: for themselves (`None`), or as the one who stands in for another approver.
+///
+/// # Errors
+/// Why they may not.
+pub fn voice(scales: Scales<'_>, change: &Change, person: &PersonId) -> Result<Option<PersonId>, CompactString> {
+    if let Some(why) = bias(scales.org, change, person) {
+        return Err(why);
     }
-    Some(format_compact!("{person} is not one of its approvers"))
+    if placed(scales.org, change, person) {
+        return Ok(None);
+    }
+    let mut why = format_compact!("{person} is not one of its approvers");
+    // Whoever only reads along stands in for nobody.
+    if !responds(scales.org, person) {
+        return Err(why);
+    }
+    for other in scales.authority.stands_in_for(person, scales.now) {
+        if !placed(scales.org, change, other) {
+            continue;
+        }
+        match bias(scales.org, change, other) {
+            None => return Ok(Some(other.clone())),
+            Some(bias) => why = format_compact!("{person} stands in for {other}, and {bias}"),
+        }
+    }
+    Err(why)
+}
+
+/// Why a person may not approve a change, by the organisation in force.
+pub fn objection(scales: Scales<'_>, change: &Change, person: &PersonId) -> Option<CompactString> {
+    voice(scales, change, person).err()
 }
 
 /// Why an approval does not count now; `None` where it does.
-pub fn weakness(org: &Org, change: &Change, approval: &Approval, now: Timestamp) -> Option<CompactString> {
+pub fn weakness(scales: Scales<'_>, change: &Change, approval: &Approval) -> Option<CompactString> {
     if let Some(why) = &approval.void {
         return Some(why.clone());
     }
@@ -54,27 +120,55 @@ pub fn weakness(org: &Org, change: &Change, approval: &Approval, now: Timestamp)
     if approval.used.is_some() {
         return Some("it was used".into());
     }
-    if approval.expires <= now {
+    if approval.expires <= scales.now {
         return Some("it expired".into());
     }
-    objection(org, change, &approval.person)
+    let person = &approval.person;
+    if let Some(why) = bias(scales.org, change, person) {
+        return Some(why);
+    }
+    let Some(other) = &approval.stands_for else {
+        return (!placed(scales.org, change, person)).then(|| format_compact!("{person} is not one of its approvers"));
+    };
+    if !responds(scales.org, person) {
+        return Some(format_compact!("{person} only reads along"));
+    }
+    if !scales.authority.stands_in_for(person, scales.now).any(|known| known == other) {
+        return Some(format_compact!("{person} stands in for {other} no longer"));
+    }
+    if let Some(why) = bias(scales.org, change, other) {
+        return Some(format_compact!("{person} stands in for {other}, and {why}"));
+    }
+    (!placed(scales.org, change, other)).then(|| format_compact!("{other} is not one of its approvers"))
 }
 
-/// What is still lacking, a line for each rule; `also` counts as one who approves now, `but` count for nothing.
-pub fn lacking(org: &Org, change: &Change, also: Option<&PersonId>, but: &[&PersonId], now: Timestamp) -> Vec<String> {
-    let counts = |it: &&Approval| !but.contains(&&it.person) && weakness(org, change, it, now).is_none();
-    let valid = change.approvals.iter().filter(counts);
-    let mut people: Vec<&PersonId> = valid.map(|it| &it.person).chain(also).collect();
-    people.sort_unstable();
-    people.dedup();
-    let needs = org.needs(&change.content);
-    let open = needs.into_iter().filter_map(|need| {
-        let has = people.iter().filter(|it| need.approvers.iter().any(|group| org.belongs(it, group))).count();
-        let more = usize::from(need.quorum).saturating_sub(has);
+/// What is still lacking, a line for each rule; `also` counts as one that is given now, what `but` have a part in counts
+/// for nothing. Whoever stands in for somebody counts as them, and so once with them.
+pub fn lacking(scales: Scales<'_>, change: &Change, also: Option<&Approval>, but: &[&PersonId]) -> Vec<String> {
+    let org = scales.org;
+    let barred =
+        |it: &Approval| but.contains(&&it.person) || it.stands_for.as_ref().is_some_and(|it| but.contains(&it));
+    let counts = |it: &&Approval| !barred(it) && weakness(scales, change, it).is_none();
+    // Who approves now has not approved twice.
+    let earlier = |it: &&Approval| also.is_none_or(|also| also.person != it.person);
+    let valid: Vec<&Approval> = change.approvals.iter().filter(earlier).filter(counts).chain(also).collect();
+    let open = org.needs(&change.content).into_iter().filter_map(|need| {
+        let fits = |it: &&&Approval| (it.factor || !need.factor) && (it.review.is_none() || need.pull_request);
+        let voices = valid.iter().filter(fits).map(|it| it.stands_for.as_ref().unwrap_or(&it.person));
+        let has: BTreeSet<&PersonId> =
+            voices.filter(|it| need.approvers.iter().any(|group| org.belongs(it, group))).collect();
+        let more = usize::from(need.quorum).saturating_sub(has.len());
         let groups: Vec<String> = need.approvers.iter().map(ToString::to_string).collect();
-        (more > 0).then(|| format!("{more} more of {}", groups.join(" or ")))
+        let how = if need.factor { ", with a second factor" } else { "" };
+        (more > 0).then(|| format!("{more} more of {}{how}", groups.join(" or ")))
     });
     open.collect()
+}
+
+/// Whether one of the rules by which somebody approves asks for a second factor.
+fn asks_factor(org: &Org, change: &Change, voice: &PersonId) -> bool {
+    let needs = org.needs(&change.content);
+    needs.iter().any(|need| need.factor && need.approvers.iter().any(|group| org.belongs(voice, group)))
 }
 
 /// The change as it is to be approved where its risk has risen since it was asked for; its approvals go on counting.
@@ -104,30 +198,51 @@ pub fn refused(draft: &mut Draft<'_>, command: &str, id: ChangeId, reject: Rejec
     reject
 }
 
-/// Whether the asker may decide about a change; else the refusal, which is recorded.
-fn approver(draft: &mut Draft<'_>, command: &str, change: &Change) -> Result<PersonId, Reject> {
+/// Who decides about a change, and for whom; else the refusal, which is recorded.
+fn approver(draft: &mut Draft<'_>, command: &str, change: &Change) -> Result<(PersonId, Option<PersonId>), Reject> {
     let id = change.id;
     let Some(person) = draft.person().cloned() else {
         let reject = Reject::new(RejectCode::NotAllowed, "Only a person can approve.");
         return Err(refused(draft, command, id, reject));
     };
-    if let Some(why) = objection(draft.org, change, &person) {
-        let needs = show::approvers(draft.org, &change.content);
-        let reject = Reject::new(RejectCode::NotAllowed, format!("{person} may not decide about {id}: {why}."))
-            .hint(format!("It needs {needs}"));
-        return Err(refused(draft, command, id, reject));
+    match voice(Scales::of(draft), change, &person) {
+        Ok(stands_for) => Ok((person, stands_for)),
+        Err(why) => {
+            let needs = show::approvers(draft.org, &change.content);
+            let reject = Reject::new(RejectCode::NotAllowed, format!("{person} may not decide about {id}: {why}."))
+                .hint(format!("It needs {needs}"));
+            Err(refused(draft, command, id, reject))
+        }
     }
-    Ok(person)
+}
+
+/// The second factor that an approval needs: the step of its code, if one was given.
+fn second_factor(draft: &mut Draft<'_>, id: ChangeId, person: &PersonId, needed: bool) -> Result<Option<u64>, Reject> {
+    let step = match factor::given(draft, person) {
+        Ok(step) => step,
+        Err(reject) => return Err(refused(draft, "change approve", id, reject)),
+    };
+    if step.is_some() || !needed {
+        return Ok(step);
+    }
+    let reject = match draft.state.meta.authority.factors.contains_key(person) {
+        true => Reject::new(RejectCode::NotAllowed, format!("{id} is risky: its approval needs a second factor."))
+            .hint(format!("Say the code of your authenticator: /change approve {id} code:NNNNNN")),
+        false => factor::none(person),
+    };
+    Err(refused(draft, "change approve", id, reject))
 }
 
 /// `/change approve`.
 pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     let change = life::any(draft, id)?;
-    let person = approver(draft, "change approve", change)?;
+    let (person, stands_for) = approver(draft, "change approve", change)?;
     let owed = change.approval_due.is_some();
     let risen = risen(change, &risk::assess(draft.org, draft.state, &change.content, draft.now));
     let asked = risen.as_ref().unwrap_or(change);
-    let more = change.state == ChangeState::Scheduled && !lacking(draft.org, asked, None, &[], draft.now).is_empty();
+    let more = change.state == ChangeState::Scheduled
+        && !free(draft.org, asked)
+        && !lacking(Scales::of(draft), asked, None, &[]).is_empty();
     if change.state != ChangeState::AwaitingApproval && !owed && !more {
         return match change.state {
             ChangeState::Requested => {
@@ -137,29 +252,47 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
             }
             ChangeState::Rejected | ChangeState::Closed => Err(Reject::new(
                 RejectCode::Conflict,
-                format!("{id} is {}: there is nothing to approve.", change.state),
+                format!("{id} is {}{}: there is nothing to approve.", change.state, decided(change)),
             )
             .hint(format!("See it: /change show {id}"))),
             _ => Ok(Reply::done(format!(
-                "{id} is {} already: it needs no more approvals. Nothing changed.",
-                change.state
+                "{id} is {} already{}: it needs no more approvals. Nothing changed.",
+                change.state,
+                decided(change)
             ))
             .about(id)),
         };
     }
-    let (org, now) = (draft.org, draft.now);
-    let valid = |it: &&Approval| it.person == person && weakness(org, change, it, now).is_none();
-    if change.approvals.iter().any(|it| valid(&it)) {
+    let (org, now, scales) = (draft.org, draft.now, Scales::of(draft));
+    let needed = asks_factor(org, asked, stands_for.as_ref().unwrap_or(&person));
+    let valid = |it: &&Approval| it.person == person && weakness(scales, change, it).is_none();
+    if change.approvals.iter().any(|it| valid(&it) && (it.factor || !needed)) {
         return Ok(Reply::done(format!("You have approved {id} already. Nothing changed.")).about(id));
     }
-    let lacking = lacking(org, asked, Some(&person), &[], now);
-    let enough = lacking.is_empty();
-    draft.emit(Event::ChangeApproved(Box::new(ChangeApproved {
-        change: id,
+    let code = second_factor(draft, id, &person, needed)?;
+    let approval = Approval {
         person: person.clone(),
         hash: change.hash.clone(),
+        at: now,
         expires: now.after(org.changes.expires),
+        stands_for: stands_for.clone(),
+        factor: code.is_some(),
+        ..Approval::default()
+    };
+    let lacking = lacking(scales, asked, Some(&approval), &[]);
+    let enough = lacking.is_empty();
+    if let Some(code) = code {
+        factor::spend(draft, &person, code);
+    }
+    draft.emit(Event::ChangeApproved(Box::new(ChangeApproved {
+        change: id,
+        person: approval.person,
+        hash: approval.hash,
+        expires: approval.expires,
         enough,
+        stands_for: approval.stands_for,
+        factor: approval.factor,
+        review: None,
     })));
     let next = match (enough, owed) {
         (false, _) => format!("It still needs {}.", lacking.join("; ")),
@@ -169,19 +302,41 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
             None => format!("It may begin: /change start {id}, or /change schedule {id} at:…"),
         },
     };
-    life::post(draft, change, format!("{} approved by {person}. {next}", change.headline()));
-    Ok(Reply::done(format!("{id} approved, as it reads now ({}). {next}", &change.hash[..12.min(change.hash.len())]))
-        .about(id))
+    let whose = stands_for.map(|other| format!(" for {other}")).unwrap_or_default();
+    life::post(draft, change, format!("{} approved by {person}{whose}. {next}", change.headline()));
+    Ok(Reply::done(format!(
+        "{id} approved{whose}, as it reads now ({}). {next}",
+        &change.hash[..12.min(change.hash.len())]
+    ))
+    .about(id))
+}
+
+/// Approve or Reject, pressed.
+pub fn press(draft: &mut Draft<'_>, button: ChangeButton, id: ChangeId) -> Result<Reply, Reject> {
+    match button {
+        ChangeButton::Approve => approve(draft, id),
+        ChangeButton::Reject => reject(draft, id, "without a word, by the button"),
+    }
+}
+
+/// Who decided about a change that waits for nobody any more: `: approved by cleo`.
+fn decided(change: &Change) -> String {
+    if change.state == ChangeState::Rejected {
+        let last = change.timeline.iter().rev().find(|entry| entry.text.starts_with("rejected"));
+        return last.map(|entry| format!(" by {}", entry.by)).unwrap_or_default();
+    }
+    let names: Vec<String> = change.standing().map(|it| it.person.to_string()).collect();
+    if names.is_empty() { String::new() } else { format!(", approved by {}", names.join(", ")) }
 }
 
 /// `/change reject`.
 pub fn reject(draft: &mut Draft<'_>, id: ChangeId, reason: &str) -> Result<Reply, Reject> {
     let change = life::any(draft, id)?;
-    let person = approver(draft, "change reject", change)?;
+    let (person, _) = approver(draft, "change reject", change)?;
     let owed = change.approval_due.is_some() && !change.state.over();
     if !(change.state.planned() || owed) {
-        return Err(Reject::new(RejectCode::Conflict, format!("{id} is {}: it is no longer rejected.", change.state))
-            .hint(format!("See it: /change show {id}")));
+        let message = format!("{id} is {}{}: it is no longer rejected.", change.state, decided(change));
+        return Err(Reject::new(RejectCode::Conflict, message).hint(format!("See it: /change show {id}")));
     }
     step(draft, id, Step::Rejected { reason: reason.into() });
     life::post(draft, change, format!("{} rejected by {person}: {reason}", change.headline()));

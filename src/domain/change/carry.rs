@@ -3,19 +3,24 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::authority::earned::{self, Harm};
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, Step, approve, conflict, life, risk, rules, show, step};
+use super::{Change, ChangeState, Outcome, Step, approve, conflict, facts, life, risk, rules, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::incident::link::{IncidentLinked, LinkKind};
 use crate::domain::input::Reply;
+use crate::domain::org::Org;
 use crate::domain::playbook::start;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::silence::matcher::{self, Matcher};
 use crate::domain::silence::{Silence, end as silence_end, start as silence_start};
+use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
+/// Incidents that one change is said to have caused, as many as an incident has links.
+const LINKS_MAX: usize = 100;
 /// The longest that a fence stands: after that what still fires pages, whoever forgot to say that it is over.
 const FENCE_MAX: Span = Span::hours(24);
 
@@ -25,13 +30,18 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
     if change.content.class == Class::Standard {
         return unauthorised(draft, change).into_iter().collect();
     }
+    // What others agreed to is what the model said then.
+    if let Some(why) = altered(draft, change) {
+        return vec![why];
+    }
     if approve::free(draft.org, change) {
         return Vec::new();
     }
     let but: Vec<&PersonId> = draft.person().into_iter().chain(author).collect();
     let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
     let risen = approve::risen(change, &risk);
-    let lacking = approve::lacking(draft.org, risen.as_ref().unwrap_or(change), None, &but, draft.now);
+    let scales = approve::Scales::of(draft);
+    let lacking = approve::lacking(scales, risen.as_ref().unwrap_or(change), None, &but);
     let mut why: Vec<String> = lacking.into_iter().map(|lack| format!("it needs {lack}")).collect();
     if !why.is_empty() {
         if risen.is_some() {
@@ -41,7 +51,7 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
             if but.contains(&&approval.person) && approval.void.is_none() {
                 let whose = if author == Some(&approval.person) { "wrote it" } else { "begins it" };
                 why.push(format!("what {0} approved does not count: {0} {whose}", approval.person));
-            } else if let Some(weak) = approve::weakness(draft.org, change, approval, draft.now) {
+            } else if let Some(weak) = approve::weakness(scales, change, approval) {
                 why.push(format!("what {} approved does not count: {weak}", approval.person));
             }
         }
@@ -53,6 +63,27 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
 fn unauthorised(draft: &Draft<'_>, change: &Change) -> Option<String> {
     let content = &change.content;
     let name = content.model.as_deref().unwrap_or_default();
+    if let Some(why) = altered(draft, change) {
+        return Some(why);
+    }
+    if let Some(why) = draft.state.meta.authority.unearned(draft.org, name) {
+        return Some(why);
+    }
+    let model = draft.org.changes.models.get(name)?;
+    let risk = risk::assess(draft.org, draft.state, content, draft.now);
+    let why = show::risk_in_short(&risk);
+    let up_to = model.up_to;
+    (risk.level > up_to).then(|| format!("the risk is {} now, and its model goes up to {up_to}: {why}", risk.level))
+}
+
+/// Why a change is no longer what its model says, where it has one.
+fn altered(draft: &Draft<'_>, change: &Change) -> Option<String> {
+    let content = &change.content;
+    let name = match (&content.model, content.class) {
+        (Some(name), _) => name.as_str(),
+        (None, Class::Standard) => "",
+        (None, _) => return None,
+    };
     let Some(model) = draft.org.changes.models.get(name) else {
         return Some(format!("there is no model {name} any more"));
     };
@@ -60,25 +91,26 @@ fn unauthorised(draft: &Draft<'_>, change: &Change) -> Option<String> {
     if !same || !(model.services.is_empty() || model.services.contains(&content.service)) {
         return Some(format!("the model {name} says something else now"));
     }
-    let risk = risk::assess(draft.org, draft.state, content, draft.now);
-    let why = show::risk_in_short(&risk);
-    let up_to = model.up_to;
-    (risk.level > up_to).then(|| format!("the risk is {} now, and its model goes up to {up_to}: {why}", risk.level))
+    None
 }
 
 /// Why the calendar does not let it begin now.
 pub fn untimely(draft: &Draft<'_>, change: &Change) -> Vec<String> {
+    calendar(draft.state, draft.org, draft.now, change)
+}
+
+/// The same, for who only looks.
+pub fn calendar(state: &State, org: &Org, now: Timestamp, change: &Change) -> Vec<String> {
     let mut why = Vec::new();
-    let now = draft.now;
     let planned = change.window();
     if let Some(window) = planned.filter(|window| !window.holds(now)) {
         let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
         why.push(format!("it is planned for <t:{from}:f> to <t:{until}:f>"));
     }
-    let length = planned.map_or(draft.org.changes.length, |window| window.length());
+    let length = planned.map_or(org.changes.length_of(&change.content), |window| window.length());
     let until = planned.filter(|window| window.holds(now)).map_or(now.after(length), |window| window.until);
     let window = Window { from: now, until };
-    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now);
+    let found = conflict::find(org, state, &change.content, window, Some(change.id), now);
     why.extend(found.into_iter().map(|conflict| conflict.why));
     why
 }
@@ -88,11 +120,13 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     let change = life::open(draft, id)?;
     match change.state {
         ChangeState::Scheduled => {}
+        // The rules in force may ask for less than those that it waits by.
+        ChangeState::AwaitingApproval if unapproved(draft, change, None).is_empty() => {}
         ChangeState::Implementing => {
             return Ok(Reply::done(format!("{id} has begun already. Nothing changed.")).about(id));
         }
         ChangeState::Requested | ChangeState::AwaitingApproval => {
-            let next = show::next(draft.org, id, change.state, &change.content);
+            let next = show::ahead(change, draft.state, draft.org, draft.now);
             let reject =
                 Reject::new(RejectCode::NotAllowed, format!("{id} is {}: it may not begin.", change.state)).hint(next);
             return Err(approve::refused(draft, "change start", id, reject));
@@ -114,7 +148,8 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     }
     let why = untimely(draft, change);
     if !why.is_empty() {
-        let length = change.window().map_or(draft.org.changes.length, |window| window.length());
+        let own = draft.org.changes.length_of(&change.content);
+        let length = change.window().map_or(own, |window| window.length());
         let from = Window { from: draft.now, until: draft.now.after(length) };
         let free = conflict::next_free(draft.org, draft.state, &change.content, from, Some(id), draft.now);
         return Err(Reject::new(RejectCode::Conflict, format!("{id} may not begin now: {}.", why.join("; ")))
@@ -152,7 +187,8 @@ pub(super) fn raise_fence(draft: &mut Draft<'_>, change: &Change) {
     }
     // What is too much to be expected was refused when it was said; from another release everything pages.
     let Ok(matchers) = matchers(content) else { return };
-    let ends = change.window().map_or(draft.now, |window| window.until).max(draft.now.after(draft.org.changes.length));
+    let length = draft.org.changes.length_of(content);
+    let ends = change.window().map_or(draft.now, |window| window.until).max(draft.now.after(length));
     let ends = ends.min(draft.now.after(FENCE_MAX));
     let reason = format_compact!("expected by {}", change.id);
     silence_start::fence(draft, change.id, matchers, reason, ends);
@@ -205,7 +241,13 @@ pub fn end(draft: &mut Draft<'_>, id: ChangeId, outcome: Outcome, text: Option<&
     };
     let next = match review_due {
         None => format!("Its record is complete: /change show {id}"),
-        Some(due) => format!("Until <t:{}:f>: /change review {id} \"how it went\"", due.unix_secs()),
+        Some(due) => {
+            let known = facts::of(draft, change).join("\n");
+            let at = due.unix_secs();
+            format!(
+                "Known of it:\n{known}\nStill to say until <t:{at}:f>, what no machine knows: /change review {id} \"…\""
+            )
+        }
     };
     Ok(Reply::done(format!("{id} is over: {outcome}.{fires}\n{next}")).about(id))
 }
@@ -224,7 +266,13 @@ pub(super) fn finish(
     let light = change.content.class == Class::Standard || recorded;
     let clean = light && outcome == Outcome::Successful && change.caused.is_empty() && held == 0;
     let review_due = (!clean).then(|| draft.now.after(draft.org.changes.review));
-    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due });
+    let facts = facts::of(draft, change);
+    step(draft, id, Step::Ended { outcome, text: text.map(Into::into), review_due, facts });
+    match outcome {
+        Outcome::Successful if review_due.is_none() => earned::ran(draft, change),
+        Outcome::Failed | Outcome::RolledBack => earned::harmed(draft, change, &Harm::Ended(outcome)),
+        _ => {}
+    }
     if let Some(silence) = fence(draft, id) {
         silence_end::finish(draft, silence);
     }
@@ -251,6 +299,10 @@ pub fn caused(draft: &mut Draft<'_>, incident: IncidentId, id: ChangeId) -> Resu
             .about(incident)
             .about(id));
     }
+    if change.caused.len() >= LINKS_MAX {
+        return Err(Reject::new(RejectCode::Conflict, format!("{id} has {LINKS_MAX} incidents already."))
+            .hint("Merge those that are one: /incident merge"));
+    }
     // Everybody reads changes, and nobody but its people hears of a private incident.
     let private = record.private;
     let link = IncidentLinked { incident, kind: LinkKind::CausedBy, to: format_compact!("{id}") };
@@ -265,6 +317,7 @@ pub fn caused(draft: &mut Draft<'_>, incident: IncidentId, id: ChangeId) -> Resu
     let review_due = draft.now.after(draft.org.changes.review);
     let revived = (!draft.state.changes.contains_key(&id)).then(|| Box::new(change.clone()));
     step(draft, id, Step::Caused { incident, revived, review_due });
+    earned::harmed(draft, change, &Harm::Caused(incident));
     let text = format!("{} caused {incident}: it failed.", change.headline());
     life::post(draft, change, text);
     let back = match &change.content.rollback {

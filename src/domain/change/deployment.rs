@@ -4,6 +4,7 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::authority::reviewed;
 use super::content::{Class, Content};
 use super::deployed::{Deployed, DeploymentTold, KnownCommit};
 use super::{Change, ChangeState, Outcome, Step, carry, life, open, rules, step};
@@ -29,6 +30,12 @@ fn ignored(why: impl std::fmt::Display) -> Reply {
 /// What a build, a push or a release leads to: its commits are remembered.
 pub fn commits(draft: &mut Draft<'_>, signal: &Signal, why: &str) -> Reply {
     let found = signal.deployment.as_ref().map_or(0, |told| remember(draft, &told.commits));
+    if let Some((review, repository)) =
+        signal.deployment.as_ref().and_then(|told| told.review.as_ref().zip(told.repository.as_deref()))
+        && let Some(what) = reviewed::receive(draft, repository, review)
+    {
+        return Reply::done(what);
+    }
     match found {
         0 => ignored(why),
         1 => ignored(format_args!("{why}; 1 commit noted")),
@@ -53,7 +60,7 @@ fn remember(draft: &mut Draft<'_>, told: &[Commit]) -> usize {
 }
 
 /// Whose mail address it is.
-fn person(org: &Org, email: &str) -> Option<PersonId> {
+pub(super) fn person(org: &Org, email: &str) -> Option<PersonId> {
     let mut people = org.people.values();
     people.find(|it| it.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email))).map(|it| it.id.clone())
 }
@@ -292,6 +299,7 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
     let begun = open::Begin {
         state: Some(ChangeState::Implementing),
         why: Some(format_compact!("it was deployed without a change, {}", case.source())),
+        sha: case.sha.clone(),
         ..open::Begin::default()
     };
     let change = match open::begin(draft, content, begun) {

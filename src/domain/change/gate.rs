@@ -180,7 +180,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
             match open::begin(draft, content, open::Begin::default()) {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
-                    super::life::post(draft, &change, text);
+                    super::life::ask(draft, &change, text);
                     answer(draft, &change, asked.author.as_ref())
                 }
                 Err(reject) => Verdict::of(vec![Reason::wait("full", reject.to_string())], None, None),

@@ -14,7 +14,9 @@
 //! | planned | cancel, reject | closed (cancelled), rejected |
 //! | implementing, review, closed | `/incident link … caused-by` | failed, in review |
 
-use super::{Change, ChangeState, Outcome, Step, step};
+use super::authority::earned::{self, Harm};
+use super::rules::Group;
+use super::{Change, ChangeState, Outcome, Step, facts, step};
 use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId};
@@ -45,6 +47,27 @@ pub fn open<'a>(draft: &Draft<'a>, id: ChangeId) -> Result<&'a Change, Reject> {
 /// Posts in the channel of the team that owns the service; changes own no deliveries, so it is a notice.
 pub fn post(draft: &mut Draft<'_>, change: &Change, text: String) {
     post_to(draft, &change.team, text);
+}
+
+/// Asks whoever may approve a change, in the channel of the team that owns the service and of the teams that its rules
+/// name; what waits for nobody is only told.
+pub fn ask(draft: &mut Draft<'_>, change: &Change, text: String) {
+    if change.state != ChangeState::AwaitingApproval && change.approval_due.is_none() {
+        return post(draft, change, text);
+    }
+    let mut teams = vec![change.team.clone()];
+    for group in draft.org.needs(&change.content).into_iter().flat_map(|need| need.approvers) {
+        if let Group::Team(team) = group
+            && !teams.contains(&team)
+        {
+            teams.push(team);
+        }
+    }
+    let channels: Vec<_> = teams.iter().filter_map(|team| draft.org.teams.get(team)?.channel.clone()).collect();
+    for channel in channels.into_iter().filter(|_| draft.org.chat_connected) {
+        let content = Content::Ask { text: text.clone(), change: change.id };
+        draft.owe(None, None, Destination::Channel(channel), Priority::Post, content);
+    }
 }
 
 /// Posts in a team's channel, where it has one and a chat is connected.
@@ -108,7 +131,15 @@ pub fn review(draft: &mut Draft<'_>, id: ChangeId, outcome: Option<Outcome>, tex
         return Err(Reject::new(RejectCode::Conflict, format!("{id} caused {caused}: it was not successful."))
             .hint(format!("Review it as failed or rolled-back: /change review {id} outcome:failed \"…\"")));
     }
-    step(draft, id, Step::Reviewed { outcome, text: text.into() });
+    let facts = facts::of(draft, change);
+    step(draft, id, Step::Reviewed { outcome, text: text.into(), facts });
+    match (outcome, change.outcome) {
+        (Outcome::Successful, _) => earned::ran(draft, change),
+        (Outcome::Failed | Outcome::RolledBack, Some(Outcome::Successful)) => {
+            earned::harmed(draft, change, &Harm::Ended(outcome));
+        }
+        _ => {}
+    }
     let told = format!("{} reviewed by {}: {outcome}. {text}", change.headline(), draft.actor());
     post(draft, change, told);
     Ok(Reply::done(format!("{id} closed: {outcome}. Its record stays: /change show {id}")).about(id))

@@ -1,19 +1,22 @@
 //! Changes (ITIL 4), `CHG-n`: requested → awaiting-approval → scheduled → implementing → review → closed, or rejected.
 //! The record and its events are here; `content` is what an approval is bound to, `rules` what an organisation declares,
-//! `risk` how risky it is, `approve` who has to agree, `open` how one begins and is edited, `life` what people do to it,
-//! `carry` carrying it out, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
+//! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `emergency` one that does at once, `life` what people do to it,
+//! `carry` carrying it out, `facts` what is known of how it went, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
 //! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
 //! `apply` what events do. Running a playbook is not here: `rules::Model` is all that a change knows of one.
 
 mod apply;
 pub mod approve;
+pub mod authority;
 pub mod carry;
 pub mod conflict;
 pub mod content;
 pub mod deployed;
 pub mod deployment;
 pub mod due;
+pub mod emergency;
+pub mod facts;
 pub mod feed;
 pub mod freeze;
 pub mod gate;
@@ -146,7 +149,7 @@ impl fmt::Display for Outcome {
 }
 
 /// One person's approval: of exactly this content, for a while, for one use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// Whose.
     pub person: PersonId,
@@ -162,6 +165,15 @@ pub struct Approval {
     /// Why it no longer counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void: Option<CompactString>,
+    /// The approver for whom they stood in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<PersonId>,
+    /// Whether it was given with a second factor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub factor: bool,
+    /// The pull request by whose review it was given, `org/repo#12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CompactString>,
 }
 
 /// A change.
@@ -222,6 +234,9 @@ pub struct Change {
     /// What the review says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<CompactString>,
+    /// What is known of how it went, without anybody saying it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<CompactString>,
     /// Why it should not have begun, where it was deployed without the approval that it needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unapproved: Option<CompactString>,
@@ -328,6 +343,15 @@ pub struct ChangeApproved {
     pub expires: Timestamp,
     /// Whether enough have approved now.
     pub enough: bool,
+    /// The approver for whom they stand in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<PersonId>,
+    /// Whether a second factor was shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub factor: bool,
+    /// The pull request whose review this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<CompactString>,
 }
 
 /// Something happened to a change.
@@ -373,6 +397,9 @@ pub enum Step {
         /// Until when it has to be reviewed; none where it needs no review.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         review_due: Option<Timestamp>,
+        /// What is known of it then.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<CompactString>,
     },
     /// It was reviewed, and its record is complete.
     Reviewed {
@@ -380,6 +407,9 @@ pub enum Step {
         outcome: Outcome,
         /// What the review says.
         text: CompactString,
+        /// What is known of it, without anybody saying it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<CompactString>,
     },
     /// It will not be begun.
     Cancelled {
@@ -417,7 +447,7 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
         ChangeCommand::New(asked) => open::normal(draft, *asked),
         ChangeCommand::Standard(asked) => open::standard(draft, *asked),
         ChangeCommand::Emergency { incident, authoriser, asked } => {
-            open::emergency(draft, incident, &authoriser, *asked)
+            emergency::emergency(draft, incident, &authoriser, *asked)
         }
         ChangeCommand::Edit(id, asked) => open::edit(draft, id, *asked),
         ChangeCommand::Show(id) => {
@@ -438,6 +468,9 @@ pub fn run(draft: &mut Draft<'_>, command: ChangeCommand) -> Result<Reply, Rejec
             life::cancel(draft, id, reason.as_deref())
         }
         ChangeCommand::Review(id, outcome, text) => life::review(draft, id, outcome, &text),
+        ChangeCommand::Delegate { to, from, until } => {
+            authority::delegate::delegate(draft, to.as_ref(), from.as_deref(), until.as_deref())
+        }
         ChangeCommand::Calendar(service) => Ok(Reply::done(show::calendar(draft, service.as_ref()))),
         ChangeCommand::Gate(asked) => Ok(gate::ask(draft, &asked).told()),
         ChangeCommand::FreezeStart { service, environment, reason, ends } => {

@@ -3,10 +3,10 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::authority::reviewed;
 use super::content::{Class, Content, Window};
 use super::{
-    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, approve, carry, conflict, life, risk, rules, show,
-    step,
+    Change, ChangeEdited, ChangeOpened, ChangeState, OPEN_MAX, Step, carry, conflict, life, risk, rules, show, step,
 };
 use crate::domain::command::{ChangeAsked, ChangeWhen};
 use crate::domain::draft::Draft;
@@ -70,7 +70,12 @@ fn list(text: &str) -> Vec<CompactString> {
 }
 
 /// What is asked for, laid over what is known.
-fn lay(draft: &Draft<'_>, asked: &ChangeAsked, mut content: Content, slot: Option<Window>) -> Result<Content, Reject> {
+pub(super) fn lay(
+    draft: &Draft<'_>,
+    asked: &ChangeAsked,
+    mut content: Content,
+    slot: Option<Window>,
+) -> Result<Content, Reject> {
     let set = |to: &mut Option<CompactString>, said: &Option<String>, name: &str| match said {
         Some(text) if text.chars().count() > TEXT_MAX => {
             Err(Reject::new(RejectCode::BadValue, format!("`{name}` is longer than {TEXT_MAX} characters."))
@@ -130,7 +135,7 @@ fn present(draft: &Draft<'_>, person: &PersonId) -> Result<(), Reject> {
 }
 
 /// What a new change begins with: production, carried out by whoever asks.
-fn fresh(draft: &Draft<'_>, class: Class) -> Content {
+pub(super) fn fresh(draft: &Draft<'_>, class: Class) -> Content {
     Content {
         class,
         service: draft.org.defaults.service.clone(),
@@ -148,6 +153,8 @@ pub(super) struct Begin {
     pub incident: Option<IncidentId>,
     pub authoriser: Option<PersonId>,
     pub approval_due: Option<Timestamp>,
+    /// The commit that is brought in, where the version does not say it.
+    pub sha: Option<CompactString>,
 }
 
 /// Where a complete content stands when it is new or edited: what nobody has to agree to is scheduled at once.
@@ -183,8 +190,9 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
         authoriser: begin.authoriser,
         approval_due: begin.approval_due,
     };
-    let record = Change::opened(&draft.stamp(), &opened);
+    let mut record = Change::opened(&draft.stamp(), &opened);
     draft.emit(Event::ChangeOpened(Box::new(opened)));
+    reviewed::agree(draft, &mut record, begin.sha.as_deref());
     Ok(record)
 }
 
@@ -206,7 +214,7 @@ pub fn normal(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject
     fits(draft, &content, None)?;
     let change = begin(draft, content, Begin::default())?;
     let text = show::asked_for(draft, &change);
-    life::post(draft, &change, text);
+    life::ask(draft, &change, text);
     Ok(Reply::done(show::opened(draft, &change)).about(change.id))
 }
 
@@ -214,17 +222,47 @@ pub fn normal(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject
 pub fn standard(draft: &mut Draft<'_>, asked: ChangeAsked) -> Result<Reply, Reject> {
     let mut content = modelled(draft, &asked, fresh(draft, Class::Standard))?;
     match start::parameters(draft, &asked)? {
+        Some((_, parameters)) if content.class != Class::Standard => content.parameters = parameters,
         // A playbook needs nobody: it begins, unless a time was said.
         Some(found) if asked.when == ChangeWhen::default() => return start::standard(draft, found, asked),
         Some((_, parameters)) => content.parameters = parameters,
         None => {}
     }
     fits(draft, &content, None)?;
+    if content.class != Class::Standard {
+        return unearned(draft, content);
+    }
     let why = content.model.as_ref().map(|model| format_compact!("pre-authorised by the model {model}"));
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let text = format!("{} asked for by {}, a standard change.", change.headline(), draft.actor());
     life::post(draft, &change, text);
     Ok(Reply::done(show::opened(draft, &change)).about(change.id))
+}
+
+/// A change by a model that is not pre-authorised (yet, or any more): others approve it like any other.
+fn unearned(draft: &mut Draft<'_>, content: Content) -> Result<Reply, Reject> {
+    let model = content.model.as_deref().unwrap_or_default();
+    let why = draft.state.meta.authority.unearned(draft.org, model).map(CompactString::from);
+    let told = why.as_ref().map(|why| format!("\n{why}.")).unwrap_or_default();
+    let change = begin(draft, content, Begin { why, ..Begin::default() })?;
+    let text = format!("{}{told}", show::asked_for(draft, &change));
+    life::ask(draft, &change, text);
+    Ok(Reply::done(format!("{}{told}", show::opened(draft, &change))).about(change.id))
+}
+
+/// What a playbook was to do at once, where its model is not pre-authorised: it waits for others. `None`: it may begin.
+pub(in crate::domain) fn held(
+    draft: &mut Draft<'_>,
+    asked: &ChangeAsked,
+    parameters: &Values,
+) -> Result<Option<Reply>, Reject> {
+    let model = asked.model.as_deref().unwrap_or_default();
+    if draft.state.meta.authority.unearned(draft.org, model).is_none() {
+        return Ok(None);
+    }
+    let content = modelled(draft, asked, fresh(draft, Class::Standard))?;
+    let content = Content { parameters: parameters.clone(), ..content };
+    unearned(draft, content).map(Some)
 }
 
 /// A standard change that a playbook carries out, opened and begun at once.
@@ -238,7 +276,7 @@ pub(in crate::domain) fn by_playbook(
     let change = begin(draft, content, Begin { why, ..Begin::default() })?;
     let why = carry::untimely(draft, &change);
     if !why.is_empty() {
-        let length = draft.org.changes.length;
+        let length = draft.org.changes.length_of(&change.content);
         let now = Window { from: draft.now, until: draft.now.after(length) };
         let free = conflict::next_free(draft.org, draft.state, &change.content, now, None, draft.now);
         let message = format!("{} may not be changed now: {}.", change.content.service, why.join("; "));
@@ -286,7 +324,8 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
             *known = said;
         }
     }
-    content.class = Class::Standard;
+    let earned = draft.state.meta.authority.unearned(draft.org, &model.id).is_none();
+    content.class = if earned { Class::Standard } else { Class::Normal };
     content.model = Some(model.id.clone());
     content.plan = Some(model.plan.clone());
     content.rollback = Some(model.rollback.clone());
@@ -309,7 +348,8 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
     }
     let at = content.window.map_or(draft.now, |window| window.from);
     let risk = risk::assess(draft.org, draft.state, &content, at);
-    if risk.level > model.up_to {
+    // Where others approve it, they decide about the risk as well.
+    if earned && risk.level > model.up_to {
         let message = format!(
             "The risk is {} now, and the model {} is pre-authorised up to {}: {}.",
             risk.level,
@@ -325,88 +365,6 @@ fn modelled(draft: &Draft<'_>, asked: &ChangeAsked, content: Content) -> Result<
     Ok(content)
 }
 
-/// `/change emergency`: it begins at once; a named person answers for it, and it is approved afterwards.
-pub fn emergency(
-    draft: &mut Draft<'_>,
-    incident: IncidentId,
-    authoriser: &PersonId,
-    asked: ChangeAsked,
-) -> Result<Reply, Reject> {
-    let record = draft.open(incident)?;
-    if !record.state.open() {
-        return Err(Reject::new(
-            RejectCode::Conflict,
-            format!("{incident} is {}: an emergency needs one that is open.", record.state),
-        )
-        .hint("Ask for a normal change: /change new …"));
-    }
-    if record.private {
-        return Err(Reject::new(RejectCode::Conflict, format!("{incident} is private, and everybody reads changes."))
-            .hint("Ask for a normal change in words that tell nothing: /change new …"));
-    }
-    let (service, environment) = (record.service.clone(), record.environment.clone());
-    let mut content = fresh(draft, Class::Emergency);
-    content.service = service;
-    content.environment = rules::environment(environment.as_deref().unwrap_or_default());
-    content.reason = Some(format_compact!("{incident}"));
-    let content = lay(draft, &asked, content, None)?;
-    let needed = draft.org.needs(&content).iter().any(|need| need.quorum > 0);
-    let due = needed.then(|| draft.now.after(draft.org.changes.emergency));
-    let begun = Begin {
-        state: Some(ChangeState::Implementing),
-        why: Some(format_compact!("an emergency for {incident}; {authoriser} answers for it")),
-        incident: Some(incident),
-        authoriser: Some(authoriser.clone()),
-        approval_due: due,
-    };
-    // Whether the authoriser may is asked of the record as it will be.
-    let trial = Change::opened(
-        &draft.stamp(),
-        &ChangeOpened {
-            change: ChangeId(draft.state.meta.changes + 1),
-            hash: content.hash(),
-            team: Default::default(),
-            state: ChangeState::Implementing,
-            content: content.clone(),
-            why: None,
-            risk: Default::default(),
-            incident: None,
-            authoriser: None,
-            approval_due: None,
-        },
-    );
-    let why =
-        approve::objection(draft.org, &trial, authoriser).filter(|_| draft.org.changes.controls(&content.environment));
-    if let Some(why) = why {
-        let needs = show::approvers(draft.org, &content);
-        let reject =
-            Reject::new(RejectCode::BadValue, format!("{authoriser} cannot answer for this emergency: {why}."))
-                .hint(format!("Name one of those who could approve it: {needs}"));
-        return Err(approve::refused(draft, "change emergency", trial.id, reject));
-    }
-    let change = begin(draft, content, begun)?;
-    carry::raise_fence(draft, &change);
-    draft.emit(Event::IncidentNoted {
-        incident,
-        text: format_compact!("{} begins: {}", change.id, change.content.title),
-    });
-    let due = due.map(|due| format!("; it is to be approved until <t:{}:f>", due.unix_secs())).unwrap_or_default();
-    let text =
-        format!("{} begins now: an emergency for {incident}. {authoriser} answers for it{due}.", change.headline());
-    life::post(draft, &change, text.clone());
-    life::tell(
-        draft,
-        authoriser,
-        format!("{text}\nLook at it: /change show {}, then /change approve or reject", change.id),
-    );
-    Ok(Reply::done(format!(
-        "{text}\nWhen it is over: /change done {0}, /change fail {0} … or /change rollback {0} …",
-        change.id
-    ))
-    .about(change.id)
-    .about(incident))
-}
-
 /// `/change edit`.
 pub fn edit(draft: &mut Draft<'_>, id: ChangeId, asked: ChangeAsked) -> Result<Reply, Reject> {
     let change = life::open(draft, id)?;
@@ -417,7 +375,7 @@ pub fn edit(draft: &mut Draft<'_>, id: ChangeId, asked: ChangeAsked) -> Result<R
     let mut content = change.content.clone();
     if let Some(class) = asked.class.filter(|class| *class != content.class) {
         content = reclass(draft, change, class, &asked)?;
-    } else if content.class == Class::Standard {
+    } else if content.model.is_some() {
         let asked = ChangeAsked { model: content.model.as_ref().map(ToString::to_string), ..asked.clone() };
         content = modelled(
             draft,
@@ -484,11 +442,12 @@ fn edited(draft: &mut Draft<'_>, change: &Change, mut content: Content) -> Resul
         }
     };
     let text = format!("{} edited by {}: {what}.{lost}", change.headline(), draft.actor());
-    life::post(draft, change, text.clone());
+    let now = Change { content, state, ..change.clone() };
+    life::ask(draft, &now, text.clone());
     for person in voided {
         life::tell(draft, person, format!("{text}\nLook at it again: /change show {id}, then /change approve {id}"));
     }
-    let next = show::next(draft.org, id, state, &content);
+    let next = show::next(draft.org, id, state, &now.content);
     Ok(Reply::done(format!("{id} edited: {what}.{lost}\n{next}")).about(id))
 }
 
@@ -502,7 +461,8 @@ pub fn schedule(draft: &mut Draft<'_>, id: ChangeId, when: &ChangeWhen) -> Resul
     let wanted = match window(draft, when, change.window())? {
         Some(window) => window,
         None => {
-            let length = change.window().map_or(draft.org.changes.length, |window| window.length());
+            let own = draft.org.changes.length_of(&change.content);
+            let length = when.length.or(change.window().map(|window| window.length())).unwrap_or(own);
             let first = Window { from: draft.now, until: draft.now.after(length) };
             let free = conflict::next_free(draft.org, draft.state, &change.content, first, Some(id), draft.now);
             free.ok_or_else(|| Reject::new(RejectCode::Missing, "When?").hint(show::free(None)))?

@@ -47,6 +47,8 @@ pub struct Rules {
     pub windows: Vec<Period>,
     /// Models of standard changes by name.
     pub models: BTreeMap<CompactString, Model>,
+    /// At which risks an approval needs a second factor.
+    pub second_factor: Vec<Level>,
 }
 
 impl Default for Rules {
@@ -62,6 +64,7 @@ impl Default for Rules {
             freezes: Vec::new(),
             windows: Vec::new(),
             models: BTreeMap::new(),
+            second_factor: Vec::new(),
         }
     }
 }
@@ -81,6 +84,10 @@ pub struct ApprovalRule {
     pub approvers: Vec<Group>,
     /// How many of them have to; `None`: as `[change] approvals` says for the risk.
     pub quorum: Option<u8>,
+    /// Whether a reviewed pull request counts.
+    pub pull_request: bool,
+    /// At which risks an approval needs a second factor; `None`: as `[change] second_factor` says.
+    pub second_factor: Option<Vec<Level>>,
 }
 
 /// Who may approve. Written `person:cleo`, `team:payments`, `role:admin`.
@@ -125,6 +132,8 @@ pub struct Model {
     pub length: Option<Span>,
     /// The riskiest that it is pre-authorised for.
     pub up_to: Level,
+    /// After how many clean runs it is pre-authorised; `None`: from the start.
+    pub earn_after: Option<u32>,
 }
 
 /// So many approvals by so many of these are needed.
@@ -136,12 +145,22 @@ pub struct Need {
     pub approvers: Vec<Group>,
     /// How many of them.
     pub quorum: u8,
+    /// Whether a reviewed pull request counts.
+    pub pull_request: bool,
+    /// Whether each needs a second factor.
+    pub factor: bool,
 }
 
 impl Rules {
     /// Whether what happens in an environment is controlled.
     pub fn controls(&self, environment: &str) -> bool {
         self.controlled.contains(environment)
+    }
+
+    /// How long a change takes that does not say: as long as its model's, if it has one.
+    pub fn length_of(&self, content: &Content) -> Span {
+        let model = content.model.as_ref().and_then(|model| self.models.get(model));
+        model.and_then(|model| model.length).unwrap_or(self.length)
     }
 
     /// How many approvals a risk needs.
@@ -172,6 +191,8 @@ impl Org {
                 rule: rule.id.clone(),
                 approvers: rule.approvers.clone(),
                 quorum: rule.quorum.unwrap_or_else(|| rules.quorum(content.risk)),
+                pull_request: rule.pull_request,
+                factor: rule.second_factor.as_ref().unwrap_or(&rules.second_factor).contains(&content.risk),
             })
             .collect();
         if !found.is_empty() || !rules.controls(&content.environment) {
@@ -179,7 +200,13 @@ impl Org {
         }
         let owner = self.services.get(&content.service).map(|service| Group::Team(service.team.clone()));
         let approvers = owner.into_iter().chain([Group::Role(Role::Admin)]).collect();
-        vec![Need { rule: "default".into(), approvers, quorum: rules.quorum(content.risk) }]
+        vec![Need {
+            rule: "default".into(),
+            approvers,
+            quorum: rules.quorum(content.risk),
+            pull_request: false,
+            factor: rules.second_factor.contains(&content.risk),
+        }]
     }
 
     /// Whether a person belongs to a group now. One who has left belongs to none.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::content::{Content, Window};
-use super::{Change, ChangeState, Risk, approve};
+use super::approve::{self, Scales};
+use super::content::{Class, Content, Window};
+use super::{Change, ChangeState, Risk, carry, conflict};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, ServiceId};
 use crate::domain::org::Org;
@@ -14,6 +15,8 @@ use crate::domain::time::{Span, Timestamp};
 const LIST_MAX: usize = 20;
 /// Lines of the history that are shown, the last ones.
 const HISTORY_TOLD: usize = 15;
+/// Facts of its review that are shown.
+const FACTS_TOLD: usize = 12;
 /// So far ahead the calendar looks.
 const CALENDAR: Span = Span::days(14);
 
@@ -63,7 +66,8 @@ pub fn approvers(org: &Org, content: &Content) -> String {
         .filter(|need| need.quorum > 0)
         .map(|need| {
             let groups: Vec<String> = need.approvers.iter().map(ToString::to_string).collect();
-            format!("{} of {}", need.quorum, groups.join(" or "))
+            let how = if need.factor { ", with a second factor" } else { "" };
+            format!("{} of {}{how}", need.quorum, groups.join(" or "))
         })
         .collect();
     if needs.is_empty() { "nobody's approval".to_owned() } else { format!("the approval of {}", needs.join(", and ")) }
@@ -101,6 +105,47 @@ pub fn next(org: &Org, id: ChangeId, state: ChangeState, content: &Content) -> S
         ChangeState::Review => format!("How did it go? /change review {id} \"…\""),
         ChangeState::Closed | ChangeState::Rejected => "Its record is complete.".to_owned(),
     }
+}
+
+/// What comes next for a change as it stands now: what is in its way, too.
+pub fn ahead(change: &Change, state: &State, org: &Org, now: Timestamp) -> String {
+    let (id, content) = (change.id, &change.content);
+    let begun = matches!(change.state, ChangeState::Implementing | ChangeState::Review);
+    if begun && change.approval_due.is_some() {
+        let needs = approvers(org, content);
+        let end = match change.state {
+            ChangeState::Implementing => next(org, id, change.state, content),
+            _ => format!("Then: /change review {id} \"…\""),
+        };
+        return format!("It began before it was approved, and needs {needs}: /change approve {id}\n{end}");
+    }
+    let lacks = approve::lacking(Scales::new(state, org, now), change, None, &[]);
+    let waits = match change.state {
+        ChangeState::AwaitingApproval => lacks.is_empty(),
+        ChangeState::Scheduled => {
+            if content.class == Class::Normal && !lacks.is_empty() {
+                return format!("It may not begin: it needs {}. /change approve {id}", lacks.join("; "));
+            }
+            true
+        }
+        _ => false,
+    };
+    if !waits {
+        return next(org, id, change.state, content);
+    }
+    let why = carry::calendar(state, org, now, change);
+    if why.is_empty() {
+        return next(org, id, ChangeState::Scheduled, content);
+    }
+    let later = change.window().is_some_and(|window| window.from > now);
+    if let (true, [_], Some(window)) = (later, why.as_slice(), change.window()) {
+        return format!("It may begin <t:{}:f>: /change start {id}", window.from.unix_secs());
+    }
+    let own = org.changes.length_of(content);
+    let length = change.window().map_or(own, |window| window.length());
+    let from = Window { from: now, until: now.after(length) };
+    let next_free = conflict::next_free(org, state, content, from, Some(id), now);
+    format!("It may not begin now: {}.\n{}", why.join("; "), free(next_free))
 }
 
 /// What is answered to whoever asked for it.
@@ -176,7 +221,10 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     for line in &change.risk.lines {
         let _ = writeln!(text, "  +{} {}", line.points, line.why);
     }
-    approvals(&mut text, change, org, now);
+    approvals(&mut text, change, Scales::new(state, org, now));
+    if let Some(why) = content.model.as_deref().and_then(|model| state.meta.authority.unearned(org, model)) {
+        let _ = writeln!(text, "{why}");
+    }
     for silence in state.silences.values().filter(|it| it.change == Some(id) && it.ended.is_none()) {
         let held = state.suppressed_by(silence.id).count();
         let _ = writeln!(text, "fence {}: holds back {held} of {} alerts", silence.id, silence.muted_total);
@@ -189,15 +237,25 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         let _ = writeln!(text, "OVERDUE: {owed}");
     }
     let _ = writeln!(text, "content {}", change.hash);
+    if let Some(review) = &change.review {
+        let _ = writeln!(text, "review: {review}");
+    }
+    for fact in change.facts.iter().take(FACTS_TOLD) {
+        let _ = writeln!(text, "  {fact}");
+    }
+    if change.facts.len() > FACTS_TOLD {
+        let _ = writeln!(text, "  … and {} more (GET /v1/changes/{id} has all)", change.facts.len() - FACTS_TOLD);
+    }
     let from = change.timeline.len().saturating_sub(HISTORY_TOLD);
     for entry in &change.timeline[from..] {
         let _ = writeln!(text, "<t:{}:f> {}: {}", entry.at.unix_secs(), entry.by, entry.text);
     }
-    text.push_str(&next(org, id, change.state, content));
+    text.push_str(&ahead(change, state, org, now));
     text
 }
 
-fn approvals(text: &mut String, change: &Change, org: &Org, now: Timestamp) {
+fn approvals(text: &mut String, change: &Change, scales: Scales<'_>) {
+    let org = scales.org;
     if approve::free(org, change) && change.approvals.is_empty() {
         return;
     }
@@ -206,10 +264,13 @@ fn approvals(text: &mut String, change: &Change, org: &Org, now: Timestamp) {
         let at = approval.at.unix_secs();
         let weak = match approval.used {
             Some(_) => Some("used".into()),
-            None => approve::weakness(org, change, approval, now).map(|why| format!("does not count: {why}")),
+            None => approve::weakness(scales, change, approval).map(|why| format!("does not count: {why}")),
         };
         let until = weak.unwrap_or_else(|| format!("until <t:{}:f>", approval.expires.unix_secs()));
-        let _ = writeln!(text, "  {} approved <t:{at}:f> ({until})", approval.person);
+        let whose = approval.stands_for.as_ref().map(|it| format!(" for {it}")).unwrap_or_default();
+        let how = if approval.factor { ", with a second factor" } else { "" };
+        let by = approval.review.as_ref().map(|it| format!(" by reviewing {it}")).unwrap_or_default();
+        let _ = writeln!(text, "  {} approved{whose}{by} <t:{at}:f>{how} ({until})", approval.person);
     }
     if let Some(due) = change.approval_due {
         let _ = writeln!(text, "  owed until <t:{}:f>", due.unix_secs());

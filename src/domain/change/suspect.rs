@@ -108,28 +108,25 @@ pub fn suspects(state: &State, org: &Org, service: &ServiceId, environment: &str
         return Vec::new();
     }
     let near = distances(org, service);
-    let open = state.changes.values().filter(|it| it.state >= ChangeState::Implementing).map(|it| {
-        let running = it.state == ChangeState::Implementing;
-        (Past::of(it), running)
-    });
-    let known = open.chain(state.past.values().map(|past| (past.clone(), false)));
-    let mut found: Vec<Suspect> = known
-        .filter(|(past, _)| past.environment == environment)
-        .filter_map(|(past, running)| suspect(&near, &past, running, at))
-        .collect();
+    // Every page asks this: what is long over, or elsewhere, is not even copied.
+    let open = state.changes.values().filter(|it| it.state >= ChangeState::Implementing);
+    let open = open.filter(|it| it.content.environment == environment && near.contains_key(&it.content.service));
+    let open = open.filter_map(|it| suspect(&near, &Past::of(it), it.state == ChangeState::Implementing, at));
+    let over = state.past.values().filter(|past| past.environment == environment);
+    let mut found: Vec<Suspect> = open.chain(over.filter_map(|past| suspect(&near, past, false, at))).collect();
     found.sort_by_key(|one| std::cmp::Reverse((one.points, one.change)));
     found.truncate(TOLD);
     found
 }
 
 fn suspect(near: &BTreeMap<ServiceId, u32>, past: &Past, running: bool, at: Timestamp) -> Option<Suspect> {
-    let far = *near.get(&past.service)?;
-    let started = past.started.filter(|started| *started <= at)?;
     let ended = if running { at } else { past.ended };
     let ago = at.since(ended);
     if ago > SUSPECT_FOR {
         return None;
     }
+    let far = *near.get(&past.service)?;
+    let started = past.started.filter(|started| *started <= at)?;
     let mut points = 0;
     let mut why = Vec::new();
     let mut add = |more: u32, reason: String| {

@@ -1,6 +1,8 @@
 //! What can be asked about changes and freezes, and the meanings of the words; what they do is decided in
 //! `domain/change`.
 
+use compact_str::CompactString;
+
 use super::meaning::{Meaning, Takes, may, meant as meaning, needs};
 use super::spec::{OptionKind, OptionSpec, Permission};
 use super::typed::Command;
@@ -50,6 +52,15 @@ pub enum ChangeCommand {
     Cancel(ChangeId, Option<String>),
     /// Complete its record: how it ended, if that is to be corrected, and how it went.
     Review(ChangeId, Option<Outcome>, String),
+    /// Let somebody stand in as an approver; without anybody, show who does.
+    Delegate {
+        /// Who.
+        to: Option<PersonId>,
+        /// From when; now when left out.
+        from: Option<String>,
+        /// Until when.
+        until: Option<String>,
+    },
     /// Show what is planned and frozen, perhaps of one service.
     Calendar(Option<ServiceId>),
     /// Ask the gate, as a pipeline does.
@@ -116,6 +127,8 @@ pub struct ChangeAsked {
     pub model: Option<String>,
     /// How much is asked before it.
     pub class: Option<Class>,
+    /// What else its model's playbook takes, by name.
+    pub with: Vec<(CompactString, String)>,
 }
 
 /// What a pipeline asks.
@@ -175,7 +188,18 @@ pub(super) const MEANINGS: &[Meaning] = &[
     meaning(
         "change.standard",
         Permission::Respond,
-        &[needs("model", OptionKind::Text), SERVICE, TITLE, ENVIRONMENT, VERSION, REASON, AT, FOR, IMPLEMENTER],
+        &[
+            needs("model", OptionKind::Text),
+            SERVICE,
+            TITLE,
+            ENVIRONMENT,
+            VERSION,
+            REASON,
+            AT,
+            FOR,
+            IMPLEMENTER,
+            may("with", OptionKind::Text),
+        ],
         |given| said(ChangeCommand::Standard(Box::new(asked(given)?))),
     ),
     meaning(
@@ -232,7 +256,19 @@ pub(super) const MEANINGS: &[Meaning] = &[
         &[needs("service", OptionKind::Service), ENVIRONMENT, AT, FOR],
         |given| said(ChangeCommand::Check(Box::new(asked(given)?))),
     ),
-    meaning("change.approve", Permission::Respond, &[CHANGE], |given| said(ChangeCommand::Approve(which(given)?))),
+    // The code was looked at before the command came here.
+    meaning("change.approve", Permission::Respond, &[CHANGE, may("code", OptionKind::Text)], |given| {
+        said(ChangeCommand::Approve(which(given)?))
+    }),
+    meaning(
+        "change.delegate",
+        Permission::Respond,
+        &[may("to", OptionKind::User), may("from", OptionKind::Text), may("until", OptionKind::Text)],
+        |given| {
+            let (from, until) = (given.text("from")?, given.text("until")?);
+            said(ChangeCommand::Delegate { to: given.read("to", person)?, from, until })
+        },
+    ),
     meaning("change.reject", Permission::Respond, &[CHANGE, TEXT], |given| {
         said(ChangeCommand::Reject(which(given)?, given.needed("text")?))
     }),
@@ -340,6 +376,7 @@ fn asked(given: &Given<'_>) -> Result<ChangeAsked, Reject> {
         author: given.read("author", person)?,
         expects: given.text("expects")?,
         model: given.text("model")?,
+        with: given.text("with")?.map_or_else(|| Ok(Vec::new()), |text| super::playbook::pairs(&text))?,
         class: class.map(|word| if word == "standard" { Class::Standard } else { Class::Normal }),
     })
 }

@@ -155,7 +155,7 @@ fn own(given: &Given<'_>) -> Result<Command, Reject> {
 }
 
 /// `service=payments-api reason='slow again'`.
-fn pairs(text: &str) -> Result<Vec<(CompactString, String)>, Reject> {
+pub(super) fn pairs(text: &str) -> Result<Vec<(CompactString, String)>, Reject> {
     let wrong = || {
         Reject::new(RejectCode::BadValue, format!("`{}` does not read as name=value (option `with`)", shown(text)))
             .hint("write it like with:\"service=payments-api version=1.4.1\"; a value with blanks in '…'")

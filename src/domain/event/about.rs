@@ -15,6 +15,7 @@ impl Event {
             | Self::TokenAdded { .. }
             | Self::TokenRevoked { .. }
             | Self::AccountOffered(_)
+            | Self::CodeShown(_)
             | Self::AccountLinked(_)
             | Self::AccountUnlinked { .. }
             | Self::CodeRefused
@@ -33,6 +34,7 @@ impl Event {
             | Self::ChangeEdited(_)
             | Self::ChangeApproved(_)
             | Self::ChangeMoved(_)
+            | Self::AuthorityChanged(_)
             | Self::FreezeStarted(_)
             | Self::FreezeEnded { .. }
             | Self::PlaybookStarted(_)

@@ -39,10 +39,11 @@ impl Incident {
         Some(ChannelRef { chat: Some(place.chat.clone()), name: place.thread.clone()? })
     }
 
-    /// Whether something was said in its thread.
+    /// Whether something was said in its thread, or in the channel that it has instead.
     pub fn is_room(&self, place: &Place) -> bool {
         let room = self.room.as_ref().and_then(|room| room.place.as_ref());
-        room.is_some_and(|room| room.chat == place.chat && room.thread.is_some() && room.thread == place.thread)
+        let here = place.thread.as_ref().unwrap_or(&place.channel);
+        room.is_some_and(|room| room.chat == place.chat && room.thread.as_ref() == Some(here))
     }
 
     /// A room was asked for.

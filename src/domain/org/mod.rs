@@ -130,6 +130,10 @@ pub struct Person {
     pub email: Option<String>,
     /// Discord user id.
     pub discord: Option<String>,
+    /// Account on GitHub.
+    pub github: Option<compact_str::CompactString>,
+    /// Account on GitLab.
+    pub gitlab: Option<compact_str::CompactString>,
     /// The webhook that the method `webhook` posts to.
     pub webhook: Option<WebhookId>,
     /// The zone in which times are shown to them.

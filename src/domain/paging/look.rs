@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use chrono::{Datelike, NaiveDateTime};
+use chrono::{Datelike, NaiveDateTime, Timelike};
 use chrono_tz::Tz;
 
 use crate::domain::delivery::{Content, Grant, PageContent};
@@ -41,14 +41,31 @@ pub struct Look {
 impl Look {
     /// All lines, joined by `\n`, without a trailing one.
     pub fn text(&self) -> String {
-        let below: usize = self.lines.iter().map(|line| line.len() + 1).sum();
-        let mut text = String::with_capacity(self.first_line.len() + below);
-        text.push_str(&self.first_line);
-        for line in &self.lines {
-            text.push('\n');
-            text.push_str(line);
+        joined(&self.first_line, &self.lines)
+    }
+}
+
+fn joined(first_line: &str, lines: &[String]) -> String {
+    let below: usize = lines.iter().map(|line| line.len() + 1).sum();
+    let mut text = String::with_capacity(first_line.len() + below);
+    text.push_str(first_line);
+    for line in lines {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text
+}
+
+/// `look(grant, zone).text()`, without the work for a subject.
+pub fn text(grant: &Grant, zone: Tz) -> String {
+    match &grant.content {
+        Content::Page(page) => {
+            let (first_line, lines) = page_lines(grant, page, zone);
+            joined(&first_line, &lines)
         }
-        text
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Notice { .. } => {
+            look(grant, zone).text()
+        }
     }
 }
 
@@ -56,22 +73,31 @@ impl Look {
 /// relation to the day on which the delivery was owed.
 pub fn look(grant: &Grant, zone: Tz) -> Look {
     match &grant.content {
-        Content::Page(page) => page_look(grant, page, zone),
-        Content::Post { text } | Content::Room { text } => text_look(grant, "", text, zone),
+        Content::Page(page) => {
+            let (first_line, lines) = page_lines(grant, page, zone);
+            Look { subject: page_subject(grant, page), first_line, lines }
+        }
+        Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
     }
 }
 
-fn page_look(grant: &Grant, page: &PageContent, zone: Tz) -> Look {
+fn page_subject(grant: &Grant, page: &PageContent) -> String {
     let marks = marks(grant, page.unrouted);
     let severity = page.severity.as_str().to_ascii_uppercase();
     let service = line(page.service.as_str(), SERVICE_MAX);
     let about = grant.incident.map(|incident| format!(" ({incident})")).unwrap_or_default();
-
     let head = format!("{marks}{severity} {service}: ");
     let room = SUBJECT_MAX.saturating_sub(head.chars().count() + about.chars().count());
-    let subject = format!("{head}{}{about}", line(&page.title, room));
+    format!("{head}{}{about}", line(&page.title, room))
+}
 
+/// The first line of a page, and those below it.
+fn page_lines(grant: &Grant, page: &PageContent, zone: Tz) -> (String, Vec<String>) {
+    let marks = marks(grant, page.unrouted);
+    let severity = page.severity.as_str().to_ascii_uppercase();
+    let service = line(page.service.as_str(), SERVICE_MAX);
+    let about = grant.incident.map(|incident| format!(" ({incident})")).unwrap_or_default();
     let title = line(&page.title, PART_MAX);
     let mut first_line = format!("{marks}{} {severity} {service}: {title}. Next: ", dot(page.severity));
     match &page.next {
@@ -101,7 +127,7 @@ fn page_look(grant: &Grant, page: &PageContent, zone: Tz) -> Look {
         lines.push(repeat_line(grant));
     }
     lines.push(format!("Delivery {}, times in {zone}", grant.id));
-    Look { subject, first_line, lines }
+    (first_line, lines)
 }
 
 fn text_look(grant: &Grant, sender: &str, text: &str, zone: Tz) -> Look {
@@ -296,12 +322,15 @@ fn timestamp(text: &str, zone: Tz, relative: Relative) -> Option<(String, usize)
 /// A time of day, with the date where it is another day than that of `near`: `03:05`, `26 Dec 00:05`, `1 Jan 2027 00:05`.
 fn moment(at: Timestamp, near: Timestamp, zone: Tz) -> String {
     let (at, near) = (wall(at, zone), wall(near, zone));
-    let form = match () {
-        () if at.date() == near.date() => "%H:%M",
-        () if at.year() == near.year() => "%-d %b %H:%M",
-        () => "%-d %b %Y %H:%M",
-    };
-    at.format(form).to_string()
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    // By hand: every page has one, and chrono reads its own pattern each time.
+    let (hour, minute, day, year) = (at.hour(), at.minute(), at.day(), at.year());
+    let month = MONTHS[at.month0() as usize % 12];
+    match () {
+        () if at.date() == near.date() => format!("{hour:02}:{minute:02}"),
+        () if year == near.year() => format!("{day} {month} {hour:02}:{minute:02}"),
+        () => format!("{day} {month} {year:04} {hour:02}:{minute:02}"),
+    }
 }
 
 /// `in 5 minutes`, `2 hours ago`, `now`: one unit, rounded to the nearest.

@@ -75,6 +75,9 @@ pub struct Playbook {
     /// How long it usually takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Span>,
+    /// As a standard change: after how many clean runs nobody has to approve it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earn_after: Option<u32>,
     /// Alerts that it is expected to cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expects: Vec<CompactString>,

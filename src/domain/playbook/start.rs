@@ -118,6 +118,9 @@ fn in_change(
 ) -> Result<Reply, Reject> {
     // Told before the calendar is asked, which would only say that the service is being changed.
     room(draft, playbook, service_of(draft.org, &values).as_ref())?;
+    if let Some(held) = open::held(draft, &asked, &values)? {
+        return Ok(held);
+    }
     let change = open::by_playbook(draft, asked, values.clone())?;
     let id = begin(draft, playbook, values, (Some(change.id), None), None)?;
     let fenced = match change.content.expects.len() {
@@ -141,6 +144,10 @@ fn in_change(
 /// The values do not fit.
 pub fn parameters(draft: &mut Draft<'_>, asked: &ChangeAsked) -> Result<Option<(Arc<Playbook>, Values)>, Reject> {
     let Some(playbook) = asked.model.as_deref().and_then(|model| draft.org.playbooks.get(model)).cloned() else {
+        if let Some((name, _)) = asked.with.first() {
+            let message = format!("That model is no playbook, and takes no `{name}`.");
+            return Err(Reject::new(RejectCode::BadValue, message).hint("Leave `with` out"));
+        }
         return Ok(None);
     };
     let known = [
@@ -153,6 +160,7 @@ pub fn parameters(draft: &mut Draft<'_>, asked: &ChangeAsked) -> Result<Option<(
         .into_iter()
         .filter(|(name, _)| takes(name))
         .filter_map(|(name, text)| Some((name.into(), text?)))
+        .chain(asked.with.iter().cloned())
         .collect();
     match values::read(draft.org, &playbook, &said) {
         Ok(values) => Ok(Some((playbook, values))),
@@ -183,7 +191,7 @@ pub fn begun(draft: &mut Draft<'_>, change: &Change) -> Result<Option<RunId>, Re
 }
 
 fn playbook_of<'o>(org: &'o Org, content: &Content) -> Option<&'o Arc<Playbook>> {
-    if content.class != change::Class::Standard {
+    if content.class == change::Class::Emergency {
         return None;
     }
     content.model.as_deref().and_then(|model| org.playbooks.get(model))

@@ -124,6 +124,7 @@ fn all_that_is_wrong_is_said_at_once() {
         services: Vec::new(),
         risk: Level::Low,
         permission: Permission::Respond,
+        earn_after: None,
         expected: None,
         expects: Vec::new(),
         parameters: vec![

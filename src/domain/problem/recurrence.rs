@@ -38,14 +38,14 @@ pub struct Recent {
 
 /// The fingerprint of a group; declared incidents have no group, and none.
 pub fn fingerprint(group: &str) -> Option<Fingerprint> {
-    use std::fmt::Write;
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     if group.is_empty() {
         return None;
     }
     let mut hex = Fingerprint::default();
     for byte in &Sha256::digest(group.as_bytes())[..8] {
-        // Writing into a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
+        hex.push(char::from(HEX[usize::from(byte >> 4)]));
+        hex.push(char::from(HEX[usize::from(byte & 15)]));
     }
     Some(hex)
 }

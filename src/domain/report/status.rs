@@ -43,6 +43,9 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     if let Some(line) = silence::show::status(state, now) {
         let _ = writeln!(text, "{line}");
     }
+    if let Some(line) = state.meta.authority.status(org) {
+        let _ = writeln!(text, "Models: {line}");
+    }
     if let Some(line) = change::show::status(state, now) {
         let _ = writeln!(text, "Changes: {line}. See /change list");
     }

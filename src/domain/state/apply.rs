@@ -56,9 +56,11 @@ impl State {
                 self.tokens.remove(token);
                 self.dirty.touched.insert(RecordKey::Token(token.clone()));
             }
-            Event::AccountOffered(_) | Event::AccountLinked(_) | Event::AccountUnlinked { .. } | Event::CodeRefused => {
-                self.meta.accounts.apply(stamp, event)
-            }
+            Event::AccountOffered(_)
+            | Event::CodeShown(_)
+            | Event::AccountLinked(_)
+            | Event::AccountUnlinked { .. }
+            | Event::CodeRefused => self.meta.accounts.apply(stamp, event),
             Event::AlertOpened(opened) => self.open_alert(stamp, opened),
             Event::AlertSuppressed(_)
             | Event::AlertMuted { .. }
@@ -137,6 +139,7 @@ impl State {
             | Event::ChangeMoved(_)
             | Event::FreezeStarted(_)
             | Event::FreezeEnded { .. } => self.apply_change(stamp, event),
+            Event::AuthorityChanged(_) => self.meta.authority.apply(stamp, event),
             Event::PlaybookStarted(_) | Event::PlaybookMoved(_) => self.apply_playbook(stamp, event),
             Event::Remedied(told) => {
                 if let Told::Started { .. } = told.what {

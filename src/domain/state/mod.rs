@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::alert::Alert;
+use super::change::authority::Authority;
 use super::change::deployed::{Deployed, KnownCommit};
 use super::change::{Change, Freeze, Past};
 use super::connect::Accounts;
@@ -124,6 +125,9 @@ pub struct Meta {
     /// Discord accounts that were linked to people.
     #[serde(default, skip_serializing_if = "Accounts::is_empty")]
     pub accounts: Accounts,
+    /// Whose word counts for changes, beside what the configuration says.
+    #[serde(default, skip_serializing_if = "Authority::is_empty")]
+    pub authority: Authority,
     /// Incidents that are private, closed ones too: what is read beside the records must not tell of them.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private: BTreeSet<IncidentId>,

@@ -128,6 +128,8 @@ pub(crate) struct Change {
     /// What it lacked, where it was deployed without the approval that it needed.
     pub unapproved: Option<String>,
     pub review: Option<String>,
+    /// What is known of how it went, without anybody saying it; times as `<t:SECS:f>`.
+    pub facts: Vec<String>,
     pub timeline: Vec<Entry>,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::org::Mapping;
-use crate::domain::signal::{Progress, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Progress, ReviewSays, Reviewing, Signal, SignalKind};
 use crate::source::find;
 
 const SHA: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
@@ -45,6 +45,84 @@ fn githubs_states_say_how_far_it_is() {
         assert_eq!(one("github", &asks).kind, SignalKind::Ignore, "{name}");
     }
     assert_eq!(one("github", &json!({"zen": "Keep it logically awesome."})).kind, SignalKind::Ignore);
+}
+
+fn review(source: &str, body: &Value) -> Option<Reviewing> {
+    let signal = one(source, body);
+    assert_eq!(signal.kind, SignalKind::Ignore);
+    signal.deployment.and_then(|told| told.review)
+}
+
+#[test]
+fn githubs_reviews_say_who_agreed_to_what() {
+    let body = |action: &str, state: &str| {
+        json!({
+            "action": action,
+            "review": {"state": state, "commit_id": SHA, "user": {"login": "hana-ej"}},
+            "pull_request": {"number": 12, "user": {"login": "ivo-ej"}, "head": {"sha": "ffff1111ffff1111"}, "merge_commit_sha": SHA},
+            "repository": {"full_name": "ej/loyalty"},
+        })
+    };
+    let agreed = Reviewing {
+        host: CodeHost::GitHub,
+        number: 12,
+        head: SHA.to_owned(),
+        says: ReviewSays::Approved,
+        reviewer: Some("hana-ej".to_owned()),
+        author: Some("ivo-ej".to_owned()),
+        author_email: None,
+    };
+    assert_eq!(review("github", &body("submitted", "approved")), Some(agreed.clone()));
+    assert_eq!(review("github", &body("submitted", "APPROVED")), Some(agreed.clone()), "as the API writes it");
+    let withdrawn = Reviewing { says: ReviewSays::Withdrawn, ..agreed };
+    assert_eq!(review("github", &body("dismissed", "dismissed")), Some(withdrawn.clone()));
+    assert_eq!(review("github", &body("submitted", "changes_requested")), Some(withdrawn));
+    for (action, state) in [("submitted", "commented"), ("edited", "approved"), ("submitted", ""), ("", "approved")] {
+        assert_eq!(review("github", &body(action, state)), None, "{action} {state}");
+    }
+    let mut odd = body("submitted", "approved");
+    odd["review"]["commit_id"] = json!("not a hash");
+    assert_eq!(review("github", &odd), None);
+    odd["review"]["commit_id"] = json!(SHA);
+    odd["pull_request"]["number"] = json!("12");
+    assert_eq!(review("github", &odd), None);
+}
+
+#[test]
+fn what_went_in_is_told_with_the_commit_that_it_became() {
+    let body = |merged: bool| {
+        json!({
+            "action": "closed",
+            "pull_request": {"number": 12, "merged": merged, "user": {"login": "ivo-ej"}, "head": {"sha": "ffff1111ffff1111"}, "merge_commit_sha": SHA},
+            "repository": {"full_name": "ej/loyalty"},
+        })
+    };
+    let told = review("github", &body(true)).expect("it went in");
+    assert_eq!((told.head.as_str(), told.says), ("ffff1111ffff1111", ReviewSays::Merged { sha: SHA.to_owned() }));
+    assert_eq!(review("github", &body(false)), None, "closed without going in");
+}
+
+#[test]
+fn gitlabs_approvals_say_who_agreed_to_what() {
+    let body = |action: &str, user: u64| {
+        json!({
+            "object_kind": "merge_request",
+            "user": {"id": user, "username": "hana"},
+            "project": {"path_with_namespace": "ej/loyalty"},
+            "object_attributes": {
+                "iid": 12, "action": action, "author_id": 7, "merge_commit_sha": "ffff1111ffff1111",
+                "last_commit": {"id": SHA, "author": {"email": "ivo@ej.example"}},
+            },
+        })
+    };
+    let agreed = review("gitlab", &body("approved", 8)).expect("an approval");
+    assert_eq!((agreed.host, agreed.head.as_str(), agreed.reviewer.as_deref()), (CodeHost::GitLab, SHA, Some("hana")));
+    assert_eq!((agreed.says, agreed.author_email.as_deref()), (ReviewSays::Approved, Some("ivo@ej.example")));
+    assert_eq!(review("gitlab", &body("approved", 7)), None, "nobody agrees to their own");
+    assert_eq!(review("gitlab", &body("unapproved", 8)).map(|it| it.says), Some(ReviewSays::Withdrawn));
+    let merged = ReviewSays::Merged { sha: "ffff1111ffff1111".to_owned() };
+    assert_eq!(review("gitlab", &body("merge", 7)).map(|it| it.says), Some(merged));
+    assert_eq!(review("gitlab", &body("open", 7)), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::super::lock;
-use super::{APPLICATION, BOT, GUILD, Shared};
+use super::{APPLICATION, BOT, Shared};
 
 /// What the test does to a connection.
 pub enum Do {
@@ -84,13 +84,15 @@ pub async fn serve(mut socket: WebSocket, shared: Arc<Shared>) {
                     world.seq = 1;
                     world.log.clear();
                     world.socket = Some(sender.clone());
+                    let guilds = world.guilds.iter().map(|id| json!({"id": id.to_string(), "unavailable": true}));
+                    let guilds: Vec<Value> = guilds.collect();
                     json!({
                         "v": 10, "session_id": format!("session-{}", world.session), "shard": [0, 1],
                         "resume_gateway_url": shared.gateway_url(),
                         "user": {"id": BOT.to_string(), "username": "opsbell", "discriminator": "0", "bot": true,
                             "avatar": null, "mfa_enabled": false},
                         "application": {"id": APPLICATION.to_string(), "flags": 0},
-                        "guilds": [{"id": GUILD.to_string(), "unavailable": true}],
+                        "guilds": guilds,
                     })
                 };
                 // What we send, another reading of Discord's types has to understand.

@@ -43,8 +43,10 @@ pub struct Channel {
     pub archived: bool,
     /// A locked thread: only moderators write in it.
     pub locked: bool,
-    /// Who was let into a thread.
+    /// Who was let into a thread or channel.
     pub members: Vec<u64>,
+    /// What a channel is about.
+    pub topic: String,
 }
 
 /// A message as people see it now.
@@ -97,6 +99,8 @@ pub struct Request {
     pub body: Value,
     /// The status; 0: none was told.
     pub status: u16,
+    /// When it was answered, or came where it was not.
+    pub at: Instant,
 }
 
 /// What became visible, in order.
@@ -179,6 +183,10 @@ pub struct World {
     roles: BTreeMap<u64, Vec<u64>>,
     /// Who wrote a message, where it was not the bot.
     authors: BTreeMap<u64, u64>,
+    /// Guilds that the bot is in.
+    guilds: Vec<u64>,
+    /// What was pressed, chosen and filled in, by `custom_id`.
+    used: Vec<String>,
 }
 
 impl World {
@@ -260,21 +268,12 @@ impl Discord {
             pins: BTreeSet::new(),
             roles: BTreeMap::new(),
             authors: BTreeMap::new(),
+            guilds: vec![GUILD],
+            used: Vec::new(),
         };
         for name in ["payments-ops", "platform-ops", "general"] {
             let id = world.id();
-            world.channels.insert(
-                id,
-                Channel {
-                    name: name.to_owned(),
-                    kind: 0,
-                    with: None,
-                    parent: None,
-                    archived: false,
-                    locked: false,
-                    members: Vec::new(),
-                },
-            );
+            world.channels.insert(id, Channel { name: name.to_owned(), ..rest::bare() });
         }
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
@@ -306,6 +305,16 @@ impl Discord {
         self.heartbeat_ms.store(ms, Ordering::SeqCst);
     }
 
+    /// The token of the bot is another from now on.
+    pub fn reset_token(&self) {
+        lock(&self.world).token = "another.token".to_owned();
+    }
+
+    /// Somebody invited the bot into another guild.
+    pub fn also_in(&self, guild: u64) {
+        lock(&self.world).guilds.push(guild);
+    }
+
     /// Only these intents are allowed.
     pub fn allow_intents(&self, intents: u64) {
         lock(&self.world).intents = intents;
@@ -314,6 +323,11 @@ impl Discord {
     /// The next `times` calls of `method` whose path contains `part` fail so.
     pub fn fail(&self, method: &'static str, part: &str, times: usize, fault: Fault) {
         lock(&self.world).faults.push(Scripted { method, part: part.to_owned(), left: times, fault });
+    }
+
+    /// The same from now on, until all is well again.
+    pub fn fail_always(&self, method: &'static str, part: &str, fault: Fault) {
+        self.fail(method, part, usize::MAX, fault);
     }
 
     /// All is well again.
@@ -330,6 +344,15 @@ impl Discord {
     pub fn channel(&self, name: &str) -> u64 {
         let world = lock(&self.world);
         *world.channels.iter().find(|(_, channel)| channel.name == name).expect("a channel").0
+    }
+
+    /// Makes a category.
+    pub fn make_category(&self, name: &str) -> u64 {
+        let mut world = lock(&self.world);
+        let id = world.id();
+        let channel = Channel { name: name.to_owned(), kind: 4, ..rest::bare() };
+        world.channels.insert(id, channel);
+        id
     }
 
     /// Deletes a channel.
@@ -449,6 +472,7 @@ impl Discord {
 
     fn interact(&self, user: u64, channel: u64, kind: u64, data: Value, message: Option<&Shown>) -> (u64, Value) {
         let mut world = lock(&self.world);
+        world.used.extend(data["custom_id"].as_str().map(str::to_owned));
         let (id, token) = (world.id(), format!("token-{}", world.next));
         let place = world.channels[&channel].clone();
         let account = json!({"id": user.to_string(), "username": format!("user{user}"), "discriminator": "0",
@@ -528,6 +552,27 @@ impl Discord {
             None => values,
         };
         json!({"id": "1", "name": first, "type": 1, "options": options})
+    }
+
+    /// Takes a command from the menu of a message, and waits for its answer.
+    pub fn on_message(&self, user: u64, message: &Shown, name: &str) -> Callback {
+        let known = self.commands();
+        assert!(
+            known.iter().any(|command| command["name"] == name && command["type"] == 3),
+            "{name} is not registered"
+        );
+        let target = message.id.to_string();
+        let mut messages = serde_json::Map::new();
+        messages.insert(target.clone(), message_json(message));
+        let data = json!({"id": "1", "name": name, "type": 3, "target_id": target, "resolved": {"messages": messages}});
+        let (id, body) = self.interact(user, message.channel, 2, data, None);
+        self.dispatch("INTERACTION_CREATE", body);
+        self.answer(id)
+    }
+
+    /// What was pressed, chosen and filled in so far, by `custom_id`.
+    pub fn used(&self) -> Vec<String> {
+        lock(&self.world).used.clone()
     }
 
     /// Asks for completions of an option.

@@ -61,7 +61,7 @@ async fn answer(
             Told { status: *status, body: body.clone(), headers: headers.clone() }
         }
         Some(Fault::Hang) => {
-            shared.requests.add(|_| Request { method, path, body, status: 0 });
+            shared.requests.add(|_| Request { method, path, body, status: 0, at: Instant::now() });
             std::future::pending::<()>().await;
             unreachable!()
         }
@@ -71,13 +71,13 @@ async fn answer(
         }
         Some(Fault::Dropped) => {
             one(&shared, &method, &path, &headers, &body);
-            shared.requests.add(|_| Request { method, path, body, status: 0 });
+            shared.requests.add(|_| Request { method, path, body, status: 0, at: Instant::now() });
             // hyper closes the connection when the service panics.
             panic!("the line is cut (as the test wants)");
         }
         None => one(&shared, &method, &path, &headers, &body),
     };
-    shared.requests.add(|_| Request { method, path, body, status: done.status });
+    shared.requests.add(|_| Request { method, path, body, status: done.status, at: Instant::now() });
     let status = StatusCode::from_u16(done.status).expect("a status");
     let mut response = match &done.body {
         Value::Null => status.into_response(),
@@ -130,10 +130,37 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
         ("GET", ["applications" | "oauth2", ..]) if parts.last() == Some(&"@me") => {
             told(200, json!({"id": APPLICATION.to_string(), "name": "Opsbell", "flags": 0}))
         }
-        ("GET", ["users", "@me", "guilds"]) => told(200, json!([{"id": GUILD.to_string(), "name": "EJ Airways"}])),
+        ("GET", ["users", "@me", "guilds"]) => {
+            let all = world.guilds.iter().map(|id| json!({"id": id.to_string(), "name": "EJ Airways"}));
+            told(200, all.collect())
+        }
         ("GET", ["guilds", _, "channels"]) => {
-            let all = world.channels.iter().filter(|(_, channel)| channel.kind == 0);
+            let all = world.channels.iter().filter(|(_, channel)| matches!(channel.kind, 0 | 4));
             told(200, all.map(|(id, channel)| channel_json(*id, channel)).collect())
+        }
+        ("POST", ["guilds", _, "channels"]) => {
+            let parent = body["parent_id"].as_str().and_then(|id| id.parse().ok());
+            if parent.is_some_and(|id: u64| world.channels.get(&id).is_none_or(|place| place.kind != 4)) {
+                return error(400, 50_035, "Invalid Form Body: parent_id: Category does not exist");
+            }
+            let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+            let channel = Channel { name: text("name"), topic: text("topic"), parent, ..bare() };
+            let id = world.id();
+            let made = channel_json(id, &channel);
+            world.channels.insert(id, channel);
+            told(201, made)
+        }
+        ("PUT", ["channels", channel, "permissions", user]) => {
+            match channel.parse().ok().and_then(|id: u64| world.channels.get_mut(&id)) {
+                Some(place) => {
+                    let user = user.parse().expect("an account");
+                    if !place.members.contains(&user) {
+                        place.members.push(user);
+                    }
+                    told(204, Value::Null)
+                }
+                None => error(404, 10_003, "Unknown Channel"),
+            }
         }
         ("POST", ["users", "@me", "channels"]) => {
             let Some(user) = body["recipient_id"].as_str().and_then(|id| id.parse().ok()) else {
@@ -203,6 +230,8 @@ fn one(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body
                 Some((_, place)) if place.locked => error(403, 50_013, "Missing Permissions"),
                 Some((id, place)) => {
                     place.archived = body["archived"].as_bool().unwrap_or(place.archived);
+                    place.name = body["name"].as_str().map_or(place.name.clone(), str::to_owned);
+                    place.parent = body["parent_id"].as_str().map_or(place.parent, |id| id.parse().ok());
                     told(200, channel_json(id, place))
                 }
                 None => error(404, 10_003, "Unknown Channel"),
@@ -272,23 +301,29 @@ pub fn direct(world: &mut World, user: u64) -> u64 {
         return *id;
     }
     let id = world.id();
-    let channel = Channel {
+    let channel = Channel { kind: 1, with: Some(user), ..bare() };
+    world.channels.insert(id, channel);
+    id
+}
+
+/// A channel of nothing.
+pub fn bare() -> Channel {
+    Channel {
         name: String::new(),
-        kind: 1,
-        with: Some(user),
+        kind: 0,
+        with: None,
         parent: None,
         archived: false,
         locked: false,
         members: Vec::new(),
-    };
-    world.channels.insert(id, channel);
-    id
+        topic: String::new(),
+    }
 }
 
 fn channel_json(id: u64, channel: &Channel) -> Value {
     let name = if channel.name.is_empty() { Value::Null } else { json!(channel.name) };
     json!({"id": id.to_string(), "type": channel.kind, "name": name, "guild_id": GUILD.to_string(),
-        "parent_id": channel.parent.map(|id| id.to_string())})
+        "topic": channel.topic, "parent_id": channel.parent.map(|id| id.to_string())})
 }
 
 fn start_thread(world: &mut World, channel: &str, message: &str, body: &Value) -> Told {
@@ -304,11 +339,8 @@ fn start_thread(world: &mut World, channel: &str, message: &str, body: &Value) -
     let thread = Channel {
         name: body["name"].as_str().unwrap_or_default().to_owned(),
         kind: 11,
-        with: None,
         parent: Some(channel),
-        archived: false,
-        locked: false,
-        members: Vec::new(),
+        ..bare()
     };
     let made = channel_json(id, &thread);
     world.channels.insert(id, thread);
@@ -345,6 +377,10 @@ fn post(shared: &Shared, world: &mut World, channel: &str, body: &Value) -> Told
         place.archived = false;
     }
     let bucket = format!("messages {id}");
+    // Such a window is counted from its first message and then begins anew, as its headers say.
+    if world.windows.get(&bucket).and_then(|starts| starts.first()).is_some_and(|at| at.elapsed() >= WINDOW) {
+        world.windows.remove(&bucket);
+    }
     let wait = full(world, bucket.clone(), PER_CHANNEL);
     let (left, reset) = {
         let starts = &world.windows[&bucket];

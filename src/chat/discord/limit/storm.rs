@@ -63,6 +63,10 @@ impl Page {
     fn person(self) -> usize {
         self.n % PEOPLE
     }
+
+    fn urgency(self) -> Urgency {
+        if self.later { Urgency::Page } else { Urgency::Critical }
+    }
 }
 
 /// What a worker does.
@@ -108,7 +112,7 @@ fn a_thousand_pages_to_two_hundred_people_earn_no_429_and_the_critical_ones_are_
                     let route = next_call(page, &open);
                     // Who wants the same as others need not have it more than once.
                     let whose = if route.major.is_empty() { page.person().to_string() } else { String::new() };
-                    match book.ask(now, &route, Urgency::Page, &whose) {
+                    match book.ask(now, &route, page.urgency(), &whose) {
                         May::Go => {
                             calls += 1;
                             let told = discord.take(now, &route);
@@ -117,7 +121,7 @@ fn a_thousand_pages_to_two_hundred_people_earn_no_429_and_the_critical_ones_are_
                             work.push(Work::Hears { page, at, route, told });
                         }
                         May::In(wait) if now + wait > until => {
-                            let after = book.promise(now, &route, &whose, wait).max(1_000);
+                            let after = book.promise(now, &route, page.urgency(), &whose, wait).max(1_000);
                             sent_away.insert((now + after, page));
                         }
                         May::In(wait) => work.push(Work::Waits { page, at: now + wait, until }),

@@ -107,6 +107,7 @@ pub fn hear(org: &Org, heard: &Heard<'_>) -> Vec<Input> {
             via: format_compact!("{}:{author}", heard.place.chat),
             request: heard.request.cloned(),
             granted: None,
+            factor: None,
         };
         let input = |signal| Input {
             by: by.clone(),

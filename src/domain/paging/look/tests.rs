@@ -55,6 +55,16 @@ fn a_page_says_what_broke_who_is_next_why_and_what_to_do() {
 }
 
 #[test]
+fn the_text_alone_is_the_looks() {
+    for mut grant in [grant(Content::Page(lag())), post("INC-1 acknowledged by bas\nmore")] {
+        for repeat in [false, true] {
+            grant.possible_repeat = repeat;
+            assert_eq!(text(&grant, Amsterdam), look(&grant, Amsterdam).text());
+        }
+    }
+}
+
+#[test]
 fn the_next_time_names_its_day_when_it_is_another() {
     let mut page = lag();
     page.next = Some(NextPaged { who: "cleo".into(), at: at("2026-12-26T00:05:00+01:00") });

@@ -1,0 +1,193 @@
+//! Pull requests that were reviewed, as code hosts tell it: where `[[approval]]` says `accept = ["pull-request"]`, whoever
+//! agreed to what is brought in has approved the change that brings it in. The reviewer has to be a person who may approve,
+//! and another than the author, who has to be known; what was pushed after the review is not agreed to.
+
+use compact_str::{CompactString, format_compact};
+use serde::{Deserialize, Serialize};
+
+use super::delegate::emit;
+use super::{Authority, Step};
+use crate::domain::change::approve::{self, Scales};
+use crate::domain::change::{Approval, Change, ChangeApproved, ChangeState, Class, life};
+use crate::domain::draft::Draft;
+use crate::domain::event::Event;
+use crate::domain::id::PersonId;
+use crate::domain::org::Org;
+use crate::domain::signal::{CodeHost, ReviewSays, Reviewing};
+
+/// Reviews that are remembered, the latest.
+const REVIEWS_MAX: usize = 200;
+/// So much of a hash has to be said.
+const HASH_MIN: usize = 7;
+
+/// That somebody agreed to a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Where: `org/repo`.
+    pub repository: CompactString,
+    /// Its number there.
+    pub number: u64,
+    /// The commit that was read; lower-case hex.
+    pub head: CompactString,
+    /// Who agreed.
+    pub person: PersonId,
+    /// Who wrote it.
+    pub author: PersonId,
+    /// Whether they still do.
+    pub stands: bool,
+    /// The commit that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<CompactString>,
+}
+
+impl Review {
+    fn of(&self, repository: &str, number: u64) -> bool {
+        self.number == number && self.repository == repository
+    }
+
+    /// Whether it is of what a hash, whole or in part, means.
+    fn covers(&self, sha: &str) -> bool {
+        let same = |known: &str| known.starts_with(sha);
+        sha.len() >= HASH_MIN && (same(&self.head) || self.merged.as_deref().is_some_and(same))
+    }
+}
+
+impl Authority {
+    pub(super) fn reviewed(&mut self, review: &Review) {
+        self.reviews.retain(|it| !(it.of(&review.repository, review.number) && it.person == review.person));
+        if review.stands {
+            self.reviews.push(review.clone());
+        }
+        let surplus = self.reviews.len().saturating_sub(REVIEWS_MAX);
+        self.reviews.drain(..surplus);
+    }
+
+    pub(super) fn merged(&mut self, repository: &str, number: u64, head: &str, sha: &CompactString) {
+        for it in self.reviews.iter_mut().filter(|it| it.of(repository, number) && it.head == head) {
+            it.merged = Some(sha.clone());
+        }
+    }
+}
+
+/// Whose account on a code host it is.
+fn owner(org: &Org, host: CodeHost, account: &str) -> Option<PersonId> {
+    let own = |name: &Option<CompactString>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(account));
+    let mut people = org.people.values().filter(|it| match host {
+        CodeHost::GitHub => own(&it.github),
+        CodeHost::GitLab => own(&it.gitlab),
+    });
+    people.next().map(|person| person.id.clone())
+}
+
+/// What a review leads to; `None` where it is of no use here.
+pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str, told: &Reviewing) -> Option<String> {
+    let (org, number) = (draft.org, told.number);
+    if !org.changes.approvers.iter().any(|rule| rule.pull_request) {
+        return None;
+    }
+    if let ReviewSays::Merged { sha } = &told.says {
+        let known = draft.state.meta.authority.reviews.iter();
+        let known = known.filter(|it| it.of(repository, number) && it.head == told.head);
+        if !known.clone().any(|it| it.merged.as_deref() != Some(sha.as_str())) {
+            return None;
+        }
+        let (head, sha) = (told.head.as_str().into(), CompactString::from(sha));
+        emit(draft, Step::Merged { repository: repository.into(), number, head, sha });
+        return Some(format!("{repository}#{number} went in"));
+    }
+    let person = owner(org, told.host, told.reviewer.as_deref()?)?;
+    // Without an author who is known nobody can be another one.
+    let mail = told.author_email.as_deref();
+    let by_mail = || mail.and_then(|mail| super::super::deployment::person(org, mail));
+    let author = told.author.as_deref().and_then(|account| owner(org, told.host, account)).or_else(by_mail)?;
+    let review = Review {
+        repository: repository.into(),
+        number,
+        head: told.head.as_str().into(),
+        stands: told.says == ReviewSays::Approved && person != author,
+        person,
+        author,
+        merged: None,
+    };
+    let known = &draft.state.meta.authority.reviews;
+    let before = known.iter().find(|it| it.of(repository, number) && it.person == review.person);
+    let same = before.is_some_and(|it| it.head == review.head && review.stands);
+    if same || before.is_none() && !review.stands {
+        return None;
+    }
+    emit(draft, Step::Reviewed(review.clone()));
+    if !review.stands {
+        return Some(format!("{} no longer agrees to {repository}#{number}", review.person));
+    }
+    let text = format!("{} agreed to {repository}#{number}", review.person);
+    // What waits for it goes on.
+    let waits = draft.state.changes.values().filter(|it| it.state == ChangeState::AwaitingApproval);
+    let waits: Vec<Change> = waits
+        .filter(|it| it.content.version.as_deref().is_some_and(|version| review.covers(&version.to_lowercase())))
+        .filter(|it| it.editors.is_empty())
+        .map(|it| (**it).clone())
+        .collect();
+    for mut change in waits {
+        count(draft, &mut change, &review);
+    }
+    Some(text)
+}
+
+/// Counts the reviews of what a change brings in, where its rules accept that. `sha` is what is brought in where the
+/// version does not say it.
+pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change, sha: Option<&str>) {
+    let known = &draft.state.meta.authority.reviews;
+    let version = change.content.version.as_deref().map(str::to_lowercase);
+    let covers = |it: &&Review| [sha, version.as_deref()].into_iter().flatten().any(|sha| it.covers(sha));
+    let found: Vec<Review> = known.iter().filter(covers).cloned().collect();
+    for review in &found {
+        count(draft, change, review);
+    }
+}
+
+/// Counts one review as an approval, if it is one.
+fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
+    let (org, now) = (draft.org, draft.now);
+    let begun = change.state == ChangeState::Implementing;
+    if change.content.class != Class::Normal || !(change.state == ChangeState::AwaitingApproval || begun) {
+        return;
+    }
+    let person = &review.person;
+    // Whoever wrote what it brings in, by the pull request or by its commits.
+    let written = draft.state.commits.values().filter(|it| review.covers(&it.sha)).filter_map(|it| it.author.as_ref());
+    let own = review.author == *person || written.into_iter().any(|author| author == person);
+    let scales = Scales::of(draft);
+    let accepts = org
+        .needs(&change.content)
+        .into_iter()
+        .any(|need| need.pull_request && !need.factor && need.approvers.iter().any(|group| org.belongs(person, group)));
+    let known = change.standing().any(|it| it.person == *person);
+    if own || known || !accepts || approve::objection(scales, change, person).is_some() {
+        return;
+    }
+    let place = format_compact!("{}#{}", review.repository, review.number);
+    let approval = Approval {
+        person: person.clone(),
+        hash: change.hash.clone(),
+        at: now,
+        expires: now.after(org.changes.expires),
+        review: Some(place.clone()),
+        ..Approval::default()
+    };
+    let enough = approve::lacking(scales, change, Some(&approval), &[]).is_empty();
+    let event = ChangeApproved {
+        change: change.id,
+        person: approval.person,
+        hash: approval.hash,
+        expires: approval.expires,
+        enough,
+        stands_for: None,
+        factor: false,
+        review: Some(place.clone()),
+    };
+    change.approved(&draft.stamp(), &event);
+    draft.emit(Event::ChangeApproved(Box::new(event)));
+    let next = if enough { " That is enough." } else { "" };
+    let text = format!("{} approved by {person}, who reviewed {place}.{next}", change.headline());
+    life::post(draft, change, text);
+}
