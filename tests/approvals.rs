@@ -191,6 +191,9 @@ impl World {
                         self.model.ended(id, *outcome == Outcome::Successful, review_due.is_none());
                     }
                     Step::Reviewed { outcome, .. } => self.model.ended(id, *outcome == Outcome::Successful, true),
+                    Step::Voided { people, .. } if who == "github" => {
+                        people.iter().for_each(|person| self.model.withdrawn(id, person.as_str()));
+                    }
                     Step::Slotted(_) | Step::Reminded | Step::Voided { .. } => {}
                     Step::Caused { .. } | Step::Unapproved { .. } => panic!("not asked for: {event:?}"),
                 }
