@@ -87,6 +87,19 @@ fn the_evidence_of_a_change_can_be_verified_without_opsbell() {
         let commit: Value = serde_json::from_str(line).expect("JSON");
         kinds.extend(commit["events"].as_array().expect("events").iter().map(|it| it["type"].clone()));
     }
+    // The recipe that comes with it says the same, by a shell alone.
+    let readme = of(&files, "README.md");
+    let recipe = readme.split("```\n").nth(1).expect("a block").split("   ```").next().expect("its end");
+    let folder = tempfile::tempdir().expect("a directory");
+    let check = |journal: &str| {
+        std::fs::write(folder.path().join("journal.jsonl"), journal).expect("a file");
+        let told = std::process::Command::new("sh").args(["-c", recipe]).current_dir(folder.path()).output();
+        String::from_utf8_lossy(&told.expect("a shell").stdout).into_owned()
+    };
+    let told = check(journal);
+    assert_eq!(told.lines().filter(|line| line.starts_with("ok ")).count(), journal.lines().count(), "{told}");
+    let told = check(&journal.replacen("Raise the pool", "Raise the poll", 1));
+    assert_eq!(told.matches("CHANGED").count(), 1, "{told}");
     for kind in ["change.opened", "change.approved", "change.moved", "evidence.taken"] {
         assert!(kinds.iter().any(|it| it == kind), "{kind}: {kinds:?}");
     }

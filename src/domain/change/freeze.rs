@@ -123,8 +123,8 @@ pub fn start(
 fn waiting(draft: &Draft<'_>, service: Option<&ServiceId>, environment: &CompactString) -> usize {
     let graph = Graph::new(draft.org);
     let held = service.map(|service| (service, graph.all(service, Way::NeededBy)));
-    let planned = draft.state.changes.values().filter(|it| it.state.planned());
-    let holds = |it: &&Box<Change>| {
+    let planned = draft.state.changes.values().map(|it| &**it).filter(|it| it.state.planned());
+    let holds = |it: &&Change| {
         let theirs = &it.content.service;
         it.content.environment == *environment
             && held.as_ref().is_none_or(|(service, others)| *service == theirs || others.contains(theirs))
