@@ -75,12 +75,12 @@ fn files(id: &str, told: &Value) -> anyhow::Result<Vec<(&'static str, Vec<u8>)>>
         }
     }
     let readme = README
-        .replace("CHANGE", id)
-        .replace("TAKEN_AT", told["taken_at"].as_str().unwrap_or_default())
-        .replace("TAKEN_BY", told["taken_by"].as_str().unwrap_or_default())
-        .replace("HIDDEN", &hidden.to_string())
-        .replace("TRUNCATED", if told["truncated"] == true { "no: there are more than are given" } else { "yes" })
-        .replace("HEAD", &format!("{}:{}", told["head"]["seq"], told["head"]["hash"].as_str().unwrap_or_default()));
+        .replace("{change}", id)
+        .replace("{taken_at}", told["taken_at"].as_str().unwrap_or_default())
+        .replace("{taken_by}", told["taken_by"].as_str().unwrap_or_default())
+        .replace("{hidden}", &hidden.to_string())
+        .replace("{complete}", if told["truncated"] == true { "no: there are more than are given" } else { "yes" })
+        .replace("{head}", &format!("{}:{}", told["head"]["seq"], told["head"]["hash"].as_str().unwrap_or_default()));
     let mut files = vec![
         ("README.md", readme.into_bytes()),
         ("record.json", pretty(&told["change"])?),
