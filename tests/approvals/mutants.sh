@@ -7,12 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 rules=src/domain/change
 runs="${OPSBELL_APPROVAL_RUNS:-4000}"
 
-# Name, file, what is replaced (Perl, over lines), by what.
+# Name, file, what is replaced (Perl, over lines), by what; and once more where a rule is asked in two places.
 mutants=(
     "segregation of duties is skipped|$rules/approve.rs|if change\.requester\.person\(\) == Some\(person\)|if false"
     "an editor may approve|$rules/approve.rs|if change\.editors\.contains\(person\)|if false"
     "an approval is bound to no hash|$rules/apply.rs|it\.void\.is_none\(\) && it\.hash != edited\.hash|false \&\& it.hash != edited.hash"
-    "roles are not read again|$rules/approve.rs|return \(!placed\(scales\.org, change, person\)\)\.then|return false.then"
+    "roles are not read again|$rules/approve.rs|return \(!placed\(scales\.org, change, person\)\)\.then|return false.then|voices\.filter\(.it. need\.approvers\.iter\(\)\.any\(.group. org\.belongs\(it, group\)\)\)\.collect\(\)|voices.collect()"
     "whoever has left counts on|$rules/approve.rs|    if known\.left \{|    if false {"
     "standing in does not end|$rules/authority/delegate.rs|self\.starts <= now && now < self\.ends|true"
     "the delegator may have asked for it|$rules/approve.rs|match bias\(scales\.org, change, other\)|match None::<CompactString>"
@@ -33,10 +33,10 @@ trap 'git checkout --quiet -- src' EXIT
 
 survived=0
 for mutant in "${mutants[@]}"; do
-    IFS='|' read -r name file from to <<<"$(sed 's/||/\x01/g' <<<"$mutant")"
+    IFS='|' read -r name file from to more by <<<"$(sed 's/||/\x01/g' <<<"$mutant")"
     [ -z "${1:-}" ] || [[ "$name" == *"$1"* ]] || continue
     from="${from//$'\x01'/||}"
-    if ! FROM="$from" TO="$to" perl -0pi -e 'BEGIN { $f = $ENV{FROM}; $t = $ENV{TO}; $t =~ s/\\n/\n/g; $t =~ s/\\&/&/g; } $n += s/$f/$t/; END { exit($n ? 0 : 1) }' "$file"; then
+    if ! FROM="$from" TO="$to" MORE="${more:-}" BY="${by:-}" perl -0pi -e 'BEGIN { $f = $ENV{FROM}; $t = $ENV{TO}; $t =~ s/\\n/\n/g; $t =~ s/\\&/&/g; } $n += s/$f/$t/; s/$ENV{MORE}/$ENV{BY}/ if length $ENV{MORE}; END { exit($n ? 0 : 1) }' "$file"; then
         echo "mutants: \"$name\" does not fit $file any more" >&2
         exit 1
     fi
