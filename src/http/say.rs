@@ -74,7 +74,13 @@ pub(crate) async fn say(
         let input = Input {
             // A code is never told twice.
             idempotency: idempotency.filter(|_| code.is_none()),
-            by: By { actor: Actor::Person(person.clone()), via: via.into(), request: Some(id), granted: None, factor: None },
+            by: By {
+                actor: Actor::Person(person.clone()),
+                via: via.into(),
+                request: Some(id),
+                granted: None,
+                factor: None,
+            },
             kind,
             closed: Vec::new(),
         };
