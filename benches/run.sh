@@ -2,7 +2,7 @@
 # Measures Opsbell against the ceiling of this machine, both in the same run and by the same means, and prints one
 # table for each question of docs/performance.md. Needs cargo, curl and what every Debian has.
 #
-#   benches/run.sh [rates|latency|discord|memory|start|records|all]...      default: all
+#   benches/run.sh [rates|latency|discord|memory|start|records|gate|all]...      default: all
 #   BENCH_ROUNDS=3 BENCH_SECONDS=3                           rounds per figure (the median is shown) and their length
 #   BENCH_DIR=DIR                                            where the data go: the disk that is measured
 #   BENCH_KEEP=1                                             keeps them
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${BENCH_ROUNDS:-3} seconds=${BENCH_SECONDS:-3}
-[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency discord memory start records
+[ $# -gt 0 ] && [ "$1" != all ] || set -- rates latency discord memory start records gate
 began=$(date +%s)
 load_before=$(cut -d' ' -f1-3 /proc/loadavg)
 
@@ -104,6 +104,7 @@ steps = [{ page = ["person:bas"], escalate_after = "12h" }]
 [[service]]
 id = "api"
 team = "ops"
+${more_config:-}
 TOML
     [ "${2:-}" = keep ] || rm -rf "$work/data"
     BENCH_KEY=k OPSBELL_CONFIG=$work/config OPSBELL_DATA=$work/data \
@@ -258,6 +259,32 @@ records() {
         printf '| %s | %s | %s | %s |\n' "$kind" "$(value p50_ms "$1")" "$(value p99_ms "$1")" "$(value max_ms "$1")"
     done
     printf '\nRequired: p99 ≤ 50 ms each.\n'
+}
+
+# The gate with 10,000 open records: 5,000 incidents, 5,000 changes on ten services of which each needs the one before.
+gate() {
+    local kind told services=web0 more_config
+    more_config=$'[[service]]\nid = "web0"\nteam = "ops"\n'
+    for n in 1 2 3 4 5 6 7 8 9; do
+        more_config+="[[service]]"$'\n'"id = \"web$n\""$'\n'"team = \"ops\""$'\n'"depends_on = [\"web$((n - 1))\"]"$'\n'
+        services+=,web$n
+    done
+    printf '\nThe gate with 10,000 open records: 5,000 incidents, 5,000 changes (one connection, the last 1,000 of each kind)\n\n'
+    curl -sf -X DELETE "$pages/"
+    start_opsbell 3d
+    told=$("$ceiling" load --target "$url" --path "$path" --bearer k --service api --connections 16 --count 5000 \
+        --seconds 300 2>>"$work/load.log")
+    [ "$(value accepted "$told")" = 5000 ] || fail "not all were accepted: $told"
+    sleep 3
+    told=$("$ceiling" gate --target "$url" --token-file "$work/data/admin.token" --person bas --services "$services" \
+        --changes 5000 2>>"$work/load.log") || fail "a question was refused"
+    stop_server
+    printf '| question | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n'
+    for kind in open wait; do
+        set -- "$(grep "kind=$kind " <<<"$told")"
+        printf '| %s | %s | %s | %s |\n' "$kind" "$(value p50_ms "$1")" "$(value p99_ms "$1")" "$(value max_ms "$1")"
+    done
+    printf '\nRequired: p99 ≤ 5 ms each.\n'
 }
 
 discord() {

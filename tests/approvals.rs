@@ -191,6 +191,9 @@ impl World {
                         self.model.ended(id, *outcome == Outcome::Successful, review_due.is_none());
                     }
                     Step::Reviewed { outcome, .. } => self.model.ended(id, *outcome == Outcome::Successful, true),
+                    Step::Voided { people, .. } if who == "github" => {
+                        people.iter().for_each(|person| self.model.withdrawn(id, person.as_str()));
+                    }
                     Step::Slotted(_) | Step::Reminded | Step::Voided { .. } => {}
                     Step::Caused { .. } | Step::Unapproved { .. } => panic!("not asked for: {event:?}"),
                 }
@@ -380,7 +383,7 @@ fn act(world: &mut World, chance: &mut Chance) {
         _ => format!("CHG-{}", 1 + chance.below(last.max(1))),
     };
     let text = match chance.below(26) {
-        0..=3 if last < 8 => asks(chance, last),
+        0..=1 if last < 8 => asks(chance, last),
         0..=3 => match chance.below(4) {
             0 => format!("/change edit {id} plan:{}", chance.pick(&["a", "b", "c"])),
             1 => format!("/change edit {id} rollback:{}", chance.pick(&["a", "b"])),

@@ -501,6 +501,43 @@ fn a_secret_that_is_not_there_is_a_warning() {
 }
 
 #[test]
+fn where_a_code_host_is_answered_is_looked_at() {
+    let with = |lines: &str| {
+        let text =
+            format!("{GOOD}[[integration]]\nid = \"host\"\nsource = \"gitlab\"\nkey_env = \"KEY_HOST\"\n{lines}\n");
+        catalog::load_files(&BTreeMap::from([(PathBuf::from("opsbell.toml"), text)]), &|name| {
+            Some(format!("the value of {name}"))
+        })
+    };
+    let base = |loaded: &Loaded| {
+        let org = &loaded.config.as_ref().expect("it loads").org;
+        org.integrations["host"].answers.as_deref().map(str::to_owned)
+    };
+    assert_eq!(base(&with("")), None);
+    let own = with("answer_token_env = \"TOKEN_HOST\"");
+    assert_eq!(base(&own).as_deref(), Some("https://gitlab.com"));
+    assert!(own.config.expect("it loads").secrets.answers.contains_key("host"));
+    let said = with("answer_token_env = \"TOKEN_HOST\"\nanswer_url = \"https://gitlab.ej.example/forge/\"");
+    assert_eq!(base(&said).as_deref(), Some("https://gitlab.ej.example/forge"));
+    for (lines, expected) in [
+        ("answer_url = \"https://gitlab.ej.example\"", "without a token"),
+        ("answer_token_env = \"T\"\nanswer_url = \"https://u:p@gitlab.ej.example\"", "a secret never stands"),
+        ("answer_token_env = \"T\"\nanswer_url = \"https://gitlab.ej.example?x=1\"", "more than a host and a path"),
+        ("answer_token_env = \"T\"\nanswer_url = \"gitlab.ej.example\"", "not an http or https address"),
+        ("answer_token_env = \"T\"\nanswer_url = \"http://gitlab.ej.example\"", "in the clear"),
+    ] {
+        let found = with(lines).findings;
+        assert_eq!(found.len(), 1, "{lines}: {found:?}");
+        assert!(found[0].message.contains(expected), "{lines}: {found:?}");
+    }
+    finds(
+        "source = \"alertmanager\"",
+        "source = \"alertmanager\"\nanswer_token_env = \"T\"",
+        &[("answer_token_env", "`github` and `gitlab` only", "leave it out")],
+    );
+}
+
+#[test]
 fn a_key_that_could_be_guessed_is_a_warning_that_gives_nothing_of_it_away() {
     let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
     let loaded = catalog::load_files(&files, &|name| {

@@ -183,6 +183,7 @@ fn deployed(n: u64) -> Deployed {
         change: Some(ChangeId(7)),
         unapproved: true,
         harmed: false,
+        question: None,
     }
 }
 

@@ -293,7 +293,7 @@ fn input_by(part: &str, kind: InputKind) -> Input {
 
 #[test]
 fn whatever_becomes_of_a_remedy_the_page_goes_out_in_time() {
-    let nights = std::env::var("OPSBELL_REMEDY_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
+    let nights = catalog::process_env("OPSBELL_REMEDY_RUNS").and_then(|n| n.parse().ok()).unwrap_or(400);
     let org = org();
     let (mut helped, mut failed, mut guarded) = (0, 0, 0);
     for seed in 0..nights {

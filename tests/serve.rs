@@ -5,10 +5,14 @@
 
 #[path = "serve/backup.rs"]
 mod backup;
+#[path = "serve/code_hosts.rs"]
+mod code_hosts;
 #[path = "serve/disk.rs"]
 mod disk;
 #[path = "serve/durable.rs"]
 mod durable;
+#[path = "serve/evidence.rs"]
+mod evidence;
 #[path = "serve/mail.rs"]
 mod mail;
 #[path = "serve/place.rs"]

@@ -4,6 +4,7 @@
 
 mod alert;
 mod ask;
+mod gate;
 mod load;
 mod receive;
 mod serve;
@@ -39,6 +40,8 @@ enum Verb {
     Load(load::Options),
     /// Asks Opsbell for closed incidents: a list, one, its timeline, a draft of its postmortem.
     Ask(ask::Options),
+    /// Asks Opsbell's gate: questions that open a change, and questions about changes that wait.
+    Gate(gate::Options),
     /// Appends and syncs 600 bytes at a time: the disk's own fdatasync.
     Sync {
         /// A directory on the disk in question.
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Receive { listen } => one()?.block_on(receive::run(listen)),
         Verb::Load(options) => one()?.block_on(load::run(options)),
         Verb::Ask(options) => one()?.block_on(ask::run(options)),
+        Verb::Gate(options) => one()?.block_on(gate::run(options)),
         Verb::Sync { dir, count } => sync::run(&dir, count),
     }
 }

@@ -38,8 +38,10 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let emergency = table.parse("emergency_approval", value::wait);
     let review = table.parse("review_within", value::wait);
     let length = table.parse("length", value::wait);
+    let unbegun = table.parse("cancel_unbegun_after", value::wait);
     let controlled = table.parse_all("controlled", environment);
     let factor = levels(&mut table, "second_factor");
+    let uncontrolled = table.parse_all("uncontrolled", environment).unwrap_or_default();
     table.done();
     let rules = &mut draft.org.changes;
     rules.approvals = approvals;
@@ -48,6 +50,8 @@ pub fn change(draft: &mut Draft<'_>, mut table: Table<'_>) {
     rules.review = review.unwrap_or(rules.review);
     rules.length = length.unwrap_or(rules.length);
     rules.second_factor = factor.unwrap_or_default();
+    rules.unbegun = unbegun.unwrap_or(rules.unbegun);
+    rules.uncontrolled = uncontrolled.into_iter().map(|(environment, _)| environment).collect();
     if let Some(controlled) = controlled {
         rules.controlled = controlled.into_iter().map(|(environment, _)| environment).collect();
     }

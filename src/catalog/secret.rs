@@ -53,6 +53,8 @@ impl fmt::Debug for Secret {
 pub struct Secrets {
     /// The key with which an integration's sender proves itself.
     pub ingest: BTreeMap<IntegrationId, Secret>,
+    /// The token with which the code host of an integration is answered.
+    pub answers: BTreeMap<IntegrationId, Secret>,
     /// With which posts to a webhook are signed.
     pub signing: BTreeMap<WebhookId, Secret>,
     /// The password of the mail server.

@@ -30,6 +30,7 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
         table.add(Finding::error(&table.spot_of("map"), "`map` is for the source `generic` only").hint("leave it out"));
     }
     let mapping = table.table("map", "map").map(mapping);
+    let (answers, token) = answers(draft, &mut table, source);
     if let Some(why) = key.as_ref().and_then(Secret::weakness) {
         let key = if table.has("key_env") { "key_env" } else { "key_file" };
         // Of the key itself nothing is told, not even how long it is.
@@ -43,6 +44,9 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
     if let Some(key) = key {
         draft.secrets.ingest.insert(id.as_str().into(), key);
     }
+    if let Some(token) = token {
+        draft.secrets.answers.insert(id.as_str().into(), token);
+    }
     let group_by = match group_by {
         Some(labels) => labels.into_iter().map(|(label, _)| label).collect(),
         None => vec![CompactString::const_new("alertname")],
@@ -54,8 +58,57 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
         group_by,
         may_acknowledge,
         mapping,
+        answers,
     };
     draft.org.integrations.insert(id.into(), integration);
+}
+
+/// Where, and with which token, deployments are answered that the code host holds.
+fn answers(
+    draft: &mut Draft<'_>,
+    table: &mut Table<'_>,
+    source: Option<&str>,
+) -> (Option<CompactString>, Option<Secret>) {
+    let own = match source {
+        Some("github") => Some("https://api.github.com"),
+        Some("gitlab") => Some("https://gitlab.com"),
+        _ => None,
+    };
+    let url = table.text("answer_url");
+    let (named, token) = draft.secret(("answer_token_env", "answer_token_file"), table);
+    for key in ["answer_url", "answer_token_env", "answer_token_file"] {
+        if own.is_none() && source.is_some() && table.has(key) {
+            let message = format!("`{key}` is for the sources `github` and `gitlab` only");
+            table.add(Finding::error(&table.spot_of(key), message).hint("leave it out"));
+        }
+    }
+    let base = match &url {
+        Some(text) => table.settle_value(text, base(&text.value)),
+        None => own,
+    };
+    if let (Some(text), Some(base)) = (&url, base) {
+        let near = ["http://localhost", "http://127.", "http://[::1]"].iter().any(|near| base.starts_with(near));
+        if base.starts_with("http://") && !near {
+            let finding = Finding::warning(&text.spot, "the token goes over the network in the clear");
+            table.add(finding.hint("use an https address"));
+        }
+        if !named {
+            let finding = Finding::error(&text.spot, "`answer_url` is given without a token to answer with");
+            table.add(finding.hint("say answer_token_env or answer_token_file, or leave it out"));
+        }
+    }
+    (base.filter(|_| named && own.is_some()).map(CompactString::from), token)
+}
+
+/// The address of an API, below which everything is sent: no query, no fragment, no last `/`.
+fn base(text: &str) -> Result<&str, Wrong> {
+    value::url(text)?;
+    if text.contains(['?', '#', '\\']) {
+        return Err(
+            Wrong::new("this address has more than a host and a path").hint("write it like https://gitlab.example")
+        );
+    }
+    Ok(text.trim_end_matches('/'))
 }
 
 fn source(word: &str) -> Result<&'static str, Wrong> {
@@ -157,6 +210,7 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let quiet_when_empty = table.flag("quiet_when_empty").unwrap_or(false);
     let template = table.text("template");
     let team = draft.refer(Kind::Team, "team", &mut table).map(Into::into);
+    let mail_to = draft.refer_all(Kind::Person, "mail_to", &mut table).unwrap_or_default();
     let name = template.as_ref().map_or(DAILY, |text| text.value.as_str()).into();
     draft.summary_templates.extend(template);
     let taken = id.as_ref().filter(|id| draft.org.summaries.contains_key(*id));
@@ -174,5 +228,6 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
         names.find(|name| !draft.org.summaries.contains_key(name))
     };
     let Some(id) = id.or_else(unnamed) else { return };
-    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty, template: name, team });
+    let mail_to = mail_to.into_iter().map(Into::into).collect();
+    draft.org.summaries.insert(id, Summary { channel, cron, zone, quiet_when_empty, template: name, team, mail_to });
 }

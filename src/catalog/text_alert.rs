@@ -54,6 +54,7 @@ pub fn text_alert(draft: &mut Draft<'_>, mut table: Table<'_>) {
         group_by: group_by.map_or_else(usual, |labels| labels.into_iter().map(|(label, _)| label).collect()),
         may_acknowledge,
         mapping: Some(Mapping { severities, resolved, text: Some(rule), ..Mapping::default() }),
+        answers: None,
     };
     draft.org.integrations.insert(id.into(), integration);
 }

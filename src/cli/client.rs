@@ -34,9 +34,13 @@ impl Client {
     /// Finds the server: by `--listen`, else by `server.json` of the data directory. `token` where one is given.
     pub fn find(global: &Global, token: Option<String>) -> Result<Self, End> {
         let dir = global.data();
-        let address = match global.listen {
-            Some(address) => address,
-            None => data::server_of(&dir).map_err(|error| End::Failed(UNREACHABLE, elsewhere(global, error)))?.address,
+        let base = match &global.listen {
+            Some(address) => address.base(),
+            None => {
+                let found = data::server_of(&dir);
+                let found = found.map_err(|error| End::Failed(UNREACHABLE, elsewhere(global, error)))?;
+                format!("http://{}", found.address)
+            }
         };
         let token = match token {
             Some(token) => token,
@@ -44,7 +48,7 @@ impl Client {
         };
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
         let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().context("no HTTP client")?;
-        Ok(Self { base: format!("http://{address}"), token, placed: Placed::of(global), http, tokio })
+        Ok(Self { base, token, placed: Placed::of(global), http, tokio })
     }
 
     /// Where it is, `http://127.0.0.1:8080`.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
+use super::address::Address;
 use super::{End, Global, LISTEN, USAGE, start_logging};
 use crate::catalog::{self, Config, process_env};
 use crate::chat::terminal::{self, Terminal};
@@ -68,7 +69,7 @@ pub fn run(global: &Global, _: &Args) -> Result<(), End> {
     let stage: Arc<dyn Sender> = terminal.clone();
     let own = Method::ALL.into_iter().fold(Notifiers::default(), |own, method| own.with(method, Arc::clone(&stage)));
 
-    let mut options = Options::new(data.clone(), listen(global.listen)?, clock.clone());
+    let mut options = Options::new(data.clone(), listen(global.listen.as_ref())?, clock.clone());
     options.demo = true;
     let house = House::start(config, options, own)?;
     house.announce()?;
@@ -98,9 +99,9 @@ fn example(now: Timestamp) -> anyhow::Result<Config> {
 }
 
 /// Where to listen: where it is asked for, else the usual address, else any free one.
-fn listen(asked: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
+fn listen(asked: Option<&Address>) -> anyhow::Result<SocketAddr> {
     if let Some(asked) = asked {
-        return Ok(asked);
+        return asked.socket();
     }
     let usual: SocketAddr = LISTEN.parse().context("the default address")?;
     Ok(match std::net::TcpListener::bind(usual) {

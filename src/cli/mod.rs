@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Exit status: 0 done; 1 the answer is no; 2 usage, syntax or unreadable
 //! configuration; 3 unreachable or timed out.
 
+mod address;
 mod backup;
 mod chat;
 mod check;
@@ -8,6 +9,7 @@ mod client;
 mod demo;
 mod discord;
 mod docs;
+mod evidence;
 mod factor;
 mod gate;
 mod health;
@@ -25,13 +27,13 @@ mod token;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 
+use address::Address;
 use placed::Placed;
 
 /// A chat-ops bot: alerts page whoever is on call, incidents and their records write themselves while people work.
@@ -53,9 +55,9 @@ struct Global {
     /// The data directory
     #[arg(long, global = true, value_name = "DIR", env = "OPSBELL_DATA")]
     data: Option<PathBuf>,
-    /// Where to listen (serve, demo), or where the server is (others)
+    /// Where to listen (serve, demo), or where the server is (others; an http or https address as well)
     #[arg(long, global = true, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    listen: Option<Address>,
     /// Print records as JSON
     #[arg(long, global = true)]
     json: bool,
@@ -94,6 +96,8 @@ enum Verb {
     Read(read::Args),
     /// Ask whether a version may be deployed now: --service S --version V [--wait]
     Gate(gate::Args),
+    /// Write everything of a change into a zip, for an auditor: CHG-7 [--out FILE]
+    Evidence(evidence::Args),
     /// Show who is on call
     Oncall(oncall::Args),
     /// Verify, export or rebuild from the journal
@@ -157,6 +161,7 @@ pub fn main() -> ExitCode {
         Verb::Rehearse(args) => rehearse::run(global, args),
         Verb::Read(args) => read::run(global, args),
         Verb::Gate(args) => gate::run(global, args),
+        Verb::Evidence(args) => evidence::run(global, args),
         Verb::Oncall(args) => oncall::run(global, args),
         Verb::Journal(verb) => journal::run(global, verb),
         Verb::Backup(args) => backup::run(global, args),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
+use super::address::Address;
 use super::{End, Global, LISTEN, LogFormat, USAGE, check, start_logging};
 use crate::catalog;
 use crate::notify::Notifiers;
@@ -39,7 +40,7 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     for finding in loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Warning) {
         tracing::warn!(finding = finding.brief(), "the configuration");
     }
-    let listen = match (global.listen, config.server.listen) {
+    let listen = match (global.listen.as_ref().map(Address::socket).transpose()?, config.server.listen) {
         (Some(listen), _) | (None, Some(listen)) => listen,
         (None, None) => LISTEN.parse().context("the default address")?,
     };

@@ -97,6 +97,11 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             permit(draft, Permission::Respond, "change gate", None)?;
             change::gate::json(draft, asked)
         }
+        InputKind::Evidence(change) => {
+            permit(draft, Permission::Respond, "change evidence", None)?;
+            draft.emit(Event::EvidenceTaken { change: *change });
+            Ok(Reply::done(format!("The evidence of {change} was taken.")).about(change))
+        }
         InputKind::Wake(wakeup) => {
             wake(draft, *wakeup, None);
             Ok(Reply::default())
@@ -271,6 +276,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::AlertShow { .. }
         | Command::Status
         | Command::ReportDora(_)
+        | Command::ReportChanges(_)
         | Command::Whoami
         | Command::Help { .. } => None,
     }
@@ -361,6 +367,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
                 Err(Reject::new(RejectCode::NotFound, format!("There is no {alert}.")).hint("What fires: /alert list"))
             }
         },
+        Command::ReportChanges(asked) => report::changes::reply(draft, &asked),
         Command::ReportDora(asked) => Ok(report::dora::reply(draft, &asked)),
         Command::Status => Ok(Reply::done(report::status::status(draft.state, draft.org, draft.actor(), draft.now))),
         Command::Whoami => Ok(Reply::done(whoami(draft))),
@@ -456,6 +463,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
         WakeupKind::Change(id) => change::due::due(draft, id),
         WakeupKind::Freeze(id) => change::freeze::due(draft, id),
         WakeupKind::Playbook(id) => playbook::drive::due(draft, id),
+        WakeupKind::Question(id) => change::answer::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

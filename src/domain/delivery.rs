@@ -6,8 +6,9 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::change::answer::Answer;
 use super::event::{DeliveryOwed, Event};
-use super::id::{ChangeId, DeliveryId, IncidentId, PageId, PersonId, ServiceId, WebhookId};
+use super::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, WebhookId};
 use super::incident::Severity;
 use super::input::Place;
 use super::time::{Span, Timestamp};
@@ -118,6 +119,8 @@ pub enum Destination {
     Channel(ChannelRef),
     /// An outgoing webhook.
     Webhook(WebhookId),
+    /// The code host of an integration, which waits for an answer.
+    Host(IntegrationId),
 }
 
 impl fmt::Display for Destination {
@@ -126,6 +129,7 @@ impl fmt::Display for Destination {
             Self::Person { person, method } => write!(f, "{person} via {method}"),
             Self::Channel(channel) => write!(f, "channel {channel}"),
             Self::Webhook(id) => write!(f, "webhook {id}"),
+            Self::Host(id) => write!(f, "code host {id}"),
         }
     }
 }
@@ -159,6 +163,8 @@ pub enum Content {
         /// What is said.
         text: String,
     },
+    /// Tells a code host whether a deployment may go.
+    Answer(Box<Answer>),
 }
 
 /// What a page says.
@@ -315,6 +321,13 @@ impl Delivery {
         }
     }
 
+    /// The wait before its next attempt, after `attempts` that failed; `None` when it is not tried again. A code host is
+    /// tried for a day: nothing else is done about what waits there.
+    pub fn retry_wait(&self, attempts: u16, asked: Option<Span>) -> Option<Span> {
+        let patient = matches!(self.to, Destination::Host(_)) && attempts < HOST_ATTEMPTS;
+        retry_wait(attempts, asked).or(patient.then_some(LONGEST_WAIT))
+    }
+
     /// Whether it wakes somebody (or is meant to).
     pub fn is_page(&self) -> bool {
         matches!(self.priority, Priority::CriticalPage | Priority::Page)
@@ -383,6 +396,9 @@ pub enum Outcome {
 /// next rule of the person has long started.
 const RETRY_WAITS: [Span; 7] =
     [Span::secs(1), Span::secs(2), Span::secs(5), Span::secs(15), Span::secs(30), Span::secs(60), Span::secs(180)];
+
+/// Attempts to tell a code host: those of the table, then one every ten minutes for a day.
+const HOST_ATTEMPTS: u16 = 8 + 144;
 
 /// A message that has not gone out, nor can within this time of being owed, does not hold up the person's next rule.
 pub const SEND_DEADLINE: Span = Span::secs(45);

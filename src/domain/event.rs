@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::change;
 use super::connect::{AccountLinked, AccountOffered, own::CodeShown};
-use super::id::{AlertId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
+use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
 use super::incident::assess::Assessed;
 use super::incident::link::IncidentLinked;
 use super::incident::merge::IncidentMerged;
@@ -379,6 +379,12 @@ pub enum Event {
     /// Whose word counts for changes was changed.
     #[serde(rename = "authority.changed")]
     AuthorityChanged(Box<change::authority::AuthorityChanged>),
+    /// Somebody took its evidence.
+    #[serde(rename = "evidence.taken")]
+    EvidenceTaken {
+        /// Of which change.
+        change: ChangeId,
+    },
     /// The line was stopped.
     #[serde(rename = "freeze.started")]
     FreezeStarted(Box<change::FreezeStarted>),
@@ -401,6 +407,9 @@ pub enum Event {
     /// A sender told of a new step of a deployment.
     #[serde(rename = "deployment.told")]
     DeploymentTold(Box<change::deployed::DeploymentTold>),
+    /// What a code host waits to be told went on.
+    #[serde(rename = "deployment.question")]
+    DeploymentQuestion(Box<change::answer::QuestionMoved>),
     /// Commits were told of that were not known.
     #[serde(rename = "commits.seen")]
     CommitsSeen {

@@ -7,7 +7,9 @@ use super::actor::By;
 use super::change::Change;
 use super::command::{Call, GateAsked};
 use super::delivery::Outcome;
-use super::id::{ChangeId, DeliveryId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId};
+use super::id::{
+    ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId,
+};
 use super::incident::Incident;
 use super::playbook::Performed;
 use super::problem::Problem;
@@ -144,6 +146,8 @@ pub enum InputKind {
     },
     /// A pipeline asks whether it may deploy; the answer is the verdict as JSON.
     Gate(GateAsked),
+    /// Somebody takes the evidence of a change; that is all that is written down.
+    Evidence(ChangeId),
     /// A moment has come.
     Wake(Wakeup),
     /// The moment of a summary has come; what it is told of the journal.
@@ -346,6 +350,8 @@ pub enum WakeupKind {
     Freeze(FreezeId),
     /// A run of a playbook goes on, or has waited long enough.
     Playbook(RunId),
+    /// A code host's question is asked again.
+    Question(DeploymentId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -361,6 +367,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Change(id) => write!(f, "what {id} owes"),
             Self::Freeze(id) => write!(f, "the end of {id}"),
             Self::Playbook(id) => write!(f, "the next step of {id}"),
+            Self::Question(id) => write!(f, "the question about {id}"),
         }
     }
 }

@@ -158,10 +158,13 @@ pub struct Deployment {
     /// What is told of the review of a pull request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Reviewing>,
+    /// What the sender waits to be told before it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<Question>>,
 }
 
 /// Which code host an account is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CodeHost {
     /// GitHub.
@@ -202,6 +205,17 @@ pub struct Reviewing {
     pub author: Option<String>,
     /// Or its mail address: to find the person, never written down.
     pub author_email: Option<String>,
+}
+
+/// A code host asks whether a deployment may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// By what the answer is sent.
+    pub host: CodeHost,
+    /// Where to: GitHub's whole address, as the payload says it; GitLab's path. Nothing is sent there unchecked.
+    pub to: String,
+    /// The environment, as the host writes it.
+    pub environment: String,
 }
 
 /// A commit, as a sender tells it.

@@ -57,7 +57,7 @@ fn summary(change: &Change) -> Value {
     })
 }
 
-fn whole(change: &Change) -> Value {
+pub(crate) fn whole(change: &Change) -> Value {
     let content = &change.content;
     let timeline = change.timeline.iter();
     let timeline: Vec<Value> =

@@ -182,6 +182,8 @@ refusals! {
     Listing: 400 401 500 503;
     /// It reads one record.
     Reading: 400 401 403 404 500 503;
+    /// It asks as a person for one record.
+    Taking: 400 401 403 404 422 500 503;
     /// It asks as a person, without a body.
     Listening: 400 401 403 422 500 503;
     /// It takes a person's words or a small object.

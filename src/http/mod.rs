@@ -6,11 +6,13 @@ mod ask;
 mod auth;
 mod body;
 mod changes;
+mod changes_csv;
 mod complete;
 mod document;
 mod envelope;
 mod error;
 mod events;
+mod evidence;
 mod factors;
 mod feed;
 mod fields;
@@ -230,6 +232,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(runs::runs))
         .routes(routes!(runs::run))
         .routes(routes!(changes::calendar))
+        .routes(routes!(evidence::evidence))
+        .routes(routes!(changes_csv::changes_csv))
         .routes(routes!(changes::gate))
         .routes(routes!(reports::dora))
         .routes(routes!(records::problems))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub(crate) use self::change::{Change, ChangeSummary, Gate, Verdict};
+pub(crate) use self::change::{Change, ChangeSummary, Evidence, Gate, Verdict};
 pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};

@@ -143,6 +143,7 @@ fn delivery(delivery: &Delivery) -> Value {
         Destination::Person { person, method } => (format!("person:{person}"), Some(method.as_str())),
         Destination::Channel(channel) => (format!("channel:{channel}"), None),
         Destination::Webhook(webhook) => (format!("webhook:{webhook}"), None),
+        Destination::Host(integration) => (format!("code-host:{integration}"), None),
     };
     let (status, at, reason) = match &delivery.status {
         DeliveryStatus::Owed { trouble, .. } => ("owed", None, Some(trouble).filter(|trouble| !trouble.is_empty())),

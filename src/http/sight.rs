@@ -10,7 +10,7 @@ use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::{App, ask};
 use crate::domain::actor::{ADMINISTRATOR, Actor};
-use crate::domain::id::IncidentId;
+use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{Incident, private};
 use crate::domain::org::Org;
 use crate::domain::playbook::Run;
@@ -54,8 +54,10 @@ impl Sight {
 
     /// The private incidents that lines of the journal must not tell them of: all, unless they administer.
     pub fn hidden(&self, state: &State) -> Hidden {
-        let administers = self.actor.person().is_some_and(|person| private::administers(&self.org, person));
-        Hidden(if administers { BTreeSet::new() } else { state.meta.private.clone() })
+        match self.actor.person() {
+            Some(person) => Hidden::from(&self.org, state, person),
+            None => Hidden(state.meta.private.clone()),
+        }
     }
 }
 
@@ -63,6 +65,17 @@ impl Sight {
 pub(crate) struct Hidden(BTreeSet<IncidentId>);
 
 impl Hidden {
+    /// What a person must not be told of: all private ones, unless they administer.
+    pub fn from(org: &Org, state: &State, person: &PersonId) -> Self {
+        Self(if private::administers(org, person) { BTreeSet::new() } else { state.meta.private.clone() })
+    }
+
+    /// These.
+    #[cfg(test)]
+    pub fn of(incidents: impl IntoIterator<Item = IncidentId>) -> Self {
+        Self(incidents.into_iter().collect())
+    }
+
     /// Whether a line of the journal names one of them. Whatever is about an incident says its id.
     pub fn in_line(&self, line: &str) -> bool {
         !self.0.is_empty()

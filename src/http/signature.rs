@@ -18,8 +18,15 @@ const GITHUB_EVENT: HeaderName = HeaderName::from_static("x-github-event");
 const GITLAB: HeaderName = HeaderName::from_static("x-gitlab-token");
 
 /// What GitHub's source reads; the fields of the body tell which it is.
-const GITHUB_EVENTS: [&[u8]; 6] =
-    [b"deployment", b"deployment_status", b"workflow_run", b"workflow_job", b"push", b"release"];
+const GITHUB_EVENTS: [&[u8]; 7] = [
+    b"deployment",
+    b"deployment_status",
+    b"deployment_protection_rule",
+    b"workflow_run",
+    b"workflow_job",
+    b"push",
+    b"release",
+];
 
 /// A key for signing, of which the clear text is not kept.
 #[derive(Clone)]

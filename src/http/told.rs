@@ -198,7 +198,7 @@ fn owe(items: &mut Vec<Item>, at: Timestamp, owed: DeliveryOwed) {
                 None => items.push(Item::Personal(person, vec![method], Box::new(grant))),
             }
         }
-        Destination::Webhook(_) => {}
+        Destination::Webhook(_) | Destination::Host(_) => {}
     }
 }
 

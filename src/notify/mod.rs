@@ -13,6 +13,7 @@ use crate::domain::time::Span;
 
 pub mod email;
 pub mod heartbeat;
+pub mod host;
 pub mod webhook;
 
 /// What a way to reach a person can do, built or not.
@@ -44,12 +45,13 @@ pub fn capabilities(method: Method) -> Capabilities {
     known.copied().unwrap_or(Capabilities { method, built: false, needs: "", id_in: "" })
 }
 
-/// The channel by which a destination is reached.
-pub fn method_of(to: &Destination) -> Method {
+/// The channel by which a destination is reached; a code host is reached by none.
+pub fn method_of(to: &Destination) -> Option<Method> {
     match to {
-        Destination::Person { method, .. } => *method,
-        Destination::Channel(_) => Method::Chat,
-        Destination::Webhook(_) => Method::Webhook,
+        Destination::Person { method, .. } => Some(*method),
+        Destination::Channel(_) => Some(Method::Chat),
+        Destination::Webhook(_) => Some(Method::Webhook),
+        Destination::Host(_) => None,
     }
 }
 
@@ -57,6 +59,7 @@ pub fn method_of(to: &Destination) -> Method {
 #[derive(Clone, Default)]
 pub struct Notifiers {
     senders: BTreeMap<Method, Arc<dyn Sender>>,
+    hosts: Option<Arc<dyn Sender>>,
 }
 
 impl Notifiers {
@@ -67,6 +70,13 @@ impl Notifiers {
         self
     }
 
+    /// The same with a sender that answers code hosts.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Arc<dyn Sender>) -> Self {
+        self.hosts = Some(hosts);
+        self
+    }
+
     /// Whether there is a sender for a method.
     pub fn has(&self, method: Method) -> bool {
         self.senders.contains_key(&method)
@@ -74,7 +84,10 @@ impl Notifiers {
 
     /// The sender that reaches a destination.
     pub fn sender(&self, to: &Destination) -> Option<&Arc<dyn Sender>> {
-        self.senders.get(&method_of(to))
+        match method_of(to) {
+            Some(method) => self.senders.get(&method),
+            None => self.hosts.as_ref(),
+        }
     }
 }
 
@@ -83,7 +96,10 @@ impl Sender for Notifiers {
         match self.sender(&grant.to) {
             Some(sender) => sender.send(grant, org),
             None => {
-                let method = method_of(&grant.to);
+                let Some(method) = method_of(&grant.to) else {
+                    let reason = "from here no code host is answered".to_owned();
+                    return Box::pin(std::future::ready(Outcome::Permanent { reason }));
+                };
                 let why = if capabilities(method).built { "not configured" } else { "not built yet" };
                 let reason = format!("{method} is {why}; choose another method for {}", grant.to);
                 Box::pin(std::future::ready(Outcome::Permanent { reason }))

@@ -108,7 +108,7 @@ impl std::fmt::Debug for Secret {
 /// Why webhooks cannot be sent at all.
 #[derive(Debug, thiserror::Error)]
 #[error("webhooks cannot be sent: the HTTP client does not start ({0}); check this machine's TLS certificates")]
-pub struct CannotStart(#[source] reqwest::Error);
+pub struct CannotStart(#[source] pub(super) reqwest::Error);
 
 /// Sends to all webhooks, over connections that are kept.
 #[derive(Clone)]
@@ -259,7 +259,7 @@ impl<'a> Body<'a> {
         let (kind, page) = match &grant.content {
             Content::Page(page) => ("page", Some(page)),
             Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => ("post", None),
-            Content::Notice { .. } => ("notice", None),
+            Content::Notice { .. } | Content::Answer(_) => ("notice", None),
         };
         Self {
             kind,
@@ -268,7 +268,7 @@ impl<'a> Body<'a> {
             page: grant.page,
             person: match &grant.to {
                 Destination::Person { person, .. } => Some(person.as_str()),
-                Destination::Channel(_) | Destination::Webhook(_) => None,
+                Destination::Channel(_) | Destination::Webhook(_) | Destination::Host(_) => None,
             },
             title: page.map(|page| line(&page.title, PART_MAX)),
             severity: page.map(|page| page.severity),
@@ -285,7 +285,7 @@ impl<'a> Body<'a> {
 }
 
 /// Takes what is left of an answer, up to `ANSWER_MAX`; beyond that the connection is given up.
-async fn drain(mut response: reqwest::Response) {
+pub(super) async fn drain(mut response: reqwest::Response) {
     if response.content_length().is_some_and(|length| length > ANSWER_MAX as u64) {
         return;
     }
@@ -299,7 +299,7 @@ async fn drain(mut response: reqwest::Response) {
 }
 
 /// Reads `Retry-After`: seconds (also with a fraction, as some write it) or a date, from which `now` is taken off.
-fn retry_after(text: &str, now: impl FnOnce() -> Timestamp) -> Option<Span> {
+pub(super) fn retry_after(text: &str, now: impl FnOnce() -> Timestamp) -> Option<Span> {
     let text = text.trim();
     let wish = if text.starts_with(|c: char| c.is_ascii_digit()) {
         let secs: f64 = text.parse().ok()?;
@@ -313,7 +313,7 @@ fn retry_after(text: &str, now: impl FnOnce() -> Timestamp) -> Option<Span> {
 }
 
 /// How a try without an answer ended. The words are our own: those of the libraries show addresses.
-fn outcome_of_error(error: &reqwest::Error) -> Outcome {
+pub(super) fn outcome_of_error(error: &reqwest::Error) -> Outcome {
     if error.is_builder() {
         return Outcome::Permanent { reason: NOT_AN_ADDRESS.to_owned() };
     }

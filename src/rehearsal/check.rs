@@ -51,7 +51,7 @@ impl Seen {
             let (who, method) = match to {
                 Destination::Person { person, method } => (person.to_string(), *method),
                 Destination::Webhook(id) => (format!("webhook:{id}"), Method::Webhook),
-                Destination::Channel(_) => continue,
+                Destination::Channel(_) | Destination::Host(_) => continue,
             };
             self.pages.push(PageSeen { at: happening.at, who, method, consumed: false });
         }
@@ -369,6 +369,7 @@ fn words(content: &Content) -> String {
         Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } | Content::Notice { text } => {
             text.clone()
         }
+        Content::Answer(answer) => answer.shown(),
     }
 }
 

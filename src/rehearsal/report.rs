@@ -115,6 +115,7 @@ fn told(happening: &Happening, zone: Tz) -> String {
                     format!("post {}{repeat}: {text}", shown(to))
                 }
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),
+                Content::Answer(answer) => format!("answer {}{repeat}: {}", shown(to), answer.shown()),
             }
         }
         What::NotSent { to, reason, .. } => format!("not sent {}: {reason}", shown(to)),

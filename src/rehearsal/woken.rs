@@ -145,6 +145,7 @@ fn wake(begin: Timestamp, zone: Tz, at: Timestamp, to: &Destination, why: &str, 
         Destination::Person { person, method } => (person.to_string(), method.to_string()),
         Destination::Channel(channel) => (format!("channel:{channel}"), "chat".to_owned()),
         Destination::Webhook(id) => (format!("webhook:{id}"), "webhook".to_owned()),
+        Destination::Host(id) => (format!("code-host:{id}"), "http".to_owned()),
     };
     let after = at.since(begin).to_string();
     Wake { at, local: clock(at, zone), after, who, method, sent: true, why: why.to_owned(), incident }

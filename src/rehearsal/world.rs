@@ -10,6 +10,7 @@ use super::story::{Fault, StepGoes};
 use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::alert::text;
 use crate::domain::change::Change;
+use crate::domain::change::answer::QuestionStep;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
@@ -440,6 +441,7 @@ impl World {
             }
             Destination::Webhook(id) => (Method::Webhook, Some(format!("webhook:{id}")), org.webhooks.contains_key(id)),
             Destination::Channel(_) => (Method::Chat, None, true),
+            Destination::Host(_) => return Outcome::Accepted,
         };
         let broken = |fault: &Fault| fault.method == method && (fault.person.is_none() || fault.person == whose);
         if method == Method::Chat && !org.chat_connected {
@@ -458,6 +460,9 @@ impl World {
     }
 }
 
+/// Where the deployments of stories are answered.
+const CODE_HOST: &str = "https://code.example";
+
 /// The organisation with the integration of stories in it.
 fn with_story(mut org: Org) -> Org {
     let id = IntegrationId::from(STORY);
@@ -468,6 +473,7 @@ fn with_story(mut org: Org) -> Org {
         group_by: vec!["alertname".into()],
         may_acknowledge: false,
         mapping: None,
+        answers: Some(CODE_HOST.into()),
     };
     org.integrations.insert(id, story);
     org
@@ -527,9 +533,15 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
         },
         Event::Remedied(told) => format!("{}: {}", told.incident, told.line()),
         Event::PlaybookMoved(moved) => match &moved.step {
-            Move::Unclear { step, reason } => format!("{}: nobody knows about {step}: {reason}", moved.run),
+            Move::Unclear { step, reason, .. } => format!("{}: nobody knows about {step}: {reason}", moved.run),
             Move::Retried { step, reason, .. } => format!("{}: {step} is tried again: {reason}", moved.run),
             Move::Finished { ending, .. } => format!("{} is {ending}", moved.run),
+            _ => return None,
+        },
+        Event::DeploymentQuestion(moved) => match &moved.step {
+            QuestionStep::Answered { approved: true } => format!("{} is approved", moved.deployment),
+            QuestionStep::Answered { approved: false } => format!("{} is rejected", moved.deployment),
+            QuestionStep::Waits { why, .. } => format!("{} waits: {why}", moved.deployment),
             _ => return None,
         },
         Event::FreezeStarted(started) => format!("{} begins: {}", started.freeze, started.reason),

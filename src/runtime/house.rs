@@ -34,7 +34,7 @@ use crate::domain::paging::look;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome, Tally};
 use crate::journal::{self, Disk, RealDisk};
-use crate::notify::{Notifiers, Timeouts, email, webhook};
+use crate::notify::{Notifiers, Timeouts, email, host, webhook};
 use crate::perform::Performer;
 use crate::source;
 
@@ -188,8 +188,9 @@ impl Wiring {
         if self.demo {
             return Ok(notifiers);
         }
+        let hosts = host::Hosts::new(config.secrets.answers.clone(), Arc::clone(&now), Timeouts::WEBHOOK)?;
         let webhooks = webhook::Webhooks::new(secrets, now, Timeouts::WEBHOOK)?;
-        notifiers = notifiers.with(Method::Webhook, Arc::new(webhooks));
+        notifiers = notifiers.with(Method::Webhook, Arc::new(webhooks)).with_hosts(Arc::new(hosts));
         if let Some(mail) = &config.mail {
             let tls = match mail.tls {
                 Tls::StartTls => email::MailTls::StartTls,

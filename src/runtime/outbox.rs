@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::delivery::{Delivery, DeliveryStatus, Destination, Grant, Method, Priority};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{DeliveryId, IncidentId, PageId, WebhookId};
+use crate::domain::id::{DeliveryId, IncidentId, IntegrationId, PageId, WebhookId};
 use crate::domain::org::Org;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -19,6 +19,8 @@ pub enum Lane {
     Email,
     /// One outgoing webhook.
     Webhook(WebhookId),
+    /// The code host of one integration.
+    Host(IntegrationId),
     /// A method that no adapter of this release sends, or whose address has vanished.
     Other(Method),
 }
@@ -30,6 +32,7 @@ impl Lane {
             Destination::Channel(_) | Destination::Person { method: Method::Chat, .. } => Self::Chat,
             Destination::Person { method: Method::Email, .. } => Self::Email,
             Destination::Webhook(id) => Self::Webhook(id.clone()),
+            Destination::Host(id) => Self::Host(id.clone()),
             Destination::Person { method: Method::Webhook, person } => {
                 match org.people.get(person).and_then(|person| person.webhook.clone()) {
                     Some(id) => Self::Webhook(id),
@@ -45,7 +48,7 @@ impl Lane {
     fn width(&self) -> usize {
         match self {
             Self::Chat => 4,
-            Self::Email => 4,
+            Self::Email | Self::Host(_) => 4,
             Self::Webhook(_) => 64,
             Self::Other(_) => 16,
         }

@@ -1,5 +1,5 @@
 //! GitHub's webhooks (<https://docs.github.com/en/webhooks/webhook-events-and-payloads>): deployments and their
-//! statuses, workflow runs and jobs, pushes and releases, told apart by their fields. Other events ask for nothing.
+//! statuses, questions of protection rules, workflow runs and jobs, pushes and releases, told apart by their fields. Other events ask for nothing.
 //! What comes from the same deployment has the same key, `deployment 145988746`; the state of the status decides, as
 //! `action` is always `created`.
 
@@ -8,16 +8,17 @@ use serde_json::Value;
 use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
-use crate::domain::signal::{CodeHost, Deployment, Progress, ReviewSays, Reviewing, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Deployment, Progress, Question, ReviewSays, Reviewing, Signal, SignalKind};
 
 /// Reads a body: always one signal.
 pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
     let body: Value = body::parse(bytes)?;
     object(&body, "set the webhook's content type to application/json")?;
     let has = |name: &str| body.get(name).is_some_and(Value::is_object);
-    // A question to a protection rule is answered by the gate; a review of one comes beside its run.
-    let asks = body.get("deployment_callback_url").is_some() || has("approver") || has("requester");
-    let signal = if asks {
+    let signal = if body.get("deployment_callback_url").is_some_and(Value::is_string) {
+        question(&body)?
+    } else if has("approver") || has("requester") {
+        // A review of a protection rule comes beside its run.
         nothing(repository(&body), word(at(&body, &["action"])))
     } else if has("deployment_status") {
         deployment(&body, at(&body, &["deployment_status"]))?
@@ -76,6 +77,40 @@ fn deployment(body: &Value, status: &Value) -> Result<Signal, Unreadable> {
     signal.environment = environment;
     signal.link = link(at(status, &["log_url"])).or_else(|| link(at(status, &["target_url"])));
     signal.started_at = time(at(status, &["created_at"])).or_else(|| time(at(it, &["created_at"])));
+    Ok(signal)
+}
+
+/// `deployment_protection_rule`: a deployment is held until the callback is answered.
+fn question(body: &Value) -> Result<Signal, Unreadable> {
+    let it = at(body, &["deployment"]);
+    let to = at(body, &["deployment_callback_url"]).as_str().unwrap_or_default();
+    let environment = word(at(body, &["environment"])).or_else(|| word(at(it, &["environment"])));
+    let Some(environment) = environment.filter(|_| to.len() <= limits::LINK_CHARS) else {
+        return Err(Unreadable {
+            path: Some("$.environment".to_owned()),
+            message: "a protection rule asks for no environment, or its callback is too long".to_owned(),
+            hint: "send GitHub's deployment_protection_rule as it is".to_owned(),
+        });
+    };
+    let hash = sha(at(it, &["sha"])).or_else(|| sha(at(body, &["sha"])));
+    let named = reference(at(it, &["ref"])).or_else(|| reference(at(body, &["ref"])));
+    // The same key as its statuses have; without a deployment, its place.
+    let key = match id(body, &["deployment", "id"]) {
+        Ok(id) => format!("deployment {id}"),
+        Err(_) => to.to_owned(),
+    };
+    let question = Question { host: CodeHost::GitHub, to: to.to_owned(), environment: environment.clone() };
+    let told = Deployment {
+        version: version(named, at(body, &["repository", "default_branch"]), hash.as_ref()),
+        sha: hash,
+        repository: repository(body),
+        question: Some(Box::new(question)),
+        ..Deployment::default()
+    };
+    let status = word(at(body, &["action"]));
+    let mut signal = signal(SignalKind::Deploy, repository(body), Some(environment.clone()), status, key, told);
+    signal.environment = Some(environment);
+    signal.started_at = time(at(it, &["created_at"]));
     Ok(signal)
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
-use crate::domain::signal::{CodeHost, Deployment, Progress, ReviewSays, Reviewing, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Deployment, Progress, Question, ReviewSays, Reviewing, Signal, SignalKind};
 
 /// Reads a body: always one signal.
 pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
@@ -63,11 +63,22 @@ fn deployment(body: &Value) -> Result<Signal, Unreadable> {
     let whole = at(body, &["commit_url"]).as_str().and_then(|url| url.rsplit('/').next().map(Value::from));
     let hash = whole.as_ref().and_then(sha).or_else(|| sha(at(body, &["short_sha"])));
     let environment = word(at(body, &["environment"]));
+    let blocked = at(body, &["status"]).as_str() == Some("blocked");
+    let place = (id(body, &["project", "id"]).ok(), id(body, &["deployment_id"]).ok());
+    let question = match (place, &environment) {
+        ((Some(project), Some(deployment)), Some(environment)) if blocked => Some(Box::new(Question {
+            host: CodeHost::GitLab,
+            to: format!("/api/v4/projects/{project}/deployments/{deployment}/approval"),
+            environment: environment.clone(),
+        })),
+        _ => None,
+    };
     let told = Deployment {
         progress,
         version: version(reference(at(body, &["ref"])), at(body, &["project", "default_branch"]), hash.as_ref()),
         sha: hash,
         repository: project(body),
+        question,
         ..Deployment::default()
     };
     let status = word(at(body, &["status"]));

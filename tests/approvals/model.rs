@@ -316,6 +316,14 @@ impl Model {
         self.given += 1;
     }
 
+    /// A review is taken back: what was approved by it is void.
+    pub fn withdrawn(&mut self, id: u64, who: &str) {
+        let known = self.changes.get_mut(&id).expect("it was opened");
+        let before = known.given.len();
+        known.given.retain(|it| !(it.who == who && it.review));
+        assert!(known.given.len() < before, "{who} had reviewed nothing for CHG-{id}");
+    }
+
     /// Approvals of what it says now that have not run out.
     pub fn standing(&self, id: u64, now: i64) -> usize {
         let Some(known) = self.changes.get(&id).filter(|known| known.began.is_none() && !known.over) else { return 0 };

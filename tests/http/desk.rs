@@ -150,6 +150,7 @@ fn integration(id: &str, source: &str) -> (IntegrationId, Integration) {
         group_by: Vec::new(),
         may_acknowledge: false,
         mapping: None,
+        answers: None,
     };
     (id.into(), integration)
 }

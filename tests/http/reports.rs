@@ -31,6 +31,7 @@ pub fn deployed_house(house: House) -> House {
             change: None,
             unapproved: n == 2,
             harmed: false,
+            question: None,
         };
         house.desk.state.lock().unwrap().deployments.insert(it.id, it);
     }

@@ -14,7 +14,7 @@ use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Input, InputKind};
 use opsbell::domain::org::Org;
-use opsbell::domain::signal::{AlertSeverity, Deployment, Progress, SignalKind};
+use opsbell::domain::signal::{AlertSeverity, CodeHost, Deployment, Progress, Question, SignalKind};
 use opsbell::domain::state::{OpenRecords, RecordKey, State};
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::journal::Journal;
@@ -40,7 +40,7 @@ pub struct Live {
 
 impl Live {
     pub fn new(start_with_example: bool) -> Self {
-        let orgs = [small(), example()];
+        let orgs = [small(), example()].map(answering);
         let which = usize::from(start_with_example);
         let core = Core::new(State::new(INSTALL), orgs[which].clone());
         let mut live = Self {
@@ -333,6 +333,15 @@ pub fn from_bytes(bytes: &[u8]) -> State {
     State::assemble(records)
 }
 
+/// The same organisation, with code hosts that are answered.
+fn answering(org: Arc<Org>) -> Arc<Org> {
+    let mut org = (*org).clone();
+    for sender in org.integrations.values_mut() {
+        sender.answers = Some("https://code.example".into());
+    }
+    Arc::new(org)
+}
+
 /// A step of a deployment, made of what a signal has.
 fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Option<u8>) -> Deployment {
     let sha = |n: u8| format!("{n:x}").repeat(40);
@@ -353,5 +362,13 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
         repository: None,
         commits: summary.map(commit).into_iter().collect(),
         review: None,
+        // Asked of an integration that answers; another one takes it for a step.
+        question: label.filter(|n| n % 2 == 0).map(|n| {
+            Box::new(Question {
+                host: CodeHost::GitLab,
+                to: format!("/api/v4/projects/{n}/deployments/{n}/approval"),
+                environment: "production".to_owned(),
+            })
+        }),
     }
 }

@@ -103,6 +103,7 @@ pub fn lane(to: &Destination) -> String {
     match to {
         Destination::Channel(_) | Destination::Person { method: Method::Chat, .. } => "chat".to_owned(),
         Destination::Person { method: Method::Webhook, .. } | Destination::Webhook(_) => "webhook".to_owned(),
+        Destination::Host(integration) => format!("host {integration}"),
         Destination::Person { method, .. } => method.to_string(),
     }
 }

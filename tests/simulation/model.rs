@@ -131,6 +131,7 @@ impl Model {
             Destination::Person { person, .. } => person.to_string(),
             Destination::Channel(channel) => channel.to_string(),
             Destination::Webhook(id) => id.to_string(),
+            Destination::Host(integration) => integration.to_string(),
         };
         let Some(who) = ["ann", "ben", "cas", "op", "desk", "core-ops"].into_iter().find(|name| **name == who) else {
             return;

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod code_host;
 #[cfg(feature = "discord")]
 pub mod discord;
 #[cfg(feature = "cli")]

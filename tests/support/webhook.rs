@@ -199,9 +199,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-type Head = (String, Vec<(String, String)>);
+pub(super) type Head = (String, Vec<(String, String)>);
 
-fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
+pub(super) fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     let mut request_line = String::new();
     if reader.read_line(&mut request_line)? == 0 {
         return Ok(None);

@@ -100,6 +100,7 @@ fn all_of_it() {
     /postmortem publish   It is complete: tell everybody
 
     /report dora          Deployment frequency, lead time, failure rate, time to restore
+    /report changes       The changes of some days, in numbers, and where they are as CSV
 
     /page                 Page a person, a team or whoever is on call for a service
     /ack                  Take an incident: you lead it, and nobody else is paged
@@ -153,6 +154,7 @@ fn a_reader_sees_what_a_reader_may_do() {
     /postmortem show    Show the postmortem of an incident
 
     /report dora        Deployment frequency, lead time, failure rate, time to restore
+    /report changes     The changes of some days, in numbers, and where they are as CSV
 
     /status             Show how everything stands: open incidents, alerts, Opsbell itself
     /connect            Link your Discord account to yourself by a one-time code

@@ -116,6 +116,7 @@ pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: 
         Content::Ask { text, change } => {
             Said { rows: vec![decide_row(&grant.id.install, *change)], ..note(grant, "", &hints.worded(text), account) }
         }
+        Content::Answer(answer) => note(grant, "", &hints.worded(&answer.shown()), account),
     }
 }
 

@@ -65,7 +65,9 @@ pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
         Content::Page(_) if grant.priority == Priority::CriticalPage => (Urgency::Critical, PAGE_PATIENCE),
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => (Urgency::Other, OTHER_PATIENCE),
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => {
+            (Urgency::Other, OTHER_PATIENCE)
+        }
     }
 }
 

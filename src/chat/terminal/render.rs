@@ -64,7 +64,9 @@ pub fn grant(grant: &Grant, zone: Tz, paint: Paint) -> String {
     }
     let first = match &grant.content {
         Content::Page(page) => paint.severity(page.severity, &look.first_line),
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => look.first_line.clone(),
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => {
+            look.first_line.clone()
+        }
         Content::Notice { .. } => paint.wrong(&look.first_line),
     };
     let mut text = format!("{head} {first}");
@@ -84,7 +86,7 @@ fn simulated(to: &Destination) -> bool {
     match to {
         Destination::Person { method, .. } => *method != Method::Chat,
         Destination::Channel(_) => false,
-        Destination::Webhook(_) => true,
+        Destination::Webhook(_) | Destination::Host(_) => true,
     }
 }
 
@@ -92,7 +94,7 @@ fn simulated(to: &Destination) -> bool {
 fn addressed(grant: &Grant) -> String {
     let what = match grant.content {
         Content::Page(_) => "page to",
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => "to",
+        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => "to",
         Content::Notice { .. } => "notice to",
     };
     let name = match &grant.to {
@@ -100,6 +102,7 @@ fn addressed(grant: &Grant) -> String {
         Destination::Person { person, method } => format!("[{method} to {person}, simulated]"),
         Destination::Channel(channel) => format!("#{}", channel.name),
         Destination::Webhook(id) => format!("[webhook {id}, simulated]"),
+        Destination::Host(id) => format!("[code host {id}, simulated]"),
     };
     look::line(&name, 100).into_owned()
 }

@@ -33,7 +33,7 @@ pub fn receive(draft: &mut Draft<'_>, integration: &IntegrationId, signal: &Sign
         SignalKind::Resolve => Ok(recover(draft, sender, signal)),
         SignalKind::Ack => Ok(acknowledge(draft, sender, signal)),
         SignalKind::StatusUpdate => Ok(remark(draft, sender, signal)),
-        SignalKind::Deploy => Ok(deployment::receive(draft, sender, signal)),
+        SignalKind::Deploy => deployment::receive(draft, sender, signal),
         SignalKind::Ci => Ok(deployment::commits(draft, signal, "a build is no alert")),
         SignalKind::Confirm | SignalKind::Ignore => Ok(deployment::commits(draft, signal, "it asks for nothing")),
     }

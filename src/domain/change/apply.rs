@@ -7,7 +7,7 @@ use super::{
     TIMELINE_MAX,
 };
 use crate::domain::event::Event;
-use crate::domain::id::ChangeId;
+use crate::domain::id::{ChangeId, ServiceId};
 use crate::domain::incident::Entry;
 use crate::domain::incident::apply::Stamp;
 use crate::domain::input::Wakeup;
@@ -19,6 +19,11 @@ const APPROVALS_MAX: usize = 100;
 const EDITORS_MAX: usize = 100;
 
 impl Change {
+    /// Whether another one could be in its way.
+    fn timed(&self) -> bool {
+        self.state == ChangeState::Implementing || self.state.planned() && self.window().is_some()
+    }
+
     /// The record that an event begins.
     pub(super) fn opened(stamp: &Stamp<'_>, opened: &ChangeOpened) -> Self {
         let begun = opened.state == ChangeState::Implementing;
@@ -38,6 +43,7 @@ impl Change {
             incident: opened.incident,
             authoriser: opened.authoriser.clone(),
             approval_due: opened.approval_due,
+            lapses: opened.lapses,
             review_due: None,
             reminded_at: None,
             started: begun.then(|| done(stamp)),
@@ -242,6 +248,7 @@ impl State {
                     && !self.changes.contains_key(change)
                 {
                     self.dirty.closed_changes.remove(change);
+                    self.file_change(record);
                     self.changes.insert(*change, record.clone());
                 }
                 self.alter(stamp, *change, |it| it.moved(stamp, step));
@@ -254,6 +261,7 @@ impl State {
     fn alter(&mut self, stamp: &Stamp<'_>, id: ChangeId, alter: impl FnOnce(&mut Change)) {
         let Some(mut change) = self.changes.remove(&id) else { return };
         let before = change.wakeup();
+        self.unfile_change(&change);
         alter(&mut change);
         self.place_change(stamp, *change, before);
     }
@@ -270,8 +278,32 @@ impl State {
         if change.state.over() {
             self.dirty.closed_changes.insert(change.id, change);
         } else {
+            self.file_change(&change);
             self.changes.insert(change.id, Box::new(change));
         }
+    }
+
+    fn file_change(&mut self, change: &Change) {
+        self.index.changes_on.insert((change.content.service.clone(), change.id));
+        if change.timed() {
+            self.index.timed_changes.insert(change.id);
+        }
+    }
+
+    fn unfile_change(&mut self, change: &Change) {
+        self.index.changes_on.remove(&(change.content.service.clone(), change.id));
+        self.index.timed_changes.remove(&change.id);
+    }
+
+    /// The changes of a service that are not over, oldest first.
+    pub fn changes_on(&self, service: &ServiceId) -> impl DoubleEndedIterator<Item = &Change> {
+        let range = (service.clone(), ChangeId(0))..=(service.clone(), ChangeId(u64::MAX));
+        self.index.changes_on.range(range).filter_map(|(_, id)| self.changes.get(id)).map(|change| &**change)
+    }
+
+    /// The changes that have their time in the calendar, or are being carried out, oldest first.
+    pub fn timed_changes(&self) -> impl Iterator<Item = &Change> {
+        self.index.timed_changes.iter().filter_map(|id| self.changes.get(id)).map(|change| &**change)
     }
 
     /// Keeps in mind for a while what was carried out or refused: it may have caused what comes.
@@ -294,6 +326,9 @@ impl State {
 
     /// Derives the look-ups of changes and freezes; once, after assembling.
     pub(in crate::domain) fn index_changes(&mut self) {
+        let changes = self.changes.values();
+        self.index.changes_on = changes.clone().map(|it| (it.content.service.clone(), it.id)).collect();
+        self.index.timed_changes = changes.filter(|it| it.timed()).map(|it| it.id).collect();
         self.index.wakeups.extend(self.changes.values().filter_map(|change| change.wakeup()));
         self.index.wakeups.extend(self.freezes.values().filter_map(|freeze| freeze.wakeup()));
     }

@@ -74,7 +74,7 @@ fn others(
     around: &Around<'_>,
     found: &mut Vec<Conflict>,
 ) {
-    for other in state.changes.values().filter(|it| Some(it.id) != but) {
+    for other in state.timed_changes().filter(|it| Some(it.id) != but) {
         let theirs = match (other.state, other.window(), &other.started) {
             (ChangeState::AwaitingApproval | ChangeState::Scheduled | ChangeState::Requested, Some(theirs), _) => {
                 theirs

@@ -8,6 +8,7 @@ mod tests;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::answer::Asked;
 use super::{Change, Outcome};
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, DeploymentId, IntegrationId, PersonId, ServiceId, TeamId};
@@ -105,6 +106,9 @@ pub struct Deployed {
     /// Whether its change was found to have failed, was taken back, or caused an incident.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub harmed: bool,
+    /// What its sender waits to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<Asked>>,
 }
 
 /// A commit.
@@ -167,6 +171,7 @@ impl State {
             change: None,
             unapproved: false,
             harmed: false,
+            question: None,
         };
         let mut it = self.deployments.remove(&told.deployment).unwrap_or_else(fresh);
         it.progress = told.progress;
@@ -176,7 +181,11 @@ impl State {
         it.change = told.change.or(it.change);
         it.unapproved |= told.unapproved;
         it.ended_at = told.progress.over().then_some(stamp.at);
+        let goes_on = told.progress > Progress::Pending;
         self.keep_deployment(stamp, it);
+        if goes_on {
+            self.overtake_question(told.deployment);
+        }
     }
 
     fn keep_deployment(&mut self, stamp: &Stamp<'_>, it: Deployed) {
@@ -188,7 +197,8 @@ impl State {
                 break;
             }
             let id = *id;
-            self.deployments.remove(&id);
+            let forgotten = self.deployments.remove(&id);
+            self.forget_question(id, forgotten.as_ref().and_then(|it| it.question.as_deref()));
             self.dirty.touched.insert(RecordKey::Deployment(id));
         }
     }
@@ -217,7 +227,9 @@ impl State {
         let (Some(started), Some(outcome)) = (&change.started, change.outcome) else { return };
         let harmed = matches!(outcome, Outcome::Failed | Outcome::RolledBack) || !change.caused.is_empty();
         let mut found = false;
-        for it in self.deployments.values_mut().filter(|it| it.change == Some(change.id)) {
+        // One that was only asked for is not how it was carried out.
+        let ours = |it: &&mut Deployed| it.change == Some(change.id) && it.progress > Progress::Pending;
+        for it in self.deployments.values_mut().filter(ours) {
             found = true;
             if it.harmed != harmed {
                 it.harmed = harmed;
@@ -249,6 +261,7 @@ impl State {
             change: Some(change.id),
             unapproved: false,
             harmed,
+            question: None,
         };
         self.keep_deployment(stamp, it);
     }

@@ -7,7 +7,7 @@ use compact_str::{CompactString, format_compact};
 use super::authority::reviewed;
 use super::content::{Class, Content};
 use super::deployed::{Deployed, DeploymentTold, KnownCommit};
-use super::{Change, ChangeState, Outcome, Step, carry, life, open, rules, step};
+use super::{Change, ChangeState, Outcome, Step, answer, carry, life, open, rules, step};
 use crate::domain::alert::intake::IGNORED;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -15,6 +15,7 @@ use crate::domain::id::{ChangeId, DeploymentId, PersonId, ServiceId};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
 use crate::domain::playbook;
+use crate::domain::reject::Reject;
 use crate::domain::signal::{Commit, Deployment, Progress, Signal};
 use crate::domain::time::Timestamp;
 
@@ -23,7 +24,7 @@ const VERSION_MAX: usize = 100;
 /// So much of a commit's hash is shown.
 const SHORT: usize = 12;
 
-fn ignored(why: impl std::fmt::Display) -> Reply {
+pub(super) fn ignored(why: impl std::fmt::Display) -> Reply {
     Reply::done(format!("{IGNORED}{why}"))
 }
 
@@ -80,6 +81,17 @@ fn service(org: &Org, sender: &Integration, signal: &Signal, told: &Deployment) 
     named.map(|(id, _)| id).or(sender.service.as_ref()).unwrap_or(&org.defaults.service).clone()
 }
 
+/// A version, as it is written into a change.
+pub(super) fn shown(version: Option<&str>, sha: Option<&str>) -> CompactString {
+    let cut = |text: &str, max: usize| text.chars().take(max).collect::<CompactString>();
+    match (version, sha) {
+        (Some(version), Some(sha)) if version == sha => cut(sha, SHORT),
+        (Some(version), _) => cut(version, VERSION_MAX),
+        (None, Some(sha)) => cut(sha, SHORT),
+        (None, None) => "an unnamed version".into(),
+    }
+}
+
 /// What is known of the deployment in hand.
 struct Case<'a> {
     sender: &'a Integration,
@@ -109,17 +121,6 @@ impl Case<'_> {
             && (same || hash && self.sha.as_ref().is_some_and(begins))
     }
 
-    /// The version, as it is written into a change.
-    fn shown(&self) -> CompactString {
-        let cut = |text: &str, max: usize| text.chars().take(max).collect::<CompactString>();
-        match (&self.version, &self.sha) {
-            (Some(version), Some(sha)) if version == sha => cut(sha, SHORT),
-            (Some(version), _) => cut(version, VERSION_MAX),
-            (None, Some(sha)) => cut(sha, SHORT),
-            (None, None) => "an unnamed version".into(),
-        }
-    }
-
     /// `deployed, told by github: success`.
     fn source(&self) -> CompactString {
         format_compact!("told by {}: {}", self.sender.id, self.word)
@@ -127,19 +128,43 @@ impl Case<'_> {
 }
 
 /// What a deployment's signal leads to.
-pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Reply {
+///
+/// # Errors
+/// It asks for an answer that is not sent to where it says.
+pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Result<Reply, Reject> {
     let Some(told) = signal.deployment.as_deref() else {
-        return ignored("it does not say what was deployed where: no deployment is recorded");
+        return Ok(ignored("it does not say what was deployed where: no deployment is recorded"));
     };
+    if let (Some(question), Some(base)) = (&told.question, &sender.answers) {
+        remember(draft, &told.commits);
+        return answer::asked(draft, sender, signal, told, (question, base));
+    }
     let Some(progress) = told.progress else {
-        return commits(draft, signal, "it tells of no step of a deployment");
+        return Ok(commits(draft, signal, "it tells of no step of a deployment"));
     };
     remember(draft, &told.commits);
+    Ok(step_of(draft, sender, signal, told, progress))
+}
+
+fn step_of(
+    draft: &mut Draft<'_>,
+    sender: &Integration,
+    signal: &Signal,
+    told: &Deployment,
+    progress: Progress,
+) -> Reply {
     let environment = rules::environment(signal.environment.as_deref().unwrap_or_default());
     let known = draft.state.deployed(&sender.id, &signal.key, &environment);
     if let Some(known) = known.filter(|known| known.progress.over() || progress <= known.progress) {
         return ignored(format_args!("{} is {} already", known.id, known.progress.as_str()));
     }
+    // What was never let go did not fail: it was stopped.
+    let held = known
+        .is_some_and(|it| it.progress == Progress::Pending && it.question.as_ref().is_some_and(|it| !it.approved()));
+    let progress = match progress {
+        Progress::Failed | Progress::RolledBack if held => Progress::Cancelled,
+        progress => progress,
+    };
     let sha: Option<CompactString> = told.sha.as_deref().map(Into::into);
     let (committed_at, author) = written(draft, told, sha.as_deref());
     let case = Case {
@@ -183,6 +208,35 @@ pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> 
     }
 }
 
+/// A deployment that waits to be let go, as it will be told: the one that is known, or a new one.
+pub(super) fn pending(
+    draft: &Draft<'_>,
+    sender: &Integration,
+    signal: &Signal,
+    told: &Deployment,
+    environment: CompactString,
+) -> DeploymentTold {
+    let known = draft.state.deployed(&sender.id, &signal.key, &environment);
+    let service = known.map_or_else(|| service(draft.org, sender, signal, told), |known| known.service.clone());
+    let (committed_at, author) = written(draft, told, told.sha.as_deref());
+    DeploymentTold {
+        deployment: known.map_or(DeploymentId(draft.state.meta.deployments + 1), |known| known.id),
+        integration: sender.id.clone(),
+        key: signal.key.as_str().into(),
+        team: draft.org.services.get(&service).map(|service| service.team.clone()).unwrap_or_default(),
+        service,
+        environment,
+        version: told.version.as_deref().map(Into::into),
+        sha: told.sha.as_deref().map(Into::into),
+        repository: told.repository.as_deref().map(Into::into),
+        progress: Progress::Pending,
+        committed_at,
+        author,
+        change: known.and_then(|known| known.change),
+        unapproved: false,
+    }
+}
+
 /// When the commit was written, and by whom: as this signal says, or one before it.
 fn written(draft: &Draft<'_>, told: &Deployment, sha: Option<&str>) -> (Option<Timestamp>, Option<PersonId>) {
     let Some(sha) = sha else { return (None, None) };
@@ -206,8 +260,10 @@ struct Advance {
 /// Begins the change that belongs to a deployment, or makes one, unless it runs already.
 fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> Advance {
     let begun = known.is_some_and(|known| known.progress == Progress::Started);
+    // The gate has begun its change: that is over with it.
+    let let_go = known.and_then(|known| known.question.as_ref()).is_some_and(|asked| asked.approved());
     // A request is not yet a deployment; one that was stopped before it began was none.
-    if case.progress == Progress::Pending || case.progress == Progress::Cancelled && !begun {
+    if case.progress == Progress::Pending || case.progress == Progress::Cancelled && !begun && !let_go {
         return Advance { change: known.and_then(|known| known.change), ..Advance::default() };
     }
     let state = draft.state;
@@ -218,11 +274,11 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
             _ => return Advance { change: Some(id), ..Advance::default() },
         },
         None => {
-            let fitting = state.changes.values().filter(|it| it.state <= ChangeState::Implementing);
+            let fitting = state.changes_on(&case.service).filter(|it| it.state <= ChangeState::Implementing);
             // One that runs is meant before one that may begin, and that before one that waits.
             let best =
                 fitting.filter(|it| case.fits(&it.content)).max_by_key(|it| (it.state, std::cmp::Reverse(it.id)));
-            best.map(|it| (**it).clone())
+            best.cloned()
         }
     };
     let (change, unapproved) = match change {
@@ -284,7 +340,7 @@ fn tell(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change, lacks: &[String
 /// Makes a change of what began without one, where changes are controlled. `None`: no more changes are taken; told all
 /// the same.
 fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
-    let version = case.shown();
+    let version = shown(case.version.as_deref(), case.sha.as_deref());
     let content = Content {
         class: Class::Normal,
         title: format_compact!("Deploy {version}"),

@@ -1,7 +1,7 @@
 //! What a change owes by a time: approvals run out, an emergency has to be approved, what is over has to be reviewed.
 //! Each is asked for before its deadline, at it, and each day after it, until it is done.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::{AGAIN, Change, ChangeState, Step, life, show, step};
 use crate::domain::draft::Draft;
@@ -36,8 +36,14 @@ impl Change {
         let told = self.deadlines().map(|(since, due)| reminder(since, due, self.reminded_at)).min();
         let runs_out = matches!(self.state, ChangeState::Scheduled | ChangeState::AwaitingApproval);
         let expires = self.standing().map(|approval| approval.expires).filter(|_| runs_out).min();
-        let due = [told, expires].into_iter().flatten().min()?;
+        let due = [told, expires, self.lapse()].into_iter().flatten().min()?;
         Some(Wakeup { due, kind: WakeupKind::Change(self.id) })
+    }
+
+    /// When it is cancelled, if nobody begins it: not before the time for which it is planned is over.
+    pub(super) fn lapse(&self) -> Option<Timestamp> {
+        let lapses = self.lapses.filter(|_| self.state.planned())?;
+        Some(self.window().map_or(lapses, |window| lapses.max(window.until)))
     }
 
     /// What it owes that should have been done before now, in words.
@@ -54,6 +60,9 @@ impl Change {
 /// A moment of a change has come.
 pub fn due(draft: &mut Draft<'_>, id: ChangeId) {
     let Some(change) = draft.state.changes.get(&id) else { return };
+    if change.lapse().is_some_and(|at| at <= draft.now) {
+        return lapsed(draft, change);
+    }
     let expired: Vec<PersonId> =
         change.standing().filter(|it| it.expires <= draft.now).map(|it| it.person.clone()).collect();
     if change.state.planned() && !expired.is_empty() {
@@ -79,6 +88,14 @@ pub fn due(draft: &mut Draft<'_>, id: ChangeId) {
             life::tell(draft, person, text);
         }
     }
+}
+
+/// A pipeline asked for it, and nobody has begun it: it does not stay open for ever.
+fn lapsed(draft: &mut Draft<'_>, change: &Change) {
+    let reason = format_compact!("nobody began it within {}", draft.now.since(change.opened_at));
+    step(draft, change.id, Step::Cancelled { reason: Some(reason.clone()) });
+    let text = format!("{} is cancelled: {reason}. Its pipeline may ask again.", change.headline());
+    life::post(draft, change, text);
 }
 
 /// Approvals have run out; it waits for others where too few are left.

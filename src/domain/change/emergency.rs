@@ -46,6 +46,7 @@ pub fn emergency(
         authoriser: Some(authoriser.clone()),
         approval_due: due,
         sha: None,
+        lapses: None,
     };
     let why = approve::objection(approve::Scales::of(draft), &trial, authoriser)
         .filter(|_| draft.org.changes.controls(&content.environment));
@@ -100,6 +101,7 @@ fn trial(draft: &Draft<'_>, incident: IncidentId, asked: &ChangeAsked) -> Result
         incident: None,
         authoriser: None,
         approval_due: None,
+        lapses: None,
     };
     Ok(Change::opened(&draft.stamp(), &opened))
 }

@@ -4,7 +4,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::{life, rules};
+use super::{Change, life, rules};
 use crate::domain::actor::Actor;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -12,6 +12,7 @@ use crate::domain::id::{FreezeId, ServiceId};
 use crate::domain::incident::apply::Stamp;
 use crate::domain::input::{Reply, Wakeup, WakeupKind};
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::service::tree::{Graph, Way};
 use crate::domain::silence::until::Ends;
 use crate::domain::state::{RecordKey, State};
 use crate::domain::time::Timestamp;
@@ -68,10 +69,15 @@ impl Freeze {
         format!("{} ({})", self.id, self.reason)
     }
 
-    /// The service, or everything.
+    /// The service, or everything; where it is not production, with the environment.
     pub fn what(&self) -> String {
-        self.service.as_ref().map_or_else(|| "everything".to_owned(), ToString::to_string)
+        what(self.service.as_ref(), &self.environment)
     }
+}
+
+fn what(service: Option<&ServiceId>, environment: &str) -> String {
+    let what = service.map_or("everything", ServiceId::as_str);
+    if environment == rules::PRODUCTION { what.to_owned() } else { format!("{what} ({environment})") }
 }
 
 /// `/freeze start`.
@@ -99,16 +105,31 @@ pub fn start(
     }
     let id = FreezeId(draft.state.meta.freezes + 1);
     let reason: CompactString = reason.split_whitespace().collect::<Vec<_>>().join(" ").into();
+    let what = match &service {
+        None => what(None, &environment).replacen('e', "E", 1),
+        some => what(some.as_ref(), &environment),
+    };
+    let waiting = waiting(draft, service.as_ref(), &environment);
     let started = FreezeStarted { freeze: id, service: service.clone(), environment, reason: reason.clone(), ends };
-    let what = service.as_ref().map_or_else(|| "Everything".to_owned(), ToString::to_string);
     draft.emit(Event::FreezeStarted(Box::new(started)));
     let until =
         ends.map_or_else(|| "until somebody ends it".to_owned(), |at| format!("until <t:{}:f>", at.unix_secs()));
-    let waiting = draft.state.changes.values().filter(|it| it.state.planned());
-    let waiting = waiting.filter(|it| service.as_ref().is_none_or(|service| it.content.service == *service)).count();
     let text = format!("{what} is frozen {until}: {reason} ({id}, by {}).", draft.actor());
     tell(draft, service.as_ref(), text.clone());
     Ok(Reply::done(format!("{text} {waiting} planned changes wait.\nTo end it: /freeze end {id}")).about(id))
+}
+
+/// How many planned changes a freeze holds: of the service, and of what needs it, in its environment.
+fn waiting(draft: &Draft<'_>, service: Option<&ServiceId>, environment: &CompactString) -> usize {
+    let graph = Graph::new(draft.org);
+    let held = service.map(|service| (service, graph.all(service, Way::NeededBy)));
+    let planned = draft.state.changes.values().map(|it| &**it).filter(|it| it.state.planned());
+    let holds = |it: &&Change| {
+        let theirs = &it.content.service;
+        it.content.environment == *environment
+            && held.as_ref().is_none_or(|(service, others)| *service == theirs || others.contains(theirs))
+    };
+    planned.filter(holds).count()
 }
 
 /// `/freeze end`.
@@ -116,7 +137,11 @@ pub fn end(draft: &mut Draft<'_>, freeze: Option<FreezeId>, service: Option<&Ser
     let holding: Vec<&Freeze> = draft.state.freezes.values().collect();
     let found = match (freeze, service) {
         (Some(id), _) => holding.iter().find(|it| it.id == id),
-        (None, Some(service)) => holding.iter().find(|it| it.service.as_ref() == Some(service)),
+        (None, Some(service)) => {
+            let mut its = holding.iter().filter(|it| it.service.as_ref() == Some(service));
+            // Of several environments, which one is meant has to be said.
+            its.next().filter(|_| its.next().is_none())
+        }
         (None, None) if holding.len() == 1 => holding.first(),
         (None, None) => None,
     };

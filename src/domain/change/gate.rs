@@ -11,6 +11,7 @@ use crate::domain::command::GateAsked;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId, ServiceId};
 use crate::domain::input::Reply;
+use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 use crate::domain::service::tree::{Graph, Way};
 
@@ -37,25 +38,33 @@ impl Decision {
     }
 }
 
-/// One reason against it.
+/// One reason against it, or what has to be known beside a yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`.
+    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`; a note is
+    /// `environment`.
     pub code: CompactString,
     /// In words.
     pub text: String,
     /// Whether waiting helps.
     #[serde(skip)]
     pub waits: bool,
+    /// Whether it only has to be known, and stands against nothing.
+    #[serde(skip)]
+    pub note: bool,
 }
 
 impl Reason {
     fn wait(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true }
+        Self { code: code.into(), text: text.into(), waits: true, note: false }
     }
 
     fn deny(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: false }
+        Self { code: code.into(), text: text.into(), waits: false, note: false }
+    }
+
+    fn note(code: &str, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), waits: true, note: true }
     }
 }
 
@@ -64,7 +73,7 @@ impl Reason {
 pub struct Verdict {
     /// Whether to go.
     pub decision: Decision,
-    /// Everything that stands against it.
+    /// Everything that stands against it, and notes.
     pub reasons: Vec<Reason>,
     /// The change it is about.
     pub change: Option<ChangeId>,
@@ -74,11 +83,10 @@ pub struct Verdict {
 
 impl Verdict {
     fn of(reasons: Vec<Reason>, change: Option<&Change>, state: Option<ChangeState>) -> Self {
-        let decision = match reasons.iter().all(|reason| reason.waits) {
-            true if reasons.is_empty() => Decision::Allow,
-            true => Decision::Wait,
-            false => Decision::Deny,
-        };
+        let mut decision = Decision::Allow;
+        for reason in reasons.iter().filter(|reason| !reason.note) {
+            decision = decision.max(if reason.waits { Decision::Wait } else { Decision::Deny });
+        }
         Self { decision, reasons, change: change.map(|it| it.id), state: state.or(change.map(|it| it.state)) }
     }
 
@@ -127,6 +135,8 @@ fn shown(service: &ServiceId) -> String {
     service.as_str().chars().take(60).collect()
 }
 
+/// Reasons of one kind that are told each; further ones are counted.
+const REASONS_MAX: usize = 20;
 /// Characters of a version.
 const VERSION_MAX: usize = 100;
 
@@ -143,9 +153,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
-    let found = draft.state.changes.values().rev();
+    let found = draft.state.changes_on(&asked.service).rev();
     let found = found
-        .map(|it| &**it)
         .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
         // A pre-authorised one is begun by whoever carries it out; a pipeline of its own needs its own approval.
         .filter(|it| it.content.class != Class::Standard || !it.state.planned())
@@ -177,7 +186,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                 author: asked.author.clone(),
                 ..Content::default()
             };
-            match open::begin(draft, content, open::Begin::default()) {
+            let lapses = Some(draft.now.after(draft.org.changes.unbegun));
+            match open::begin(draft, content, open::Begin { lapses, ..open::Begin::default() }) {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
                     super::life::ask(draft, &change, text);
@@ -189,13 +199,23 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     }
 }
 
+/// Asks again about the change that was opened for a question. No other one is opened where that is over.
+pub fn again(draft: &mut Draft<'_>, id: ChangeId, author: Option<&PersonId>) -> Verdict {
+    if let Some(change) = draft.state.changes.get(&id) {
+        return answer(draft, change, author);
+    }
+    let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
+    let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
+    Verdict { change: Some(id), ..Verdict::of(reasons, None, None) }
+}
+
 /// Whether something else was begun on the same service and environment after a change.
 fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
     let (service, environment) = (&change.content.service, &change.content.environment);
     let later = |id: ChangeId, its: (&ServiceId, &CompactString), begun: bool| {
         id > change.id && its == (service, environment) && begun
     };
-    let mut open = draft.state.changes.values();
+    let mut open = draft.state.changes_on(service);
     let mut past = draft.state.past.values();
     open.any(|it| later(it.id, (&it.content.service, &it.content.environment), it.started.is_some()))
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
@@ -221,11 +241,28 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>) -> 
     reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
-    if !reasons.is_empty() {
+    let free = reasons.is_empty();
+    reasons.extend(unheard_of(draft.org, &change.content.environment));
+    if !free {
         return Verdict::of(reasons, Some(change), None);
     }
     carry::begin(draft, change);
     Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))
+}
+
+/// That an environment is none of the configuration's: nothing is controlled there, perhaps by a slip of the pen.
+fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
+    let rules = &org.changes;
+    let periods = rules.freezes.iter().chain(&rules.windows).flat_map(|it| &it.environments);
+    let named = rules.approvers.iter().flat_map(|it| &it.environments).chain(periods);
+    let mut known = rules.controlled.iter().chain(&rules.uncontrolled).chain(named);
+    if known.any(|it| it == environment) {
+        return None;
+    }
+    let meant = did_you_mean(environment, rules.controlled.iter().map(CompactString::as_str));
+    let meant = meant.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
+    let text = format!("no configuration names the environment {environment}, so nothing is controlled there{meant}");
+    Some(Reason::note("environment", text))
 }
 
 /// What the calendar says: a freeze stops the line, the rest passes.
@@ -240,13 +277,12 @@ fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
     }
     let until = planned.filter(|window| window.holds(now)).map(|window| window.until);
     let window = Window { from: now, until: until.unwrap_or(now.after(draft.org.changes.length)) };
-    for found in conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now) {
-        reasons.push(if found.freeze {
-            Reason::deny("freeze", found.why)
-        } else {
-            Reason::wait("calendar", found.why)
-        });
-    }
+    let found = conflict::find(draft.org, draft.state, &change.content, window, Some(change.id), draft.now);
+    let (freezes, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.freeze);
+    reasons.extend(freezes.into_iter().map(|it| Reason::deny("freeze", it.why)));
+    let more = others.len().saturating_sub(REASONS_MAX);
+    reasons.extend(others.into_iter().take(REASONS_MAX).map(|it| Reason::wait("calendar", it.why)));
+    reasons.extend((more > 0).then(|| Reason::wait("calendar", format!("and {more} more changes"))));
     reasons
 }
 
@@ -258,9 +294,16 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         return reasons;
     }
     let needs = Graph::new(org).all(&content.service, Way::Needs);
+    let mut more = 0_usize;
     for incident in state.all_open_incidents().filter(|it| it.severity.pages()) {
-        let here = rules::environment(incident.environment.as_deref().unwrap_or_default()) == content.environment;
-        if !here || !(incident.service == content.service || needs.contains(&incident.service)) {
+        if !(incident.service == content.service || needs.contains(&incident.service)) {
+            continue;
+        }
+        if rules::environment(incident.environment.as_deref().unwrap_or_default()) != content.environment {
+            continue;
+        }
+        if reasons.len() >= REASONS_MAX {
+            more += 1;
             continue;
         }
         // That a private one is open stops the line; which, is not told.
@@ -271,6 +314,7 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         };
         reasons.push(Reason::wait("incident", text));
     }
+    reasons.extend((more > 0).then(|| Reason::wait("incident", format!("and {more} more incidents"))));
     if !risk::staffed(org, content, draft.now) {
         reasons.push(Reason::wait("on-call", format!("nobody is on call for {}", content.service)));
     }

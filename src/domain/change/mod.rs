@@ -3,9 +3,10 @@
 //! `risk` how risky it is, `approve` who has to agree, `authority` whose word counts beside that, `open` how one begins and is edited, `emergency` one that does at once, `life` what people do to it,
 //! `carry` carrying it out, `facts` what is known of how it went, `due` what is owed by a time, `conflict` and `period` the calendar, `freeze` stopping the
 //! line, `gate` what a pipeline is told, `suspect` what may have caused an incident,
-//! `deployment` what code hosts tell, `deployed` what is remembered of it, `show` and `feed` how it reads,
+//! `deployment` what code hosts tell, `answer` what they are told, `deployed` what is remembered of it, `show` and `feed` how it reads, `stream` how long it took from commit to verified,
 //! `apply` what events do. Running a playbook is not here: `rules::Model` is all that a change knows of one.
 
+pub mod answer;
 mod apply;
 pub mod approve;
 pub mod authority;
@@ -26,6 +27,7 @@ pub mod period;
 pub mod risk;
 pub mod rules;
 pub mod show;
+pub mod stream;
 pub mod suspect;
 #[cfg(test)]
 mod tests;
@@ -219,6 +221,9 @@ pub struct Change {
     /// Until when it has to be reviewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_due: Option<Timestamp>,
+    /// When it is cancelled unless somebody has begun it, where a pipeline opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses: Option<Timestamp>,
     /// The last reminder about what is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded_at: Option<Timestamp>,
@@ -311,6 +316,9 @@ pub struct ChangeOpened {
     /// Until when an emergency has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_due: Option<Timestamp>,
+    /// When it is cancelled unless somebody has begun it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lapses: Option<Timestamp>,
 }
 
 /// Its content was edited: what was approved before is void.

@@ -155,6 +155,7 @@ pub(super) struct Begin {
     pub approval_due: Option<Timestamp>,
     /// The commit that is brought in, where the version does not say it.
     pub sha: Option<CompactString>,
+    pub lapses: Option<Timestamp>,
 }
 
 /// Where a complete content stands when it is new or edited: what nobody has to agree to is scheduled at once.
@@ -189,6 +190,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
         incident: begin.incident,
         authoriser: begin.authoriser,
         approval_due: begin.approval_due,
+        lapses: begin.lapses,
     };
     let mut record = Change::opened(&draft.stamp(), &opened);
     draft.emit(Event::ChangeOpened(Box::new(opened)));

@@ -37,6 +37,10 @@ pub struct Rules {
     pub review: Span,
     /// How long a change takes that does not say.
     pub length: Span,
+    /// After what time a change is cancelled that a pipeline asked for and nobody began.
+    pub unbegun: Span,
+    /// Environments that are known, and where nothing of this counts.
+    pub uncontrolled: BTreeSet<CompactString>,
     /// Environments in which approvals, freezes, the fence and suspects count.
     pub controlled: BTreeSet<CompactString>,
     /// Who approves what.
@@ -59,6 +63,8 @@ impl Default for Rules {
             emergency: Span::days(1),
             review: Span::days(5),
             length: Span::hours(1),
+            unbegun: Span::days(7),
+            uncontrolled: BTreeSet::new(),
             controlled: BTreeSet::from([PRODUCTION.into()]),
             approvers: Vec::new(),
             freezes: Vec::new(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::approve::{self, Scales};
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Risk, carry, conflict};
+use super::{Change, ChangeState, Risk, carry, conflict, stream};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, ServiceId};
 use crate::domain::org::Org;
@@ -191,6 +191,9 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
         let (from, until) = (window.from.unix_secs(), window.until.unix_secs());
         let _ = writeln!(text, "planned <t:{from}:f> to <t:{until}:f>");
     }
+    if let Some(at) = change.lapse() {
+        let _ = writeln!(text, "cancelled <t:{}:f> unless it has begun", at.unix_secs());
+    }
     if let Some(why) = &change.unapproved {
         let _ = writeln!(text, "UNAPPROVED: {why}");
     }
@@ -217,6 +220,9 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
             let _ = writeln!(text, "{what}: {}", list.join(", "));
         }
     }
+    if let Some(line) = stream::line(change, state) {
+        let _ = writeln!(text, "value stream: {line}");
+    }
     let _ = writeln!(text, "risk {}:", content.risk);
     for line in &change.risk.lines {
         let _ = writeln!(text, "  +{} {}", line.points, line.why);
@@ -224,6 +230,11 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     approvals(&mut text, change, Scales::new(state, org, now));
     if let Some(why) = content.model.as_deref().and_then(|model| state.meta.authority.unearned(org, model)) {
         let _ = writeln!(text, "{why}");
+    }
+    for it in state.deployments.values().filter(|it| it.change == Some(id)) {
+        if let (Some(integration), Some(asked)) = (&it.integration, &it.question) {
+            let _ = writeln!(text, "asked by {integration} ({}); {}", it.id, asked.shown());
+        }
     }
     for silence in state.silences.values().filter(|it| it.change == Some(id) && it.ended.is_none()) {
         let held = state.suppressed_by(silence.id).count();

@@ -10,7 +10,7 @@ use crate::domain::incident::assess::Assessed;
 use crate::domain::incident::link::LinkKind;
 use crate::domain::incident::times::Milestone;
 use crate::domain::incident::{Resolution, RoleName, Severity};
-use crate::domain::report::dora;
+use crate::domain::report::{changes, dora};
 use crate::domain::silence::start::Asked;
 use crate::domain::silence::until::Ends;
 use crate::domain::time::Span;
@@ -268,6 +268,8 @@ pub enum Command {
     Status,
     /// Show the measures of DORA.
     ReportDora(dora::Asked),
+    /// Show the changes of some days.
+    ReportChanges(changes::Asked),
     /// Show who the asker is to Opsbell, and what they may do.
     Whoami,
     /// Show what one can say.

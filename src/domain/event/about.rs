@@ -40,6 +40,8 @@ impl Event {
             | Self::PlaybookStarted(_)
             | Self::PlaybookMoved(_)
             | Self::DeploymentTold(_)
+            | Self::DeploymentQuestion(_)
+            | Self::EvidenceTaken { .. }
             | Self::CommitsSeen { .. }
             | Self::SummaryPlanned { .. }
             | Self::SummaryDropped { .. }

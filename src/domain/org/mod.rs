@@ -292,6 +292,8 @@ pub struct Integration {
     pub may_acknowledge: bool,
     /// How a `generic` body is read: field → JSONPath, and severity words.
     pub mapping: Option<Mapping>,
+    /// The address of its code host's API, without a last `/`, where deployments that it holds are answered.
+    pub answers: Option<CompactString>,
 }
 
 /// How a `generic` body is read (RFC 9535 JSONPath expressions, checked by `catalog/`), or a text.
@@ -343,6 +345,8 @@ pub struct Summary {
     pub template: CompactString,
     /// The team that it is about; `None`: all.
     pub team: Option<TeamId>,
+    /// Who gets it by mail as well.
+    pub mail_to: Vec<PersonId>,
 }
 
 /// Who looks after Opsbell itself, and how they are told.

@@ -63,9 +63,11 @@ pub fn text(grant: &Grant, zone: Tz) -> String {
             let (first_line, lines) = page_lines(grant, page, zone);
             joined(&first_line, &lines)
         }
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Notice { .. } => {
-            look(grant, zone).text()
-        }
+        Content::Post { .. }
+        | Content::Room { .. }
+        | Content::Ask { .. }
+        | Content::Answer(_)
+        | Content::Notice { .. } => look(grant, zone).text(),
     }
 }
 
@@ -79,6 +81,7 @@ pub fn look(grant: &Grant, zone: Tz) -> Look {
         }
         Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
+        Content::Answer(answer) => text_look(grant, "", &answer.shown(), zone),
     }
 }
 

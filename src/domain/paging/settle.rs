@@ -3,9 +3,8 @@
 use compact_str::format_compact;
 
 use super::{escalate, page};
-use crate::domain::delivery::{
-    Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, retry_wait, room_wait,
-};
+use crate::domain::change::answer;
+use crate::domain::delivery::{Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, room_wait};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IncidentId, PageId};
@@ -25,6 +24,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
     match outcome {
         Outcome::Accepted => {
             draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place: None });
+            answer::settled(draft, delivery, Ok(()));
         }
         Outcome::Placed(place) => {
             let place = Some(place.clone());
@@ -50,7 +50,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
         Outcome::Retryable { reason, after, unknown } => {
             let DeliveryStatus::Owed { attempts, unknown: before, .. } = delivery.status else { return };
             let attempts = attempts.saturating_add(1);
-            match retry_wait(attempts, *after) {
+            match delivery.retry_wait(attempts, *after) {
                 Some(wait) => {
                     let not_before = draft.now.after(wait);
                     draft.emit(Event::DeliveryRetried {
@@ -65,7 +65,8 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
                 }
                 None => {
                     let reason = format_compact!("given up after {attempts} attempts: {}", cut(reason));
-                    draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason });
+                    draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: reason.clone() });
+                    answer::settled(draft, delivery, Err(&reason));
                     after_failure(draft, incident, delivery);
                 }
             }
@@ -73,6 +74,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
         Outcome::Permanent { reason } => {
             draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: cut(reason) });
             room::fall_back(draft, incident, delivery, &cut(reason));
+            answer::settled(draft, delivery, Err(&cut(reason)));
             after_failure(draft, incident, delivery);
         }
     }

@@ -62,7 +62,14 @@ impl Run {
                 self.doing = Doing::Next { since: stamp.at };
             }
             Move::Retried { at, reason, .. } => self.doing = Doing::Again { at: *at, reason: reason.clone() },
-            Move::Unclear { reason, .. } => self.doing = Doing::Unclear { reason: reason.clone() },
+            Move::Unclear { reason, remind, .. } => {
+                self.doing = Doing::Unclear { reason: reason.clone(), remind: *remind };
+            }
+            Move::Reminded { remind: at, .. } => {
+                if let Doing::Unclear { remind, .. } = &mut self.doing {
+                    *remind = Some(*at);
+                }
+            }
             Move::Turned { part, .. } => {
                 self.part = *part;
                 self.at = 0;
@@ -90,7 +97,8 @@ impl Run {
             | Doing::Owed { until, .. } => {
                 *until = until.after(by);
             }
-            Doing::Unclear { .. } | Doing::Over => {}
+            Doing::Unclear { remind, .. } => *remind = remind.map(|at| at.after(by)),
+            Doing::Over => {}
         }
     }
 }

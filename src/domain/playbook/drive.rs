@@ -20,6 +20,10 @@ use crate::domain::time::Span;
 
 /// So much longer than a step may take its receipt is waited for: the performer ends it before.
 pub const GRACE: Span = Span::mins(1);
+/// Whoever could say what happened to a step is asked again after so long …
+const REMINDED: Span = Span::hours(1);
+/// … and then so often.
+const REMINDED_AGAIN: Span = Span::days(1);
 /// The longest wait before a step is tried again.
 const BACKOFF_MAX: Span = Span::hours(1);
 
@@ -43,7 +47,8 @@ pub fn due(draft: &mut Draft<'_>, id: RunId) {
         Doing::Heard { failure: None, output, .. } => done(draft, &mut run, output),
         Doing::Heard { failure: Some(reason), output, .. } => failed(draft, &mut run, reason, output, false),
         Doing::Owed { .. } => unknown(draft, &mut run, "it did not come back in time"),
-        Doing::Unclear { .. } | Doing::Over => {}
+        Doing::Unclear { reason, .. } => remind(draft, &mut run, &reason),
+        Doing::Over => {}
     }
 }
 
@@ -223,7 +228,8 @@ fn unknown(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
 fn unclear(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
     let Some(id) = run.step().map(|step| step.id.clone()) else { return };
     let reason: CompactString = limits::line(reason, 300).unwrap_or_default().into();
-    step(draft, run, Move::Unclear { step: id.clone(), reason: reason.clone() });
+    let remind = Some(draft.now.after(REMINDED));
+    step(draft, run, Move::Unclear { step: id.clone(), reason: reason.clone(), remind });
     let text = format!(
         "{}: nobody knows whether {id} was done: {reason}.\nLook, then say: /runbook resume {1} done, again or failed",
         run.headline(),
@@ -234,6 +240,22 @@ fn unclear(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
     }
     post(draft, run, text);
     remedy::not_worked(draft, run, &format!("nobody knows whether {id} was done: {reason}"));
+}
+
+/// Nobody has said yet what happened to the step: it is asked again, each day.
+fn remind(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
+    let Some(id) = run.step().map(|step| step.id.clone()) else { return };
+    let since = run.change.map(|change| format!(" {change} goes on meanwhile.")).unwrap_or_default();
+    let text = format!(
+        "{} still waits to be told whether {id} was done: {reason}.{since}\n/runbook resume {1} done, again or failed; to give it up: /runbook cancel {1}",
+        run.headline(),
+        run.id
+    );
+    if let Actor::Person(person) = &run.by {
+        change::life::tell(draft, person, text.clone());
+    }
+    post(draft, run, text);
+    step(draft, run, Move::Reminded { step: id, remind: draft.now.after(REMINDED_AGAIN) });
 }
 
 /// The run is over, and with it the change that it carried out.

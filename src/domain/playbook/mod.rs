@@ -179,6 +179,9 @@ pub enum Doing {
     Unclear {
         /// Why.
         reason: CompactString,
+        /// When the question is asked again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remind: Option<Timestamp>,
     },
     /// Nothing any more.
     Over,
@@ -193,7 +196,8 @@ impl Doing {
             | Self::Asking { until, .. }
             | Self::Hearing { until, .. }
             | Self::Owed { until, .. } => Some(*until),
-            Self::Unclear { .. } | Self::Over => None,
+            Self::Unclear { remind, .. } => *remind,
+            Self::Over => None,
         }
     }
 }
@@ -370,6 +374,16 @@ pub enum Move {
         step: CompactString,
         /// Why not.
         reason: CompactString,
+        /// When the question is asked again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remind: Option<Timestamp>,
+    },
+    /// The question what happened to a step was asked again.
+    Reminded {
+        /// Which step.
+        step: CompactString,
+        /// When it is asked once more.
+        remind: Timestamp,
     },
     /// The run went over to another part.
     Turned {

@@ -99,7 +99,7 @@ fn doing(run: &Run) -> String {
         Doing::Again { at, reason } => {
             format!("{step}{of} failed ({reason}) and is tried again <t:{}:T>", at.unix_secs())
         }
-        Doing::Unclear { reason } => format!("nobody knows whether {step}{of} was done: {reason}"),
+        Doing::Unclear { reason, .. } => format!("nobody knows whether {step}{of} was done: {reason}"),
         Doing::Over => run.ended.as_ref().map(|ended| ended.ending.to_string()).unwrap_or_default(),
     }
 }

@@ -254,13 +254,25 @@ pub fn due(draft: &mut Draft<'_>, head: Option<&Head>) {
         return;
     }
     let text = org.summary_templates.write(&summary.template, &facts);
-    for to in destinations(org, summary) {
-        draft.owe(None, None, to, Priority::Post, Content::Post { text: text.clone() });
+    for (to, priority) in destinations(org, summary) {
+        draft.owe(None, None, to, priority, Content::Post { text: text.clone() });
     }
 }
 
-/// Its channel. Without a chat, what the operators have instead that wakes nobody: their webhooks and mail.
-fn destinations(org: &Org, summary: &Summary) -> Vec<Destination> {
+/// Its channel, and whoever gets it by mail. Without a chat, what the operators have instead that wakes nobody: their
+/// webhooks and mail.
+fn destinations(org: &Org, summary: &Summary) -> Vec<(Destination, Priority)> {
+    let mut to: Vec<_> = posted(org, summary).into_iter().map(|to| (to, Priority::Post)).collect();
+    for person in &summary.mail_to {
+        let mail = Destination::Person { person: person.clone(), method: Method::Email };
+        to.retain(|(other, _)| *other != mail);
+        // A mail that comes late is not left out, as a post is.
+        to.push((mail, Priority::Notice));
+    }
+    to
+}
+
+fn posted(org: &Org, summary: &Summary) -> Vec<Destination> {
     if org.chat_connected {
         return vec![Destination::Channel(org.channel(&summary.channel))];
     }

@@ -30,6 +30,7 @@ impl State {
         for event in &commit.events {
             self.apply_event(&stamp, event);
             self.apply_outage(event);
+            self.recall_questions(&stamp, event);
         }
         self.put_back();
         self.forget_answers();
@@ -148,6 +149,7 @@ impl State {
                 self.apply_to_record(stamp, event);
             }
             Event::DeploymentTold(_) | Event::CommitsSeen { .. } => self.apply_deployment(stamp, event),
+            Event::DeploymentQuestion(moved) => self.apply_question(stamp, moved),
             Event::SummaryPlanned { .. } | Event::SummaryDropped { .. } | Event::SummaryPosted { .. } => {
                 let seq = self.meta.seq;
                 self.rebook(|book| book.apply(event, seq, stamp.at));

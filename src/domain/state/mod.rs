@@ -19,7 +19,7 @@ use super::connect::Accounts;
 use super::delivery::Delivery;
 use super::id::{
     AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, RunId,
-    SilenceId,
+    ServiceId, SilenceId,
 };
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
@@ -175,6 +175,12 @@ pub struct Index {
     pub(in crate::domain) kinds: BTreeSet<(Fingerprint, IncidentId)>,
     /// The unresolved problem of a kind.
     pub(in crate::domain) problem_of: BTreeMap<Fingerprint, ProblemId>,
+    /// Changes that are not over, by their service.
+    pub(in crate::domain) changes_on: BTreeSet<(ServiceId, ChangeId)>,
+    /// Those of them that have their time in the calendar, or are being carried out.
+    pub(in crate::domain) timed_changes: BTreeSet<ChangeId>,
+    /// Deployments whose code host waits for the gate.
+    pub(in crate::domain) questions: BTreeSet<DeploymentId>,
     /// Kept answers by age.
     pub(in crate::domain) answers_by_age: BTreeSet<(Timestamp, CompactString)>,
     /// Equal policies are held once, however many incidents escalate by them.
@@ -494,6 +500,7 @@ impl State {
         state.index_silences();
         state.index_changes();
         state.index_runs();
+        state.index_questions();
         state
     }
 

@@ -180,3 +180,28 @@ pub(crate) struct Verdict {
     /// The commit that it rests on.
     pub seq: u64,
 }
+
+/// A line of the journal about a change.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum EvidenceLine {
+    /// Byte for byte, without the line's end (docs/journal.md).
+    Whole { seq: u64, line: String },
+    /// It names a private incident, which is not shown to whoever asks.
+    Private { seq: u64, private: bool },
+}
+
+/// Everything of a change that an auditor asks for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Evidence {
+    pub change: Change,
+    /// Of the change, its runs, deployments and fence; oldest first.
+    pub lines: Vec<EvidenceLine>,
+    /// Whether there are more lines than are given, 20,000.
+    pub truncated: bool,
+    /// Up to where the journal was read.
+    pub head: super::Head,
+    pub taken_at: Time,
+    /// For whom.
+    pub taken_by: String,
+}

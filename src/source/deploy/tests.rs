@@ -38,12 +38,9 @@ fn githubs_states_say_how_far_it_is() {
         assert_eq!(progress("github", &status(state)), expected, "{state}");
     }
     assert_eq!(progress("github", &json!({"action": "created", "deployment": {"id": 7}})), Some(Pending));
-    // What asks for permission, or tells of a review, is no step.
-    for (name, value) in [("deployment_callback_url", json!("https://x")), ("approver", json!({"login": "a"}))] {
-        let mut asks = json!({"action": "requested", "deployment": {"id": 7}, "environment": "production"});
-        asks[name] = value;
-        assert_eq!(one("github", &asks).kind, SignalKind::Ignore, "{name}");
-    }
+    // What tells of a review is no step.
+    let review = json!({"action": "requested", "deployment": {"id": 7}, "environment": "production", "approver": {}});
+    assert_eq!(one("github", &review).kind, SignalKind::Ignore);
     assert_eq!(one("github", &json!({"zen": "Keep it logically awesome."})).kind, SignalKind::Ignore);
 }
 
@@ -228,4 +225,46 @@ fn what_cannot_be_tied_is_refused_with_the_place() {
     };
     assert!(id(json!("")).is_err() && id(json!({})).is_err());
     assert_eq!(id(json!(0)).expect("an id").signals[0].key, "deployment 0");
+}
+
+#[test]
+fn what_a_host_holds_asks_a_question() {
+    let url = "https://api.github.com/repos/o/r/actions/runs/5/deployment_protection_rule";
+    let rule = json!({
+        "action": "requested", "environment": "Production", "sha": SHA, "ref": "refs/heads/main",
+        "deployment_callback_url": url, "deployment": {"id": 7, "sha": SHA, "ref": "main"},
+        "repository": {"full_name": "o/r", "default_branch": "main"},
+    });
+    let signal = one("github", &rule);
+    let told = signal.deployment.as_deref().expect("a deployment");
+    let question = told.question.as_deref().expect("a question");
+    assert_eq!((question.host, question.to.as_str()), (CodeHost::GitHub, url));
+    assert_eq!(question.environment, "Production");
+    assert_eq!((signal.key.as_str(), told.progress), ("deployment 7", None));
+    assert_eq!((told.version.as_deref(), told.sha.as_deref()), (Some(SHA), Some(SHA)));
+    // Without a deployment it goes by its place.
+    let mut bare = rule.clone();
+    bare["deployment"] = Value::Null;
+    assert_eq!(one("github", &bare).key, url);
+    // Of nowhere, or to an endless address, it is no question.
+    let read = |body: &Value| (find("github").expect("github").read)(body.to_string().as_bytes(), &Mapping::default());
+    for (name, value) in [("environment", json!("")), ("deployment_callback_url", json!("x".repeat(3_000)))] {
+        let mut wrong = rule.clone();
+        wrong[name] = value;
+        assert!(read(&wrong).is_err(), "{name}");
+    }
+
+    let blocked = json!({
+        "object_kind": "deployment", "status": "blocked", "deployment_id": 15, "deployable_id": 7,
+        "environment": "production", "project": {"id": 30, "path_with_namespace": "o/r"},
+    });
+    let told = one("gitlab", &blocked).deployment.expect("a deployment");
+    let question = told.question.expect("a question");
+    assert_eq!(question.to, "/api/v4/projects/30/deployments/15/approval");
+    assert_eq!((question.host, told.progress), (CodeHost::GitLab, Some(Progress::Pending)));
+    for (name, value) in [("status", json!("created")), ("deployment_id", Value::Null)] {
+        let mut other = blocked.clone();
+        other[name] = value;
+        assert!(one("gitlab", &other).deployment.expect("a deployment").question.is_none(), "{name}");
+    }
 }

@@ -244,6 +244,7 @@ fn org(rules: &[(&str, TextRule)]) -> Org {
             group_by: Vec::new(),
             may_acknowledge: false,
             mapping: Some(Mapping { text: Some(rule.clone()), ..Mapping::default() }),
+            answers: None,
         };
         org.integrations.insert((*id).into(), integration);
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::delegate::emit;
 use super::{Authority, Step};
 use crate::domain::change::approve::{self, Scales};
-use crate::domain::change::{Approval, Change, ChangeApproved, ChangeState, Class, life};
+use crate::domain::change::{Approval, Change, ChangeApproved, ChangeState, Class, Step as Moved, life, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::PersonId;
@@ -117,6 +117,7 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
     }
     emit(draft, Step::Reviewed(review.clone()));
     if !review.stands {
+        withdrawn(draft, &review);
         return Some(format!("{} no longer agrees to {repository}#{number}", review.person));
     }
     let text = format!("{} agreed to {repository}#{number}", review.person);
@@ -131,6 +132,26 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
         count(draft, &mut change, &review);
     }
     Some(text)
+}
+
+/// What was approved by a review that is taken back, and has not begun, is void.
+fn withdrawn(draft: &mut Draft<'_>, review: &Review) {
+    let place = format_compact!("{}#{}", review.repository, review.number);
+    let by = |it: &&Approval| it.person == review.person && it.review.as_ref() == Some(&place);
+    let planned = draft.state.changes.values().filter(|it| it.state.planned());
+    let lost: Vec<&Change> = planned.filter(|it| it.standing().any(|it| by(&it))).map(|it| &**it).collect();
+    for change in lost {
+        let people = vec![review.person.clone()];
+        step(draft, change.id, Moved::Voided { people, reason: "the review was taken back".into() });
+        let text = format!(
+            "{}: {} no longer agrees to {place}. It needs {}: /change approve {}",
+            change.headline(),
+            review.person,
+            show::approvers(draft.org, &change.content),
+            change.id
+        );
+        life::post(draft, change, text);
+    }
 }
 
 /// Counts the reviews of what a change brings in, where its rules accept that. `sha` is what is brought in where the

@@ -22,6 +22,7 @@ fn sender() -> Integration {
         group_by: Vec::new(),
         may_acknowledge: false,
         mapping: None,
+        answers: None,
     }
 }
 
@@ -70,7 +71,7 @@ fn take(state: &mut State, org: &Org, at: Timestamp, signal: &Signal) -> Vec<Eve
     let by = by();
     let events = {
         let mut draft = Draft::new(state, org, at, &by, &[]);
-        deployment::receive(&mut draft, &sender(), signal);
+        deployment::receive(&mut draft, &sender(), signal).expect("it is taken");
         draft.into_events()
     };
     state.apply(&Commit { seq: state.meta.seq + 1, at, by, events: events.clone() });

@@ -43,6 +43,7 @@ fn deployed(n: u64, ended: &str, committed: Option<&str>, progress: Progress) ->
         change: None,
         unapproved: false,
         harmed: false,
+        question: None,
     }
 }
 

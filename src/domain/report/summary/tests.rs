@@ -26,6 +26,7 @@ fn organisation(cron: &str, quiet_when_empty: bool) -> Org {
         quiet_when_empty,
         template: template::DAILY.into(),
         team: None,
+        mail_to: Vec::new(),
     };
     Org { summaries: [(MORNING.into(), summary)].into(), ..Org::default() }
 }
@@ -303,4 +304,28 @@ fn the_head_of_the_journal_stands_in_it() {
     });
     let text = text.expect("it is posted");
     assert!(text.ends_with(&format!("\nJournal: 41:{}", "ab".repeat(32))), "{text}");
+}
+
+#[test]
+fn whoever_gets_it_by_mail_gets_the_journals_head_as_well() {
+    let mut core = begun("0 9 * * 1-5", false, march(23, 12, 0));
+    core.org.chat_connected = true;
+    for summary in core.org.summaries.values_mut() {
+        summary.mail_to = vec!["auditor".into()];
+    }
+    let wakeup = next(&core).unwrap();
+    let head = crate::domain::input::Head { seq: 41, hash: "9f2c".repeat(16).into() };
+    let commit = take(&mut core, march(24, 8, 0), InputKind::Summarise { wakeup, head }).unwrap();
+    let owed = commit.events.iter().filter_map(|event| match event {
+        Event::DeliveryOwed(owed) => Some((&owed.to, owed.priority, &owed.content)),
+        _ => None,
+    });
+    let owed: Vec<_> = owed.collect();
+    assert_eq!(owed.len(), 2, "{owed:?}");
+    let mail = Destination::Person { person: "auditor".into(), method: Method::Email };
+    // A mail that is late is sent all the same; a post would be left out.
+    assert_eq!((owed[1].0, owed[1].1), (&mail, Priority::Notice));
+    assert_eq!((owed[0].1, owed[0].2), (Priority::Post, owed[1].2));
+    let Content::Post { text } = owed[1].2 else { panic!("{owed:?}") };
+    assert!(text.contains("41:9f2c"), "{text}");
 }
