@@ -114,6 +114,34 @@ fn one(from: &str, to: &str, message: &str, hint: &str) {
 }
 
 #[test]
+fn rooms_and_stakeholders_say_what_they_take() {
+    let discord = |lines: &str| format!("[chat.discord]\n{lines}\n[mail]");
+    let finds = |lines: &str, message: &str, hint: &str| {
+        let loaded = load(&changed("[mail]", &discord(lines)));
+        let fits = |found: &catalog::Finding| {
+            found.message.contains(message) && found.hint.as_deref().unwrap_or_default().contains(hint)
+        };
+        assert!(loaded.findings.iter().any(fits), "{lines}:\n{}", render(&loaded.findings, Form::Plain));
+    };
+    finds("rooms = \"channels\"", "rooms that are channels need a category", "rooms_category = ");
+    finds("rooms = \"halls\"", "unknown kind of room `halls`", "threads");
+    finds("rooms_archive = \"Old\"", "`rooms_archive` counts only for channels", "rooms = \"channels\"");
+    finds("rooms = \"channels\"\nrooms_category = \" \"", "is no category", "its name or id");
+    finds("stakeholders = [\"nobody\"]", "unknown person `nobody`", "declared: bas, cleo");
+    finds("stakeholders = [\"cleo for checkout\"]", "unknown service `checkout`", "");
+    finds("stakeholders = [\"cleo from sev9\"]", "`cleo from sev9` is no stakeholder", "NAME for SERVICE from sev2");
+    let text = changed(
+        "[mail]",
+        &discord(
+            "rooms = \"channels\"\nrooms_category = \"Incidents\"\nstakeholders = [\"cleo for payments-api from sev2\"]",
+        ),
+    );
+    let loaded = load(&text);
+    let other = loaded.findings.iter().filter(|found| !found.message.contains("has a rule with chat"));
+    assert_eq!(other.count(), 0, "{}", render(&loaded.findings, Form::Plain));
+}
+
+#[test]
 fn nothing_is_found_in_a_good_configuration() {
     let loaded = load(GOOD);
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, Form::Plain));

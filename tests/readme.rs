@@ -14,7 +14,6 @@ const LEFT_OUT: &str = "…";
 /// the same moment may appear in any order.
 fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
     let changing = [
-        (r"\b\d{4}-\d{2}-\d{2}\b", "DATE"),
         (r"\b\d{1,2} [A-Z][a-z]+ \d{4}\b", "DATE"),
         (r"\b\d{4}-\d{2}-\d{2}\b", "DATE"),
         (r"\b(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\b,? ", ""),

@@ -117,6 +117,7 @@ cleo /change approve CHG-4
 bas /change rollback CHG-4 "errors"
 bas /change emergency INC-5 authoriser:cleo "fail over again" service:payments-api plan:"fail over" rollback:"fail back"
 bas /change fail CHG-5 "it locks"
+bas /change delegate
 bas /change calendar payments-api
 bas /change gate payments-api 1.4.1
 bas /freeze start service:payments-api reason:"the migration" for:1h
@@ -296,6 +297,20 @@ fn every_button_select_and_form_is_driven_through_the_gateway() {
     let answer = night.stage.discord.press(BAS, &panel, "False alarm");
     night.saw("False alarm", &answer);
 
+    let page = night.page("net-1", BAS, "INC-4");
+    night.press(BAS, &page, "Acknowledge");
+    let panel = night.more(BAS, &page);
+    let answer = night.stage.discord.press(BAS, &panel, "Emergency change");
+    night.saw("Emergency change", &answer);
+    for (title, label) in [("rotate the key", "Approve"), ("raise the pool", "Reject")] {
+        let options = [("title", title), ("service", "payments-api"), ("plan", "by hand"), ("rollback", "set it back")];
+        night.stage.discord.command(BAS, ops, "change new", &options);
+        let asks = night.stage.discord.wait_for_message("what asks for it", |shown| {
+            shown.content.contains(title) && shown.labels().contains(&label.to_owned())
+        });
+        night.press(CLEO, &asks, label);
+    }
+
     let listed = night.stage.discord.command(DEWI, ops, "incident list", &[]);
     let listed = night.stage.discord.answer_shown(listed.interaction).unwrap();
     let form = night.press(DEWI, &listed, "Declare…");
@@ -307,7 +322,7 @@ fn every_button_select_and_form_is_driven_through_the_gateway() {
     let written = night.stage.discord.write(CLEO, true, ops, "I see smoke", serde_json::json!([]));
     let written = night.stage.discord.message(written);
     let form = night.stage.discord.on_message(BAS, &written, "Add to timeline");
-    let fields = [("text", "cleo: I see smoke"), ("incident", "INC-4")];
+    let fields = [("text", "cleo: I see smoke"), ("incident", "INC-5")];
     let noted = night.stage.discord.fill(BAS, ops, &form, &fields, None);
     night.saw("the form of Add to timeline", &noted);
 
