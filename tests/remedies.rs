@@ -13,7 +13,7 @@ use opsbell::domain::actor::By;
 use opsbell::domain::delivery::Outcome;
 use opsbell::domain::event::{Commit, Event};
 use opsbell::domain::id::RunId;
-use opsbell::domain::incident::{Incident, IncidentState};
+use opsbell::domain::incident::{Incident, IncidentState, Severity};
 use opsbell::domain::input::{Input, InputKind};
 use opsbell::domain::org::Org;
 use opsbell::domain::playbook::remedy::Told;
@@ -85,9 +85,13 @@ on_failure = "continue"
 "#;
 
 fn org() -> Arc<Org> {
+    org_with(HEAL)
+}
+
+fn org_with(heal: &str) -> Arc<Org> {
     let files = BTreeMap::from([
         (PathBuf::from("opsbell.toml"), CONFIG.to_owned()),
-        (PathBuf::from("playbooks/heal.toml"), HEAL.to_owned()),
+        (PathBuf::from("playbooks/heal.toml"), heal.to_owned()),
     ]);
     let loaded = catalog::load_files(&files, &|_| Some("a-secret-of-some-length".to_owned()));
     Arc::new(loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.findings)).org)
@@ -322,4 +326,21 @@ fn whatever_becomes_of_a_remedy_the_page_goes_out_in_time() {
     }
     // The nights are of all kinds.
     assert!(helped > nights / 20 && failed > nights / 10 && guarded > nights / 10, "{helped} {failed} {guarded}");
+}
+
+#[test]
+fn a_remedy_neither_calms_nor_snoozes_what_it_is_for() {
+    for step in ["set-severity = \"sev4\"", "silence = 'service=api'\nfor = \"24h\"\nreason = \"calm\""] {
+        let heal = format!(
+            "kind = \"runbook\"\nsummary = \"Heal\"\n[[step]]\n{step}\n[[step]]\nrun = \"/bin/true\"\ntimeout = \"30s\"\n"
+        );
+        let mut night = Night::new(&org_with(&heal));
+        night.alert();
+        night.pass(Span::secs(1));
+        night.back(Performed::Failed { reason: "no".into(), output: String::new() });
+        night.pass(Span::secs(1));
+        let incident = night.core.state().incidents.values().next().expect("an incident");
+        assert_eq!((incident.state, incident.severity), (IncidentState::Triggered, Severity::Sev1), "{step}");
+        assert!(!incident.pages.is_empty(), "{step}: the runbook failed, and nobody is paged");
+    }
 }

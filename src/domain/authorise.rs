@@ -77,7 +77,7 @@ pub fn authorise_by(
 }
 
 /// Whether a rule of the organisation acts (`[[remedy]]`), and nobody else.
-fn remedy(actor: &Actor) -> bool {
+pub fn remedy(actor: &Actor) -> bool {
     matches!(actor, Actor::Timer(part) if part == REMEDY)
 }
 

@@ -216,6 +216,9 @@ pub struct Question {
     pub to: String,
     /// The environment, as the host writes it.
     pub environment: String,
+    /// The accounts that set it off, as the host names them: whoever they are of does not approve it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
 }
 
 /// A commit, as a sender tells it.

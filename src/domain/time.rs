@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -211,7 +211,11 @@ impl fmt::Display for Span {
 
 /// The instant at which a zone's clocks show `wall`. In a gap (spring) the first valid instant after it, in a fold
 /// (autumn) the earlier of the two.
+/// Outside the years 1 to 9999, where chrono's own arithmetic ends, it is the same time in UTC.
 pub fn resolve(wall: NaiveDateTime, zone: Tz) -> Timestamp {
+    if !(1..=9999).contains(&wall.year()) {
+        return wall.and_utc().into();
+    }
     match zone.from_local_datetime(&wall) {
         LocalResult::Single(at) => at.with_timezone(&Utc).into(),
         LocalResult::Ambiguous(earlier, _) => earlier.with_timezone(&Utc).into(),
@@ -240,6 +244,15 @@ mod tests {
 
     fn wall(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").expect("a test's time")
+    }
+
+    #[test]
+    fn no_time_is_too_far_away() {
+        for date in [NaiveDate::MIN, NaiveDate::MAX] {
+            for zone in [chrono_tz::Europe::Amsterdam, chrono_tz::America::New_York, chrono_tz::Pacific::Apia] {
+                assert_eq!(start_of_day(date, zone), date.and_time(chrono::NaiveTime::MIN).and_utc().into());
+            }
+        }
     }
 
     #[test]

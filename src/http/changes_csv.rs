@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
 use crate::domain::change::Change;
 use crate::domain::desk::{RecordList, RecordQuery};
@@ -46,7 +46,8 @@ pub(crate) async fn changes_csv(State(app): State<Arc<App>>, uri: Uri, headers: 
     for (name, value) in query::pairs(&uri)? {
         let day = |name: &'static str| {
             let wrong = || Failure::bad(name, format!("{name} is a day, like 2026-12-31"));
-            value.parse::<NaiveDate>().map_err(|_| wrong())
+            let read = value.parse().ok().filter(|day: &NaiveDate| (1970..=9999).contains(&day.year()));
+            read.ok_or_else(wrong)
         };
         match name.as_str() {
             "from" => from = Some(day("from")?),

@@ -92,8 +92,12 @@ pub(crate) async fn evidence(
     .await?;
     let durable = head["seq"].as_u64().unwrap_or_default();
     let journal = app.http.journal.clone();
-    let read = tokio::task::spawn_blocking(move || about(&journal, id, durable, &hidden)).await;
-    drop(place);
+    // The place goes with the reading: whoever hangs up does not end it.
+    let read = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        about(&journal, id, durable, &hidden)
+    })
+    .await;
     let (lines, cut) = match read {
         Ok(Ok(found)) => found,
         Ok(Err(reason)) => {

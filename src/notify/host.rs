@@ -61,7 +61,12 @@ impl Hosts {
             Ok(response) => {
                 let wish = response.headers().get(RETRY_AFTER).and_then(|wish| wish.to_str().ok());
                 let wish = wish.and_then(|wish| retry_after(wish, || (self.clock)()));
-                let outcome = judge(outcome_of(response.status().as_u16(), wish), grant.possible_repeat);
+                let status = response.status().as_u16();
+                let outcome = match status {
+                    // A token that has run out, or a limit: either may be over at the next attempt.
+                    401 | 403 => Outcome::Retryable { reason: format!("HTTP {status}"), after: wish, unknown: false },
+                    status => judge(outcome_of(status, wish), grant.possible_repeat),
+                };
                 let _ = tokio::time::timeout(self.timeouts.parting(), drain(response)).await;
                 outcome
             }

@@ -85,7 +85,8 @@ pub(super) fn unpack(value: &[u8]) -> Option<Vec<u8>> {
     if size > packed.len().saturating_mul(RATIO_MAX) {
         return None;
     }
-    lz4_flex::block::decompress(packed, size).ok()
+    // What is cut at the right place unpacks to less.
+    lz4_flex::block::decompress(packed, size).ok().filter(|bytes| bytes.len() == size)
 }
 
 /// The records in an unpacked value, by number, in order; `None` when it is no folio.

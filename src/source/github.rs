@@ -99,7 +99,13 @@ fn question(body: &Value) -> Result<Signal, Unreadable> {
         Ok(id) => format!("deployment {id}"),
         Err(_) => to.to_owned(),
     };
-    let question = Question { host: CodeHost::GitHub, to: to.to_owned(), environment: environment.clone() };
+    let by = [at(it, &["creator", "login"]), at(body, &["sender", "login"])];
+    let question = Question {
+        host: CodeHost::GitHub,
+        to: to.to_owned(),
+        environment: environment.clone(),
+        by: by.into_iter().filter_map(word).collect(),
+    };
     let told = Deployment {
         version: version(named, at(body, &["repository", "default_branch"]), hash.as_ref()),
         sha: hash,

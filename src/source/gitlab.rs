@@ -70,6 +70,7 @@ fn deployment(body: &Value) -> Result<Signal, Unreadable> {
             host: CodeHost::GitLab,
             to: format!("/api/v4/projects/{project}/deployments/{deployment}/approval"),
             environment: environment.clone(),
+            by: word(at(body, &["user", "username"])).into_iter().collect(),
         })),
         _ => None,
     };

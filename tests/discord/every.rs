@@ -123,6 +123,7 @@ bas /change gate payments-api 1.4.1
 bas /freeze start service:payments-api reason:"the migration" for:1h
 bas /freeze end service:payments-api
 bas /report dora days:30
+bas /report changes
 "#;
 
 fn account(person: &str) -> u64 {

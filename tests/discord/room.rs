@@ -313,6 +313,10 @@ fn a_room_can_be_a_channel_under_a_category_which_is_put_away_and_fetched_back()
     stage.discord.requests.wait_until("it is noted", |all| all.iter().any(|one| one.path.ends_with(&done)));
 
     stage.discord.command(BAS, room, "resolve", &[]);
+    // What is still on its way when the incident is closed goes on without its turn.
+    stage
+        .discord
+        .wait_for_message("the draft", |shown| shown.channel == room && shown.content.contains("postmortem draft"));
     stage.discord.command(BAS, room, "incident close", &[("incident", "INC-1")]);
     stage.discord.requests.wait_until("it is put away", |_| stage.discord.place(room).parent == Some(archive));
     assert_eq!(stage.discord.place(room).name, "closed-inc-1-payments-api");

@@ -368,6 +368,7 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
                 host: CodeHost::GitLab,
                 to: format!("/api/v4/projects/{n}/deployments/{n}/approval"),
                 environment: "production".to_owned(),
+                by: Vec::new(),
             })
         }),
     }

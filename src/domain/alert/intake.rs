@@ -136,6 +136,12 @@ pub fn land(
     if let Some(opened) = &remedied {
         remedy::consider(draft, incident, opened);
     }
+    match &remedied {
+        Some(opened) if joined.is_some() => remedy::joined(draft, incident, opened),
+        // The remedy that the page waited for is no longer configured.
+        None if joined.is_some() => remedy::page_now(draft, incident, "another alert fires"),
+        _ => {}
+    }
     incident
 }
 

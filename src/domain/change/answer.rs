@@ -6,6 +6,7 @@
 use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
+use super::authority::reviewed;
 use super::deployed::{Deployed, DeploymentTold};
 use super::gate::{self, Decision, Verdict};
 use super::{Step, deployment, life, rules};
@@ -253,6 +254,8 @@ pub(super) fn asked(
         version: deployment::shown(case.version.as_deref(), case.sha.as_deref()).into(),
         environment: Some(case.environment.to_string()),
         author: case.author.clone(),
+        implementer: question.by.iter().find_map(|account| reviewed::owner(draft.org, question.host, account)),
+        sha: case.sha.clone(),
     };
     let verdict = gate::ask(draft, &asked);
     let (id, author) = (case.deployment, case.author.clone());
@@ -285,6 +288,8 @@ pub fn due(draft: &mut Draft<'_>, id: DeploymentId) {
                 version: deployment::shown(deployed.version.as_deref(), deployed.sha.as_deref()).into(),
                 environment: Some(deployed.environment.to_string()),
                 author: asked.author.clone(),
+                implementer: None,
+                sha: deployed.sha.clone(),
             },
         ),
     };
@@ -330,7 +335,9 @@ fn decide(draft: &mut Draft<'_>, to: &IntegrationId, id: DeploymentId, asked: &A
         Decision::Deny => false,
     };
     let change = verdict.change.map(|change| format!("{change}: ")).unwrap_or_default();
-    let said = if approved { format!("{change}it may go.") } else { format!("{change}{why}") };
+    // What the gate adds to its yes (an environment that nobody named) is said where somebody reads it.
+    let notes = if why.is_empty() { String::new() } else { format!(" {why}") };
+    let said = if approved { format!("{change}it may go.{notes}") } else { format!("{change}{why}") };
     let said = look::times(&said, draft.org.defaults.zone, draft.now);
     let comment = look::line(&said, COMMENT_MAX).into_owned();
     emit(draft, id, QuestionStep::Answered { approved });

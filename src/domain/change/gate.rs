@@ -157,7 +157,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let found = found
         .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
         // A pre-authorised one is begun by whoever carries it out; a pipeline of its own needs its own approval.
-        .filter(|it| it.content.class != Class::Standard || !it.state.planned())
+        .filter(|it| (it.content.class != Class::Standard && it.content.model.is_none()) || !it.state.planned())
         // What went well may be brought in again after something else was: that is how a later version is taken back.
         .find(|it| it.state != ChangeState::Review || it.outcome != Some(Outcome::Successful) || !overtaken(draft, it));
     // What was refused or went wrong is not begun again by asking again.
@@ -182,12 +182,13 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                 version: Some(version),
                 plan: Some("By its pipeline.".into()),
                 rollback: Some("Deploy the version before by the same pipeline.".into()),
-                implementer: draft.person().cloned(),
+                implementer: draft.person().or(asked.implementer.as_ref()).cloned(),
                 author: asked.author.clone(),
                 ..Content::default()
             };
             let lapses = Some(draft.now.after(draft.org.changes.unbegun));
-            match open::begin(draft, content, open::Begin { lapses, ..open::Begin::default() }) {
+            match open::begin(draft, content, open::Begin { lapses, sha: asked.sha.clone(), ..open::Begin::default() })
+            {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
                     super::life::ask(draft, &change, text);

@@ -142,6 +142,10 @@ pub struct GateAsked {
     pub environment: Option<String>,
     /// Who wrote it, where that is known: they do not approve it.
     pub author: Option<PersonId>,
+    /// Who set it off, where a code host asks: nor do they.
+    pub implementer: Option<PersonId>,
+    /// The commit that it brings in, where a code host tells it; lower-case hex.
+    pub sha: Option<CompactString>,
 }
 
 const CHANGE: Takes = needs("change", OptionKind::Change);
@@ -311,6 +315,8 @@ pub(super) const MEANINGS: &[Meaning] = &[
                 version: given.needed("version")?,
                 environment: given.text("environment")?,
                 author: given.read("author", person)?,
+                implementer: None,
+                sha: None,
             }))
         },
     ),

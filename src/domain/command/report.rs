@@ -1,6 +1,6 @@
 //! The meanings of the words about reports.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::meaning::{Meaning, may, meant as meaning};
 use super::spec::{OptionKind, OptionSpec, Permission};
@@ -36,7 +36,8 @@ pub(super) const MEANINGS: &[Meaning] = &[
 ];
 
 fn day(_: &Given<'_>, _: &OptionSpec, value: &str) -> Result<NaiveDate, Reject> {
-    value.parse().map_err(|_| {
+    let read = value.parse().ok().filter(|day: &NaiveDate| (1970..=9999).contains(&day.year()));
+    read.ok_or_else(|| {
         Reject::new(RejectCode::BadValue, format!("`{}` is not a day.", shown(value))).hint("Say it like 2026-12-31")
     })
 }

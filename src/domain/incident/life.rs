@@ -23,6 +23,7 @@ use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
 use crate::domain::input::{Place, Reply};
 use crate::domain::org::Policy;
 use crate::domain::paging::{PageState, escalate, page};
+use crate::domain::playbook::remedy;
 use crate::domain::postmortem;
 use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
@@ -460,6 +461,8 @@ pub fn change_severity(
     } else if more_urgent {
         let policy = escalate::policy_of(draft.org, incident);
         escalate::start(draft, id, policy, 0, format_compact!("severity raised to {severity}, {why}"));
+    } else if severity < before {
+        remedy::page_now(draft, id, &format!("severity raised to {severity}, {why}"));
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::id::{AlertId, IncidentId, PageId, PersonId};
 use crate::domain::input::Reply;
 use crate::domain::paging::{Page, PageState, escalate};
+use crate::domain::playbook::remedy;
 use crate::domain::reject::{Reject, RejectCode};
 
 /// One incident went into another.
@@ -100,6 +101,8 @@ pub fn merge(draft: &mut Draft<'_>, id: IncidentId, into: IncidentId) -> Result<
     }
     if mitigated && needs_work {
         life::restart(draft, into, format_compact!("{id} needs work and was merged into it"));
+    } else if needs_work {
+        remedy::page_now(draft, into, &format!("{id} needs work and was merged into it"));
     }
     let next = match draft.incident(into) {
         Some(to) if to.state == IncidentState::Triggered => {

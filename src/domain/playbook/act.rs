@@ -18,7 +18,7 @@ use crate::domain::decide;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{IncidentId, ServiceId};
-use crate::domain::incident::life;
+use crate::domain::incident::{Severity, life};
 use crate::domain::input::{Place, Wakeup, WakeupKind};
 use crate::domain::limits;
 use crate::domain::reject::{Reject, RejectCode};
@@ -96,7 +96,10 @@ fn done(draft: &mut Draft<'_>, run: &Run, act: &Act, until: Timestamp) -> Result
         Act::Page { whom, text } => page(draft, run, whom, text.as_deref(), private)?,
         Act::SetSeverity(severity) => {
             let incident = incident(draft, run)?;
-            life::severity(draft, incident, *severity, None)?.text
+            match &run.remedy {
+                Some(remedy) => by_remedy(draft, incident, *severity, remedy)?,
+                None => life::severity(draft, incident, *severity, None)?.text,
+            }
         }
         Act::Silence { matchers, span, reason } => {
             let reason = Some(format!("{reason} ({})", run.id));
@@ -109,6 +112,20 @@ fn done(draft: &mut Draft<'_>, run: &Run, act: &Act, until: Timestamp) -> Result
     // The first line says what was done; those after it what a person could do next.
     let first = text.lines().next().unwrap_or_default();
     Ok(limits::line(first, 300).unwrap_or_default().into())
+}
+
+/// No person has looked yet: a remedy may say that it is worse, never that nobody has to come; and a worse alert may still
+/// raise it afterwards.
+fn by_remedy(draft: &mut Draft<'_>, id: IncidentId, severity: Severity, remedy: &str) -> Result<String, Reject> {
+    let before = draft.open(id)?.severity;
+    if severity > before {
+        let reject = Reject::new(RejectCode::NotAllowed, format!("a remedy does not make {id} milder than {before}"));
+        return Err(reject.hint("Leave that to whoever looks at it: /incident severity"));
+    }
+    if severity < before {
+        life::change_severity(draft, id, severity, Some(format_compact!("set by remedy {remedy}")), None);
+    }
+    Ok(format!("{id} is {severity}"))
 }
 
 /// The incident that the run belongs to.

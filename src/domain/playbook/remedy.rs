@@ -195,6 +195,10 @@ pub fn consider(draft: &mut Draft<'_>, incident: IncidentId, alert: &AlertOpened
 /// What stands against beginning it now.
 fn guarded(draft: &Draft<'_>, remedy: &Remedy, incident: IncidentId, alert: &AlertOpened) -> Option<String> {
     let record = draft.incident(incident)?;
+    // Numbers and guards are read from what was: of what one moment lets go, one alert begins a run.
+    if draft.events().iter().any(|event| matches!(event, Event::PlaybookStarted { .. })) {
+        return Some("another run begins in the same moment".to_owned());
+    }
     if record.severity > remedy.severity {
         return Some(format!("it is for {} and worse, and this is {}", remedy.severity, record.severity));
     }
@@ -282,8 +286,18 @@ pub(super) fn not_worked(draft: &mut Draft<'_>, run: &Run, reason: &str) {
     page_now(draft, incident, &format!("{} of remedy {remedy} has not worked", run.id));
 }
 
+/// An alert joins an incident of which the page waits: nobody said that the remedy is for that one too.
+pub fn joined(draft: &mut Draft<'_>, id: IncidentId, alert: &AlertOpened) {
+    let Some(record) = draft.incident(id) else { return };
+    let tried = draft.org.remedies.values().filter(|remedy| record.remedies.contains(&remedy.id));
+    let subject = Subject::from(alert);
+    if !tried.into_iter().any(|remedy| remedy.alerts.iter().all(|matcher| matcher.matches(&subject))) {
+        page_now(draft, id, &format!("{} fires as well", alert.name));
+    }
+}
+
 /// The page that waited goes out.
-fn page_now(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
+pub fn page_now(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
     let Some(incident) = draft.incident(id) else { return };
     let held = incident.escalation.as_ref().is_some_and(|escalation| escalation.held);
     if held && incident.state == IncidentState::Triggered {

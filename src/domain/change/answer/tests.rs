@@ -7,7 +7,7 @@ use super::*;
 const BASE: &str = "https://api.github.com";
 
 fn asks(host: CodeHost, to: &str) -> Option<CompactString> {
-    path(&Question { host, to: to.to_owned(), environment: "production".to_owned() }, BASE)
+    path(&Question { host, to: to.to_owned(), environment: "production".to_owned(), by: Vec::new() }, BASE)
 }
 
 #[test]

@@ -84,7 +84,11 @@ fn model<'a>(draft: &Draft<'a>, change: &Change) -> Option<(CompactString, u32, 
 /// The record of a change is complete, and it went well: one more for its model.
 pub(in crate::domain::change) fn ran(draft: &mut Draft<'_>, change: &Change) {
     let Some((model, needed, track)) = model(draft, change) else { return };
-    if !change.caused.is_empty() || !draft.org.changes.controls(&change.content.environment) {
+    // What nobody approved shows nothing about what others may stop to look at.
+    if change.unapproved.is_some()
+        || !change.caused.is_empty()
+        || !draft.org.changes.controls(&change.content.environment)
+    {
         return;
     }
     let known = track.is_some_and(|track| track.earned);

@@ -18,7 +18,7 @@ use crate::domain::signal::{CodeHost, ReviewSays, Reviewing};
 /// Reviews that are remembered, the latest.
 const REVIEWS_MAX: usize = 200;
 /// So much of a hash has to be said.
-const HASH_MIN: usize = 7;
+const HASH_MIN: usize = 12;
 
 /// That somebody agreed to a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Authority {
 }
 
 /// Whose account on a code host it is.
-fn owner(org: &Org, host: CodeHost, account: &str) -> Option<PersonId> {
+pub(in crate::domain::change) fn owner(org: &Org, host: CodeHost, account: &str) -> Option<PersonId> {
     let own = |name: &Option<CompactString>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(account));
     let mut people = org.people.values().filter(|it| match host {
         CodeHost::GitHub => own(&it.github),
@@ -159,7 +159,8 @@ fn withdrawn(draft: &mut Draft<'_>, review: &Review) {
 pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change, sha: Option<&str>) {
     let known = &draft.state.meta.authority.reviews;
     let version = change.content.version.as_deref().map(str::to_lowercase);
-    let covers = |it: &&Review| [sha, version.as_deref()].into_iter().flatten().any(|sha| it.covers(sha));
+    // Where the commit is told, a branch or tag that is named like another one says nothing.
+    let covers = |it: &&Review| sha.or(version.as_deref()).is_some_and(|sha| it.covers(sha));
     let found: Vec<Review> = known.iter().filter(covers).cloned().collect();
     for review in &found {
         count(draft, change, review);
@@ -183,10 +184,19 @@ fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
         .into_iter()
         .any(|need| need.pull_request && !need.factor && need.approvers.iter().any(|group| org.belongs(person, group)));
     let known = change.standing().any(|it| it.person == *person);
-    if own || known || !accepts || approve::objection(scales, change, person).is_some() {
+    let place = format_compact!("{}#{}", review.repository, review.number);
+    // It is of that service's code, and counts once for it.
+    let service = org.services.get(&change.content.service);
+    let elsewhere =
+        service.is_some_and(|it| !it.repositories.is_empty() && !it.repositories.contains(&review.repository));
+    let used = |it: &Approval| it.used.is_some() && it.review.as_ref() == Some(&place);
+    let spent = {
+        let mut others = draft.state.changes_on(&change.content.service).filter(|it| it.id != change.id);
+        others.any(|it| it.content.environment == change.content.environment && it.approvals.iter().any(used))
+    };
+    if elsewhere || spent || own || known || !accepts || approve::objection(scales, change, person).is_some() {
         return;
     }
-    let place = format_compact!("{}#{}", review.repository, review.number);
     let approval = Approval {
         person: person.clone(),
         hash: change.hash.clone(),
