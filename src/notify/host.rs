@@ -63,8 +63,8 @@ impl Hosts {
                 let wish = wish.and_then(|wish| retry_after(wish, || (self.clock)()));
                 let status = response.status().as_u16();
                 let outcome = match status {
-                    // A token that has run out, or a limit: either may be over at the next attempt.
-                    401 | 403 => Outcome::Retryable { reason: format!("HTTP {status}"), after: wish, unknown: false },
+                    // GitHub's limit on writing comes as 403 with a wait; without one somebody has to do something.
+                    403 if wish.is_some() => Outcome::Retryable { reason: format!("HTTP {status}"), after: wish, unknown: false },
                     status => judge(outcome_of(status, wish), grant.possible_repeat),
                 };
                 let _ = tokio::time::timeout(self.timeouts.parting(), drain(response)).await;

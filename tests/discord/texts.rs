@@ -61,6 +61,9 @@ fn what_a_bot_posts_opens_and_resolves_what_the_table_says() {
     let ops = stage.discord.channel("payments-ops");
     let rows = rows();
     assert_eq!(rows.len(), 17, "every file of the folder");
+    // What comes before the channels are known waits for them, and what comes after does not wait for it.
+    stage.discord.write(ROBOT, false, ops, "[FIRING:1] TheFirstOne (critical)", json!([]));
+    stage.discord.wait_for_message("the first alert", |shown| shown.content.contains("TheFirstOne"));
     let mut posted = Vec::new();
     for (file, _) in &rows {
         let (content, embeds) = message(file);
