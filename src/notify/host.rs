@@ -64,7 +64,9 @@ impl Hosts {
                 let status = response.status().as_u16();
                 let outcome = match status {
                     // GitHub's limit on writing comes as 403 with a wait; without one somebody has to do something.
-                    403 if wish.is_some() => Outcome::Retryable { reason: format!("HTTP {status}"), after: wish, unknown: false },
+                    403 if wish.is_some() => {
+                        Outcome::Retryable { reason: format!("HTTP {status}"), after: wish, unknown: false }
+                    }
                     status => judge(outcome_of(status, wish), grant.possible_repeat),
                 };
                 let _ = tokio::time::timeout(self.timeouts.parting(), drain(response)).await;
