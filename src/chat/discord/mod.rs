@@ -134,6 +134,8 @@ pub struct Discord {
     reconcile: tokio::sync::Notify,
     /// The same of the commands.
     commands: tokio::sync::Notify,
+    /// The same of the channels' names.
+    listing: tokio::sync::Notify,
     /// Messages that were noted by 📌, and the one being noted.
     pins: tokio::sync::Mutex<Seen>,
     stands: Mutex<Stands>,
@@ -187,6 +189,7 @@ impl Discord {
             install: OnceLock::new(),
             reconcile: tokio::sync::Notify::new(),
             commands: tokio::sync::Notify::new(),
+            listing: tokio::sync::Notify::new(),
             pins: tokio::sync::Mutex::default(),
             stands: Mutex::new(Stands::Connecting),
             signs: OnceLock::new(),
@@ -262,6 +265,8 @@ impl Discord {
         }));
         let commands = me();
         tokio::spawn(me().watched("Keeping the commands", move || Arc::clone(&commands).keep_commands()));
+        let listing = me();
+        tokio::spawn(me().watched("Keeping the channels' names", move || Arc::clone(&listing).keep_channels()));
         let ears = me();
         me().watched("The connection to Discord", move || {
             let ears = hear::Ears::new(Arc::clone(&ears));

@@ -68,6 +68,9 @@ impl From<CallError> for NoPlace {
     }
 }
 
+/// The least time between two listings of the channels.
+const BETWEEN_LISTINGS: Duration = Duration::from_secs(2);
+
 impl Discord {
     pub(super) fn with_known<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
@@ -145,11 +148,17 @@ impl Discord {
     }
 
     /// Looks up the names of channels, before somebody needs them.
-    pub(super) fn refresh_channels(self: &Arc<Self>) {
-        let discord = Arc::clone(self);
-        tokio::spawn(async move {
-            let listed = discord.channels(Duration::from_secs(30)).await;
-            discord.with_known(|known| match listed {
+    pub(super) fn refresh_channels(&self) {
+        self.listing.notify_one();
+    }
+
+    /// Looks them up whenever that is asked for, for ever. Rooms that are channels make many changes at once: those
+    /// that come while it lists, and shortly after it, cost one listing.
+    pub(super) async fn keep_channels(self: Arc<Self>) {
+        loop {
+            self.listing.notified().await;
+            let listed = self.channels(Duration::from_secs(30)).await;
+            self.with_known(|known| match listed {
                 Ok(all) => known.channels = Some(all),
                 Err(NoPlace::Unknown(why)) => {
                     tracing::warn!(%why, "Discord's channels have no names for us");
@@ -160,8 +169,9 @@ impl Discord {
                     known.channels.get_or_insert_default();
                 }
             });
-            discord.read_waiting();
-        });
+            self.read_waiting();
+            tokio::time::sleep(BETWEEN_LISTINGS).await;
+        }
     }
 
     async fn channels(&self, patience: Duration) -> Result<BTreeMap<String, String>, NoPlace> {

@@ -8,7 +8,7 @@ use super::acts::{Act, ChangeStep};
 use super::drive::{self, failed, group, step};
 use super::spec::{Does, Step};
 use super::{Doing, Move, Run};
-use crate::domain::actor::By;
+use crate::domain::actor::{Actor, By};
 use crate::domain::authorise::{authorise_by, word};
 use crate::domain::change::rules::Group;
 use crate::domain::change::{self, open};
@@ -17,8 +17,8 @@ use crate::domain::command::{ChangeAsked, PageTarget};
 use crate::domain::decide;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::{IncidentId, ServiceId};
-use crate::domain::incident::{Severity, life};
+use crate::domain::id::{IncidentId, PersonId, ServiceId};
+use crate::domain::incident::{Severity, life, private};
 use crate::domain::input::{Place, Wakeup, WakeupKind};
 use crate::domain::limits;
 use crate::domain::reject::{Reject, RejectCode};
@@ -229,7 +229,19 @@ fn request(
         run.id,
         until.unix_secs()
     );
+    let hidden = |person: &PersonId| {
+        let incident = run.incident.and_then(|id| draft.incident(id)).filter(|_| private);
+        incident.is_some_and(|it| !private::may_see(draft.org, &Actor::Person(person.clone()), it))
+    };
     match &who {
+        Group::Person(person) if hidden(person) => {
+            let incident = run.incident.map(|id| id.to_string()).unwrap_or_default();
+            return Err(Reject::new(
+                RejectCode::Conflict,
+                format!("{incident} is private: {person} may not hear of it."),
+            )
+            .hint(format!("Invite them first: /incident invite {incident} {person}")));
+        }
         Group::Person(person) => change::life::tell(draft, person, told.clone()),
         Group::Team(_) | Group::Role(_) if private => {
             let incident = run.incident.map(|id| id.to_string()).unwrap_or_default();

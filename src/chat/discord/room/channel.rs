@@ -107,7 +107,13 @@ impl Discord {
         }
         let call = Call::new("GET /channels/{}", format!("/channels/{place}"), place);
         let found = match self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await {
-            Ok(told) => told["type"] == 0,
+            Ok(told) => {
+                // Put away before this process began: to be fetched back where the incident goes on.
+                if told["name"].as_str().is_some_and(|name| name.starts_with(CLOSED)) {
+                    kept.archived = Some(true);
+                }
+                told["type"] == 0
+            }
             Err(error @ CallError::Refused { .. }) => {
                 final_or(Err(error))?;
                 false
