@@ -1,9 +1,7 @@
 //! The heartbeat that goes out: one GET of a watchdog's address, which raises its own alarm when none comes. The address
 //! is a secret (whoever has it can silence the watchdog): it stands in no message. When one is due is not known here.
 
-use std::time::Duration;
-
-use super::Timeouts;
+use super::{Timeouts, client};
 
 /// Sends heartbeats.
 #[derive(Debug, Clone)]
@@ -17,14 +15,7 @@ impl Heartbeats {
     /// # Errors
     /// The TLS library cannot be used.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let Timeouts { connect, total, .. } = Timeouts::WEBHOOK;
-        let http = reqwest::Client::builder()
-            .connect_timeout(connect)
-            .timeout(total.max(Duration::from_secs(1)))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
-        Ok(Self { http })
+        client(Timeouts::WEBHOOK).map(|http| Self { http })
     }
 
     /// Sends one.

@@ -14,7 +14,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AF
 use serde_json::json;
 
 use super::webhook::{CannotStart, Clock, drain, outcome_of_error, retry_after};
-use super::{Timeouts, outcome_of};
+use super::{Timeouts, client, outcome_of};
 use crate::catalog::Secret;
 use crate::domain::change::answer::Answer;
 use crate::domain::delivery::{Content, Destination, Grant, Outcome};
@@ -39,16 +39,7 @@ impl Hosts {
     /// # Errors
     /// The HTTP client does not start.
     pub fn new(tokens: BTreeMap<IntegrationId, Secret>, clock: Clock, timeouts: Timeouts) -> Result<Self, CannotStart> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("opsbell/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            .build()
-            .map_err(CannotStart)?;
+        let client = client(timeouts).map_err(CannotStart)?;
         Ok(Self { client, tokens: Arc::new(tokens), clock, timeouts })
     }
 

@@ -16,6 +16,24 @@ pub mod heartbeat;
 pub mod host;
 pub mod webhook;
 
+/// The client of all that posts to somebody's server. It talks to them directly: redirects, and proxies named by the
+/// environment, would show a body or a token to another one.
+fn client(timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("opsbell/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        // Whether and when to try again is the domain's to say.
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        // Below the five seconds after which common receivers close an idle connection: a rare message does not meet a
+        // connection that is just being closed, a burst still shares its connections.
+        .pool_idle_timeout(Duration::from_secs(4))
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.total)
+        .build()
+}
+
 /// What a way to reach a person can do, built or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {

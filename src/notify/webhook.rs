@@ -27,7 +27,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Timeouts, outcome_of};
+use super::{Timeouts, client, outcome_of};
 use crate::domain::delivery::{Content, Destination, Grant, Method, NextPaged, Outcome};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::id::{DeliveryId, IncidentId, PageId, WebhookId};
@@ -125,20 +125,7 @@ impl Webhooks {
     /// A sender with the signing secrets of all webhooks that are `signed`. It talks to receivers directly: proxies
     /// named by the environment are not used.
     pub fn new(secrets: BTreeMap<WebhookId, Secret>, clock: Clock, timeouts: Timeouts) -> Result<Self, CannotStart> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("opsbell/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            // Whether and when to try again is the domain's to say.
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            // Below the five seconds after which common receivers close an idle connection: a rare page does not meet
-            // a connection that is just being closed, a burst still shares its connections.
-            .pool_idle_timeout(std::time::Duration::from_secs(4))
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            .build()
-            .map_err(CannotStart)?;
+        let client = client(timeouts).map_err(CannotStart)?;
         let addresses = Arc::default();
         Ok(Self { client, secrets: Arc::new(secrets), addresses, clock, timeouts })
     }
