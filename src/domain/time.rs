@@ -233,6 +233,11 @@ pub fn resolve(wall: NaiveDateTime, zone: Tz) -> Timestamp {
     }
 }
 
+/// A civil date as people write it, `2026-12-31`; `None` for what is none, and outside the years 1970 to 9999.
+pub fn day(text: &str) -> Option<NaiveDate> {
+    text.parse().ok().filter(|day: &NaiveDate| (1970..=9999).contains(&day.year()))
+}
+
 /// Midnight (or the first valid instant) of a civil date in a zone.
 pub fn start_of_day(date: NaiveDate, zone: Tz) -> Timestamp {
     resolve(date.and_time(chrono::NaiveTime::MIN), zone)

@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::Days;
 
 use crate::domain::change::Change;
 use crate::domain::desk::{RecordList, RecordQuery};
-use crate::domain::time::{Timestamp, start_of_day};
+use crate::domain::time::{Timestamp, day as day_of, start_of_day};
 use crate::http::auth::caller;
 use crate::http::error::Failure;
 use crate::http::read::Answer;
@@ -46,8 +46,7 @@ pub(crate) async fn changes_csv(State(app): State<Arc<App>>, uri: Uri, headers: 
     for (name, value) in query::pairs(&uri)? {
         let day = |name: &'static str| {
             let wrong = || Failure::bad(name, format!("{name} is a day, like 2026-12-31"));
-            let read = value.parse().ok().filter(|day: &NaiveDate| (1970..=9999).contains(&day.year()));
-            read.ok_or_else(wrong)
+            day_of(&value).ok_or_else(wrong)
         };
         match name.as_str() {
             "from" => from = Some(day("from")?),

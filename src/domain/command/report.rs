@@ -1,6 +1,6 @@
 //! The meanings of the words about reports.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 
 use super::meaning::{Meaning, may, meant as meaning};
 use super::spec::{OptionKind, OptionSpec, Permission};
@@ -10,6 +10,7 @@ use super::word::shown;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::report::changes;
 use crate::domain::report::dora::{Asked, DAYS, DAYS_MAX};
+use crate::domain::time;
 
 /// What reports mean.
 pub(super) const MEANINGS: &[Meaning] = &[
@@ -36,8 +37,7 @@ pub(super) const MEANINGS: &[Meaning] = &[
 ];
 
 fn day(_: &Given<'_>, _: &OptionSpec, value: &str) -> Result<NaiveDate, Reject> {
-    let read = value.parse().ok().filter(|day: &NaiveDate| (1970..=9999).contains(&day.year()));
-    read.ok_or_else(|| {
+    time::day(value).ok_or_else(|| {
         Reject::new(RejectCode::BadValue, format!("`{}` is not a day.", shown(value))).hint("Say it like 2026-12-31")
     })
 }
