@@ -241,7 +241,10 @@ impl State {
                 self.place_change(stamp, Change::opened(stamp, opened), None);
             }
             Event::ChangeEdited(edited) => self.alter(stamp, edited.change, |it| it.edited(stamp, edited)),
-            Event::ChangeApproved(approved) => self.alter(stamp, approved.change, |it| it.approved(stamp, approved)),
+            Event::ChangeApproved(approved) => {
+                self.alter(stamp, approved.change, |it| it.approved(stamp, approved));
+                self.spend_reviews(approved.change);
+            }
             Event::ChangeMoved(moved) => {
                 let ChangeMoved { change, step } = &**moved;
                 if let Step::Caused { revived: Some(record), .. } = step
@@ -252,9 +255,18 @@ impl State {
                     self.changes.insert(*change, record.clone());
                 }
                 self.alter(stamp, *change, |it| it.moved(stamp, step));
+                if let Step::Started { .. } = step {
+                    self.spend_reviews(*change);
+                }
             }
             Event::FreezeStarted(_) | Event::FreezeEnded { .. } => self.apply_freeze(stamp, event),
             _ => {}
+        }
+    }
+
+    fn spend_reviews(&mut self, id: ChangeId) {
+        if let Some(change) = self.changes.get(&id).filter(|it| !it.state.planned()) {
+            self.meta.authority.spend(change);
         }
     }
 

@@ -145,6 +145,10 @@ fn word(text: &str) -> CompactString {
     text.trim().chars().filter(|c| !c.is_control()).take(VERSION_MAX).collect()
 }
 
+fn by_playbook(org: &Org, change: &Change) -> bool {
+    change.content.model.as_ref().is_some_and(|model| org.playbooks.contains_key(model))
+}
+
 /// Asks the gate.
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let environment: CompactString =
@@ -156,8 +160,9 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let found = draft.state.changes_on(&asked.service).rev();
     let found = found
         .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
-        // A pre-authorised one is begun by whoever carries it out; a pipeline of its own needs its own approval.
-        .filter(|it| (it.content.class != Class::Standard && it.content.model.is_none()) || !it.state.planned())
+        // A pre-authorised one, and one that a playbook is to carry out, is begun by whoever carries it out; a pipeline
+        // of its own needs its own approval.
+        .filter(|it| !it.state.planned() || (it.content.class != Class::Standard && !by_playbook(draft.org, it)))
         // What went well may be brought in again after something else was: that is how a later version is taken back.
         .find(|it| it.state != ChangeState::Review || it.outcome != Some(Outcome::Successful) || !overtaken(draft, it));
     // What was refused or went wrong is not begun again by asking again.

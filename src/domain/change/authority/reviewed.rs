@@ -11,12 +11,14 @@ use crate::domain::change::approve::{self, Scales};
 use crate::domain::change::{Approval, Change, ChangeApproved, ChangeState, Class, Step as Moved, life, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
-use crate::domain::id::PersonId;
+use crate::domain::id::{ChangeId, PersonId, ServiceId};
 use crate::domain::org::Org;
 use crate::domain::signal::{CodeHost, ReviewSays, Reviewing};
 
 /// Reviews that are remembered, the latest.
 const REVIEWS_MAX: usize = 200;
+/// Services and environments that are remembered of one review.
+const SPENT_MAX: usize = 50;
 /// So much of a hash has to be said.
 const HASH_MIN: usize = 12;
 
@@ -38,9 +40,28 @@ pub struct Review {
     /// The commit that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<CompactString>,
+    /// What was begun with it, the latest last; bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<Spent>,
+}
+
+/// A change that was begun with a review: it counts for no other one of that service there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// The change.
+    pub change: ChangeId,
+    /// Of which service.
+    pub service: ServiceId,
+    /// Where.
+    pub environment: CompactString,
 }
 
 impl Review {
+    /// How an approval names it: `org/repo#7`.
+    fn place(&self) -> CompactString {
+        format_compact!("{}#{}", self.repository, self.number)
+    }
+
     fn of(&self, repository: &str, number: u64) -> bool {
         self.number == number && self.repository == repository
     }
@@ -60,6 +81,25 @@ impl Authority {
         }
         let surplus = self.reviews.len().saturating_sub(REVIEWS_MAX);
         self.reviews.drain(..surplus);
+    }
+
+    /// A change has begun: the reviews that it was approved by are used.
+    pub(in crate::domain::change) fn spend(&mut self, change: &Change) {
+        let content = &change.content;
+        let (service, environment) = (&content.service, &content.environment);
+        for approval in change.approvals.iter().filter(|it| it.void.is_none() && it.review.is_some()) {
+            let by = |it: &&mut Review| it.person == approval.person && Some(it.place()) == approval.review;
+            for review in self.reviews.iter_mut().filter(by) {
+                review.spent.retain(|it| (&it.service, &it.environment) != (service, environment));
+                review.spent.push(Spent {
+                    change: change.id,
+                    service: service.clone(),
+                    environment: environment.clone(),
+                });
+                let surplus = review.spent.len().saturating_sub(SPENT_MAX);
+                review.spent.drain(..surplus);
+            }
+        }
     }
 
     pub(super) fn merged(&mut self, repository: &str, number: u64, head: &str, sha: &CompactString) {
@@ -108,6 +148,7 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
         person,
         author,
         merged: None,
+        spent: Vec::new(),
     };
     let known = &draft.state.meta.authority.reviews;
     let before = known.iter().find(|it| it.of(repository, number) && it.person == review.person);
@@ -136,7 +177,7 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
 
 /// What was approved by a review that is taken back, and has not begun, is void.
 fn withdrawn(draft: &mut Draft<'_>, review: &Review) {
-    let place = format_compact!("{}#{}", review.repository, review.number);
+    let place = review.place();
     let by = |it: &&Approval| it.person == review.person && it.review.as_ref() == Some(&place);
     let planned = draft.state.changes.values().filter(|it| it.state.planned());
     let lost: Vec<&Change> = planned.filter(|it| it.standing().any(|it| by(&it))).map(|it| &**it).collect();
@@ -184,16 +225,13 @@ fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
         .into_iter()
         .any(|need| need.pull_request && !need.factor && need.approvers.iter().any(|group| org.belongs(person, group)));
     let known = change.standing().any(|it| it.person == *person);
-    let place = format_compact!("{}#{}", review.repository, review.number);
+    let place = review.place();
     // It is of that service's code, and counts once for it.
     let service = org.services.get(&change.content.service);
     let elsewhere =
         service.is_some_and(|it| !it.repositories.is_empty() && !it.repositories.contains(&review.repository));
-    let used = |it: &Approval| it.used.is_some() && it.review.as_ref() == Some(&place);
-    let spent = {
-        let mut others = draft.state.changes_on(&change.content.service).filter(|it| it.id != change.id);
-        others.any(|it| it.content.environment == change.content.environment && it.approvals.iter().any(used))
-    };
+    let here = (&change.content.service, &change.content.environment);
+    let spent = review.spent.iter().any(|it| (&it.service, &it.environment) == here && it.change != change.id);
     if elsewhere || spent || own || known || !accepts || approve::objection(scales, change, person).is_some() {
         return;
     }

@@ -22,6 +22,7 @@ fn review(number: u64, stands: bool) -> Review {
         author: "ivo".into(),
         stands,
         merged: None,
+        spent: Vec::new(),
     }
 }
 
