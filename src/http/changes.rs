@@ -65,7 +65,10 @@ pub(crate) fn whole(change: &Change) -> Value {
     let approvals = change.approvals.iter();
     let approvals: Vec<Value> = approvals
         .map(|it| {
-            json!({"person": it.person, "hash": it.hash, "at": it.at, "expires": it.expires, "used_at": it.used, "void": it.void})
+            json!({
+                "person": it.person, "hash": it.hash, "at": it.at, "expires": it.expires, "used_at": it.used,
+                "void": it.void, "stands_for": it.stands_for, "second_factor": it.factor, "pull_request": it.review,
+            })
         })
         .collect();
     let more = json!({

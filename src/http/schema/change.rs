@@ -93,6 +93,12 @@ pub(crate) struct ChangeApproval {
     pub used_at: Option<Time>,
     /// Why it no longer counts.
     pub void: Option<String>,
+    /// For whom, where it was given by a delegate.
+    pub stands_for: Option<String>,
+    /// Whether a code of the person's authenticator came with it.
+    pub second_factor: bool,
+    /// The pull request whose review it is, `org/repo#7`.
+    pub pull_request: Option<String>,
 }
 
 /// One thing that was looked at for the risk.
