@@ -331,7 +331,7 @@ pub(super) fn words_said(answer: Result<Answer, Unavailable>, private: bool) -> 
     match reply {
         Ok(reply) => {
             let private = private || reply.private;
-            let text = plain::text(if reply.text.is_empty() { "Done." } else { &reply.text });
+            let text = if reply.text.is_empty() { "Done.".to_owned() } else { plain::reply(&reply) };
             let all = plain::messages(&text, MESSAGES_MAX);
             Reaction::Say(all.into_iter().map(|content| Said { content, private, ..Said::default() }).collect())
         }
