@@ -1,9 +1,6 @@
 //! `GET /v1/reports/dora`: the measures of DORA as JSON, as CSV with a line for each team and service, or as a picture.
 //! What they are is counted in the domain.
 
-mod axis;
-mod canvas;
-mod picture;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +21,7 @@ use super::{App, ask, document, query, schema, shape};
 use crate::domain::desk::View;
 use crate::domain::org::Org;
 use crate::domain::report::dora::{Asked, DAYS, DAYS_MAX, DEFINITIONS, Dora, Measures, Series, report};
+use crate::picture::dora as picture;
 
 /// What is asked, and how it is answered.
 struct Wanted {

@@ -4,8 +4,6 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
 use serde_json::Value;
 
-use super::axis::column;
-use super::picture::{COUNTS, FAILED, HEIGHT, LEAD, LEADS, LEFT, RESTORE, RESTORES, RIGHT, WELL, WIDTH, draw};
 use super::{Asked, Dora, report, whole};
 use crate::domain::change::deployed::Deployed;
 use crate::domain::id::{DeploymentId, IncidentId};
@@ -14,6 +12,8 @@ use crate::domain::report::dora::Outage;
 use crate::domain::signal::Progress;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
+use crate::picture::axis::column;
+use crate::picture::dora::{COUNTS, FAILED, HEIGHT, LEAD, LEADS, LEFT, RESTORE, RESTORES, RIGHT, WELL, WIDTH, draw};
 
 /// A Monday noon.
 const NOW: &str = "2026-12-28T12:00:00Z";

@@ -52,10 +52,12 @@ pub struct Series {
 impl Grain {
     /// What is readable over so many days: at most 18 pieces.
     pub fn of(days: u16) -> Self {
-        match days {
-            0..=BY_DAY_MAX => Self::Day,
-            0..=BY_WEEK_MAX => Self::Week,
-            _ => Self::Month,
+        if days <= BY_DAY_MAX {
+            Self::Day
+        } else if days <= BY_WEEK_MAX {
+            Self::Week
+        } else {
+            Self::Month
         }
     }
 

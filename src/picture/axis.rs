@@ -41,7 +41,7 @@ impl Axis {
 }
 
 /// The left edge and the width of the bar in a column, of so many columns between two edges.
-pub(super) fn column(n: usize, all: usize, (left, right): (i32, i32)) -> (i32, i32) {
+pub(crate) fn column(n: usize, all: usize, (left, right): (i32, i32)) -> (i32, i32) {
     let (n, all) = (i32::try_from(n).unwrap_or(0), i32::try_from(all).unwrap_or(1).max(1));
     let room = room(usize::try_from(all).unwrap_or(1), (left, right));
     let width = (room * 2 / 3).clamp(3, 90);
@@ -56,12 +56,11 @@ pub(super) fn room(all: usize, (left, right): (i32, i32)) -> i32 {
 /// In what a time is told that is at most so long, in milliseconds: seconds, minutes, hours or days.
 pub(super) fn unit(longest: i64) -> (i64, &'static str) {
     const MINUTE: i64 = 60_000;
-    match longest {
-        ..=120_000 => (1000, "seconds"),
-        ..=7_200_000 => (MINUTE, "minutes"),
-        ..=172_800_000 => (60 * MINUTE, "hours"),
-        _ => (24 * 60 * MINUTE, "days"),
-    }
+    let units = [(1000, "seconds"), (MINUTE, "minutes"), (60 * MINUTE, "hours")];
+    let fits = |(_, next): &(_, i64)| longest <= 2 * next;
+    let limits = [MINUTE, 60 * MINUTE, 24 * 60 * MINUTE];
+    let found = units.into_iter().zip(limits).find(fits);
+    found.map_or((24 * 60 * MINUTE, "days"), |(unit, _)| unit)
 }
 
 #[cfg(test)]

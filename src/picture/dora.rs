@@ -10,32 +10,32 @@ use crate::domain::report::dora::{Asked, Dora, Grain, Measures, Piece, subject};
 use crate::domain::time::{Span, Timestamp};
 
 /// Of the picture, in pixels.
-pub(super) const WIDTH: i32 = 1000;
-pub(super) const HEIGHT: i32 = 900;
+pub(crate) const WIDTH: i32 = 1000;
+pub(crate) const HEIGHT: i32 = 900;
 /// Where the columns of all plots begin and end.
-pub(super) const LEFT: i32 = 96;
-pub(super) const RIGHT: i32 = WIDTH - 24;
+pub(crate) const LEFT: i32 = 96;
+pub(crate) const RIGHT: i32 = WIDTH - 24;
 const ACROSS: (i32, i32) = (LEFT, RIGHT);
 /// The plots: where the box of each begins, and how high it is.
-pub(super) const COUNTS: (i32, i32) = (216, 200);
-pub(super) const LEADS: (i32, i32) = (498, 120);
-pub(super) const RESTORES: (i32, i32) = (700, 120);
+pub(crate) const COUNTS: (i32, i32) = (216, 200);
+pub(crate) const LEADS: (i32, i32) = (498, 120);
+pub(crate) const RESTORES: (i32, i32) = (700, 120);
 
 /// Told apart also by those who do not see red and green apart.
-pub(super) const WELL: Rgb888 = Rgb888::new(0x2b, 0x6c, 0xb0);
-pub(super) const FAILED: Rgb888 = Rgb888::new(0xd9, 0x5f, 0x02);
-pub(super) const LEAD: Rgb888 = Rgb888::new(0x4d, 0x8a, 0x6f);
-pub(super) const RESTORE: Rgb888 = Rgb888::new(0x7b, 0x5e, 0xa7);
+pub(crate) const WELL: Rgb888 = Rgb888::new(0x2b, 0x6c, 0xb0);
+pub(crate) const FAILED: Rgb888 = Rgb888::new(0xd9, 0x5f, 0x02);
+pub(crate) const LEAD: Rgb888 = Rgb888::new(0x4d, 0x8a, 0x6f);
+pub(crate) const RESTORE: Rgb888 = Rgb888::new(0x7b, 0x5e, 0xa7);
 const INK: Rgb888 = Rgb888::new(0x1f, 0x29, 0x33);
 const PALE: Rgb888 = Rgb888::new(0x5f, 0x6b, 0x7a);
 const GRID: Rgb888 = Rgb888::new(0xdd, 0xe2, 0xe8);
 const MISSING: Rgb888 = Rgb888::new(0xf3, 0xec, 0xd8);
 
-/// A picture of a report, as PNG.
+/// A picture of a report, as PNG, 1000 pixels wide and 900 high.
 ///
 /// # Errors
 /// It could not be written.
-pub(super) fn draw(found: &Dora, asked: &Asked) -> Result<Vec<u8>, png::EncodingError> {
+pub fn draw(found: &Dora, asked: &Asked) -> Result<Vec<u8>, png::EncodingError> {
     let mut canvas = Canvas::new(WIDTH.unsigned_abs(), HEIGHT.unsigned_abs());
     head(&mut canvas, found, asked);
     tiles(&mut canvas, found);
