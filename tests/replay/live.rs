@@ -352,7 +352,7 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
     };
     let ran = |n: u8| {
         let from = Timestamp(1_700_000_000_000 + i64::from(n) * 1_200_000);
-        let stage = if n % 2 == 0 { Stage::Build } else { Stage::Test };
+        let stage = if n.is_multiple_of(2) { Stage::Build } else { Stage::Test };
         Ran { stage, from, until: Timestamp(from.0 + 600_000) }
     };
     Deployment {
