@@ -14,6 +14,8 @@ pub mod journal;
 pub mod notify;
 #[cfg(feature = "perform")]
 pub mod perform;
+#[cfg(feature = "picture")]
+pub mod picture;
 #[cfg(feature = "records")]
 pub mod records;
 pub mod rehearsal;

@@ -156,12 +156,16 @@ fn a_first_configuration_has_nothing_to_find_and_overwrites_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let new = dir.path().join("ops");
     let written = catalog::write_new(&new).expect("written");
-    assert_eq!(written.len(), 4);
+    assert_eq!(written.len(), 7);
     assert!(written.iter().all(|path| path.is_file()));
     let loaded = catalog::load_dir(&new, &|_| Some("a key of some length".to_owned())).expect("readable");
     assert!(loaded.findings.is_empty(), "{}", render(&loaded.findings, Form::Plain));
     assert!(catalog::not_built(&loaded.config.expect("good")).is_empty());
     assert_eq!(catalog::secrets_named(&new), ["OPSBELL_KEY_PROMETHEUS"]);
+    for story in ["first", "playbooks"] {
+        let outcome = opsbell::rehearsal::rehearse(&new.join(format!("stories/{story}.txt")), None).expect("it begins");
+        assert!(outcome.passed() && outcome.held > 0, "{outcome}");
+    }
     let again = catalog::write_new(&new).expect_err("not empty");
     assert!(again.to_string().contains("is not empty, and nothing in it is overwritten"), "{again}");
     let file = dir.path().join("file");

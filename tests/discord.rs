@@ -18,6 +18,8 @@ mod limits;
 mod looks;
 #[path = "discord/page.rs"]
 mod page;
+#[path = "discord/plot.rs"]
+mod plot;
 #[path = "discord/room.rs"]
 mod room;
 #[path = "discord/stage.rs"]

@@ -226,7 +226,8 @@ fn what_is_written_comes_back_after_a_restart() {
         engine.dirty.touched.insert(RecordKey::Answer(key.into()));
     }
     for (n, sha) in [(1, "5e1f"), (300, "c0ff")] {
-        let commit = KnownCommit { sha: sha.repeat(10).into(), at: Some(Timestamp(3)), author: Some("bas".into()) };
+        let known = KnownCommit::bare(&sha.repeat(10));
+        let commit = KnownCommit { at: Some(Timestamp(3)), author: Some("bas".into()), ..known };
         engine.state.commits.insert(n, commit);
         engine.dirty.touched.insert(RecordKey::Commit(n));
         let deployed = deployed(n);

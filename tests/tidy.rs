@@ -86,11 +86,12 @@ fn rooms_import_only_what_they_may() {
         ("journal", &["domain"][..]),
         ("records", &["domain"][..]),
         ("catalog", &["domain"][..]),
-        ("chat", &["domain", "catalog"][..]),
+        ("picture", &["domain"][..]),
+        ("chat", &["domain", "catalog", "picture"][..]),
         ("source", &["domain", "catalog"][..]),
         ("notify", &["domain", "catalog"][..]),
         ("perform", &["domain", "catalog"][..]),
-        ("http", &["domain", "catalog"][..]),
+        ("http", &["domain", "catalog", "picture"][..]),
     ]);
     let all = ["runtime", "rehearsal", "cli"];
     let named = Regex::new(r"\bcrate::([a-z_]+)").unwrap();

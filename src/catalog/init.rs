@@ -5,10 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What is written, by path in the new directory.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 7] = [
     ("opsbell.toml", include_str!("init/opsbell.toml")),
     ("teams.toml", include_str!("init/teams.toml")),
+    ("playbooks/restart.toml", include_str!("init/playbooks/restart.toml")),
+    ("playbooks/website-down.toml", include_str!("init/playbooks/website-down.toml")),
     ("stories/first.txt", include_str!("init/first.txt")),
+    ("stories/playbooks.txt", include_str!("init/playbooks.txt")),
     ("README.md", include_str!("init/README.md")),
 ];
 

@@ -385,6 +385,18 @@ pub struct Reply {
     /// The records it is about, `INC-1` first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<CompactString>,
+    /// Lines of the text that are drawn: they are shown in letters of one width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
+}
+
+/// Which lines of a text are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The first, counted from 0.
+    pub first: usize,
+    /// How many.
+    pub lines: usize,
 }
 
 impl Reply {

@@ -155,12 +155,36 @@ pub struct Deployment {
     pub repository: Option<String>,
     /// The commits that are told, the newest last.
     pub commits: Vec<Commit>,
+    /// What was built or tested of that commit, and went well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ran: Vec<Ran>,
     /// What is told of the review of a pull request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Reviewing>,
     /// What the sender waits to be told before it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Box<Question>>,
+}
+
+/// What a pipeline does with a commit before it is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It is built.
+    Build,
+    /// It is tested.
+    Test,
+}
+
+/// A build or a test of a commit that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// Which.
+    pub stage: Stage,
+    /// When it began.
+    pub from: Timestamp,
+    /// When it was over; not before `from`.
+    pub until: Timestamp,
 }
 
 /// Which code host an account is of.

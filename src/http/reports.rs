@@ -1,5 +1,8 @@
-//! `GET /v1/reports/dora`: the measures of DORA as JSON, or as CSV with a line for each team and service. What they are
-//! is counted in the domain.
+//! `GET /v1/reports/dora`: the measures of DORA as JSON, as CSV with a line for each team and service, or as a picture.
+//! What they are is counted in the domain.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,18 +14,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::auth::caller;
+use super::auth::{Caller, caller};
 use super::error::Failure;
 use super::read::Answer;
 use super::{App, ask, document, query, schema, shape};
 use crate::domain::desk::View;
 use crate::domain::org::Org;
-use crate::domain::report::dora::{Asked, DAYS, DAYS_MAX, DEFINITIONS, Dora, Measures, report};
+use crate::domain::report::dora::{Asked, DAYS, DAYS_MAX, DEFINITIONS, Dora, Measures, Series, report};
+use crate::picture::dora as picture;
 
 /// What is asked, and how it is answered.
 struct Wanted {
     asked: Asked,
-    csv: bool,
+    format: Format,
 }
 
 /// The same, for `/openapi.json`.
@@ -43,18 +47,19 @@ pub(crate) struct Query {
 }
 
 /// How a report is answered.
-#[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "it only describes what `Wanted::parse` reads")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 pub(crate) enum Format {
     #[schema(rename = "json")]
     Json,
     #[schema(rename = "csv")]
     Csv,
+    #[schema(rename = "png")]
+    Png,
 }
 
 impl Wanted {
     fn parse(uri: &Uri) -> Result<Self, Failure> {
-        let mut wanted = Self { asked: Asked { days: DAYS, ..Asked::default() }, csv: false };
+        let mut wanted = Self { asked: Asked { days: DAYS, ..Asked::default() }, format: Format::Json };
         for (name, value) in query::pairs(uri)? {
             match name.as_str() {
                 "team" => wanted.asked.team = Some(value.as_str().into()),
@@ -63,11 +68,14 @@ impl Wanted {
                     Ok(days @ 1..=DAYS_MAX) => wanted.asked.days = days,
                     _ => return Err(Failure::bad("days", format!("days is a number from 1 to {DAYS_MAX}"))),
                 },
-                "format" => match value.as_str() {
-                    "json" => wanted.csv = false,
-                    "csv" => wanted.csv = true,
-                    _ => return Err(Failure::bad("format", "format is json or csv")),
-                },
+                "format" => {
+                    wanted.format = match value.as_str() {
+                        "json" => Format::Json,
+                        "csv" => Format::Csv,
+                        "png" => Format::Png,
+                        _ => return Err(Failure::bad("format", "format is json, csv or png")),
+                    }
+                }
                 _ => return Err(query::unknown(&name, ["team", "service", "days", "format"])),
             }
         }
@@ -89,26 +97,35 @@ impl Wanted {
     }
 }
 
-/// How often, how fast and how safely is deployed, and how fast service is restored.
+/// How often, how fast and how safely is deployed, and how fast service is restored. Days are those of the asker's zone.
 #[utoipa::path(
     get, path = "/v1/reports/dora", tag = "records", params(Query), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "The measures; with `format=csv` a line for each team and service", content(
-        (schema::Dora = "application/json"), (String = "text/csv"))), document::Reading)
+    responses((status = 200, description = "The measures; with `format=csv` a line for each team and service, with `format=png` a plot over time", content(
+        (schema::Dora = "application/json"), (String = "text/csv"), (String = "image/png"))), document::Reading)
 )]
 pub(crate) async fn dora(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let person = match caller(&app, &headers).await? {
+        Caller::Person(person) => Some(person),
+        Caller::Administrator => None,
+    };
     let wanted = Wanted::parse(&uri)?;
-    let csv = wanted.csv;
+    let (format, asked) = (wanted.format, wanted.asked.clone());
     let count = move |view: &View<'_>| match wanted.strange(view.org) {
         Some(failure) => Err(failure),
-        None => Ok(report(view.state, view.org, &wanted.asked, view.now)),
+        None => Ok(report(view.state, view.org, &wanted.asked, view.org.zone(person.as_ref()), view.now)),
     };
     let found = ask::look(&app, count).await??;
-    if !csv {
-        return Ok(shape::json(StatusCode::OK, &whole(&found)));
-    }
-    let mut response = Response::new(table(&found).into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    let (kind, body) = match format {
+        Format::Json => return Ok(shape::json(StatusCode::OK, &whole(&found))),
+        Format::Csv => ("text/csv; charset=utf-8", table(&found).into_bytes()),
+        Format::Png => {
+            // Some milliseconds of work, beside those who wait for the engine.
+            let drawn = tokio::task::spawn_blocking(move || picture::draw(&found, &asked)).await;
+            ("image/png", drawn.ok().and_then(Result::ok).ok_or_else(Failure::no_answer)?)
+        }
+    };
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
 }
 
@@ -155,7 +172,22 @@ fn whole(found: &Dora) -> Value {
         "teams": teams,
         "services": services,
         "weeks": found.weeks,
+        "series": series(&found.series),
     })
+}
+
+fn series(series: &Series) -> Value {
+    let pieces = series.pieces.iter().map(|it| {
+        let mut cells = row(&it.measures, 7);
+        let place = json!({ "begins": it.begins, "from": it.from, "until": it.until, "complete": it.complete });
+        if let (Value::Object(cells), Value::Object(place)) = (&mut cells, place) {
+            // Both are of the whole report.
+            cells.retain(|name, _| !matches!(name.as_str(), "deployments_per_week" | "days_with_deployments"));
+            cells.extend(place);
+        }
+        cells
+    });
+    json!({ "by": series.grain.as_str(), "zone": series.zone.name(), "pieces": pieces.collect::<Vec<_>>() })
 }
 
 /// The columns of the table, in order: those of a row in JSON.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{NAMELESS, Unreadable, body, limits};
-use crate::domain::signal::{Commit, Deployment, Signal, SignalKind};
+use crate::domain::signal::{Commit, Deployment, Ran, Signal, SignalKind, Stage};
 use crate::domain::time::Timestamp;
 
 /// Commits of one push that are looked at, the newest.
@@ -98,6 +98,26 @@ pub fn commits(list: &Value) -> Vec<Commit> {
     let newest = &all[all.len().saturating_sub(COMMITS)..];
     let one = |it: &Value| commit(at(it, &["id"]), at(it, &["timestamp"]), at(it, &["author", "email"]));
     newest.iter().filter_map(one).collect()
+}
+
+/// What a name says that is done: `Build`, `unit-tests`. One that says both, or a deployment, says neither.
+pub fn stage(name: &str) -> Option<Stage> {
+    let name = name.to_lowercase();
+    let says = |begins: &[&str]| {
+        let mut words = name.split(|c: char| !c.is_alphanumeric());
+        words.any(|word| begins.iter().any(|begin| word.starts_with(begin)))
+    };
+    match (says(&["build", "compile"]), says(&["test", "e2e"]), says(&["deploy", "release", "publish"])) {
+        (true, false, false) => Some(Stage::Build),
+        (false, true, false) => Some(Stage::Test),
+        _ => None,
+    }
+}
+
+/// What was built or tested, where both its times are told.
+pub fn ran(stage: Option<Stage>, from: &Value, until: &Value) -> Option<Ran> {
+    let (stage, from, until) = (stage?, time(from)?, time(until)?);
+    (from <= until).then_some(Ran { stage, from, until })
 }
 
 /// A signal of these senders. What has no name of its own goes by its service.

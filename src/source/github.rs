@@ -5,7 +5,9 @@
 
 use serde_json::Value;
 
-use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
+use super::deploy::{
+    at, commit, commits, id, name, nothing, object, ran, reference, sha, signal, stage, time, version, word,
+};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
 use crate::domain::signal::{CodeHost, Deployment, Progress, Question, ReviewSays, Reviewing, Signal, SignalKind};
@@ -133,16 +135,25 @@ fn stands(it: &Value) -> Option<String> {
     }
 }
 
+/// Whether a run or a job is over and went well.
+fn well(it: &Value) -> bool {
+    at(it, &["status"]).as_str() == Some("completed") && at(it, &["conclusion"]).as_str() == Some("success")
+}
+
 fn run(body: &Value) -> Result<Signal, Unreadable> {
     let it = at(body, &["workflow_run"]);
     let attempt = word(at(it, &["run_attempt"])).unwrap_or_else(|| "1".to_owned());
     let key = format!("run {} attempt {attempt}", id(body, &["workflow_run", "id"])?);
     // A run without a name of its own goes by its workflow's.
     let called = name(at(it, &["name"])).or_else(|| name(at(body, &["workflow", "name"])));
+    let does = called.as_deref().filter(|_| well(it)).and_then(stage);
+    // A run that is over was changed last when it was.
+    let took = ran(does, at(it, &["run_started_at"]), at(it, &["updated_at"]));
     let told = Deployment {
         sha: sha(at(it, &["head_sha"])),
         repository: repository(body),
         commits: head(at(it, &["head_commit"])),
+        ran: took.into_iter().collect(),
         ..Deployment::default()
     };
     let mut signal = signal(SignalKind::Ci, repository(body), called, stands(it), key, told);
@@ -153,8 +164,16 @@ fn run(body: &Value) -> Result<Signal, Unreadable> {
 fn job(body: &Value) -> Result<Signal, Unreadable> {
     let it = at(body, &["workflow_job"]);
     let key = format!("run {} job {}", id(body, &["workflow_job", "run_id"])?, id(body, &["workflow_job", "id"])?);
-    let told = Deployment { sha: sha(at(it, &["head_sha"])), repository: repository(body), ..Deployment::default() };
-    let mut signal = signal(SignalKind::Ci, repository(body), name(at(it, &["name"])), stands(it), key, told);
+    let called = name(at(it, &["name"]));
+    let does = called.as_deref().filter(|_| well(it)).and_then(stage);
+    let took = ran(does, at(it, &["started_at"]), at(it, &["completed_at"]));
+    let told = Deployment {
+        sha: sha(at(it, &["head_sha"])),
+        repository: repository(body),
+        ran: took.into_iter().collect(),
+        ..Deployment::default()
+    };
+    let mut signal = signal(SignalKind::Ci, repository(body), called, stands(it), key, told);
     signal.link = link(at(it, &["html_url"]));
     Ok(signal)
 }

@@ -3,10 +3,17 @@
 
 use serde_json::Value;
 
-use super::deploy::{at, commit, commits, id, name, nothing, object, reference, sha, signal, time, version, word};
+use super::deploy::{
+    at, commit, commits, id, name, nothing, object, ran, reference, sha, signal, stage, time, version, word,
+};
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
-use crate::domain::signal::{CodeHost, Deployment, Progress, Question, ReviewSays, Reviewing, Signal, SignalKind};
+use crate::domain::signal::{
+    CodeHost, Deployment, Progress, Question, Ran, ReviewSays, Reviewing, Signal, SignalKind, Stage,
+};
+
+/// Jobs of one pipeline that are looked at.
+const JOBS: usize = 100;
 
 /// Reads a body: always one signal.
 pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
@@ -101,6 +108,7 @@ fn pipeline(body: &Value) -> Result<Signal, Unreadable> {
         sha: sha(at(body, &["object_attributes", "sha"])),
         repository: project(body),
         commits: head.into_iter().collect(),
+        ran: jobs(at(body, &["builds"])),
         ..Deployment::default()
     };
     let status = word(at(body, &["object_attributes", "status"]));
@@ -109,9 +117,34 @@ fn pipeline(body: &Value) -> Result<Signal, Unreadable> {
     Ok(signal)
 }
 
+/// The jobs that built or tested and went well.
+fn jobs(list: &Value) -> Vec<Ran> {
+    let all = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let well = all.iter().take(JOBS).filter(|it| at(it, &["status"]).as_str() == Some("success"));
+    let took = |it: &Value| {
+        let does = does(at(it, &["stage"]), at(it, &["name"]));
+        ran(does, at(it, &["started_at"]), at(it, &["finished_at"]))
+    };
+    well.filter_map(took).collect()
+}
+
+/// What a job does: as its stage is called, else as itself is.
+fn does(stage_of: &Value, job: &Value) -> Option<Stage> {
+    let says = |value: &Value| name(value).as_deref().and_then(stage);
+    says(stage_of).or_else(|| says(job))
+}
+
 fn job(body: &Value) -> Result<Signal, Unreadable> {
     let key = format!("build {}", id(body, &["build_id"])?);
-    let told = Deployment { sha: sha(at(body, &["sha"])), repository: project(body), ..Deployment::default() };
+    let well = at(body, &["build_status"]).as_str() == Some("success");
+    let does = does(at(body, &["build_stage"]), at(body, &["build_name"])).filter(|_| well);
+    let took = ran(does, at(body, &["build_started_at"]), at(body, &["build_finished_at"]));
+    let told = Deployment {
+        sha: sha(at(body, &["sha"])),
+        repository: project(body),
+        ran: took.into_iter().collect(),
+        ..Deployment::default()
+    };
     let status = word(at(body, &["build_status"]));
     Ok(signal(SignalKind::Ci, project(body), name(at(body, &["build_name"])), status, key, told))
 }

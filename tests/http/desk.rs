@@ -317,7 +317,9 @@ pub fn house_with(limits: Limits) -> House {
 pub struct Seen {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// The body as text, where it is such.
     pub body: String,
+    pub bytes: Bytes,
 }
 
 impl Seen {
@@ -344,7 +346,12 @@ impl House {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 10 << 20).await.unwrap();
-        Seen { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        let text = if head.headers.get("content-type").is_some_and(|kind| kind == "image/png") {
+            String::new()
+        } else {
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        Seen { status: head.status, headers: head.headers, body: text, bytes: body }
     }
 
     /// `METHOD PATH` with a token (or none) and a body.

@@ -77,6 +77,49 @@ async fn the_same_as_csv() {
 }
 
 #[tokio::test]
+async fn the_series_adds_up_to_the_whole_and_days_are_those_of_whoever_asks() {
+    let house = deployed_house(house());
+    let told = house.ask(&format!("{PATH}?days=7"), Some(BAS), "").await.json();
+    let series = &told["series"];
+    assert_eq!((&series["by"], &series["zone"]), (&"day".into(), &"Europe/Amsterdam".into()));
+    let pieces = series["pieces"].as_array().unwrap();
+    let sum = |name: &str| pieces.iter().map(|it| it[name].as_u64().unwrap()).sum::<u64>();
+    for name in ["deployments", "deployments_ended", "deployments_failed", "lead_time_known", "incidents"] {
+        assert_eq!(Some(sum(name)), told["total"][name].as_u64(), "{name}");
+    }
+    assert_eq!((&pieces[0]["from"], &pieces[pieces.len() - 1]["until"]), (&told["from"], &told["until"]));
+    // Now is 02:00 of Friday in Amsterdam, and 01:00 in UTC: what ended an hour ago did so on that day in both.
+    let last = &pieces[pieces.len() - 1];
+    assert_eq!((&last["begins"], &last["lead_time_seconds"]), (&"2026-12-25".into(), &3600.into()));
+    assert_eq!(pieces[0]["lead_time_seconds"], Value::Null);
+    let administrator = house.ask(&format!("{PATH}?days=90"), Some(ADMIN), "").await.json();
+    assert_eq!(administrator["series"]["by"], "week");
+}
+
+#[tokio::test]
+async fn the_same_as_a_picture() {
+    let house = deployed_house(house());
+    for (who, query) in [(BAS, "days=7"), (ADMIN, "service=ledger"), (BAS, "service=payments-api&days=366")] {
+        let told = house.ask(&format!("{PATH}?format=png&{query}"), Some(who), "").await;
+        assert_eq!((told.status, &told.headers["content-type"]), (StatusCode::OK, &"image/png".parse().unwrap()));
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&told.bytes)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((frame.width, frame.height), (1000, 900));
+        // A bar is blue, one of a failure orange; of a service without deployments neither is drawn but in the key.
+        let count = |colour: [u8; 3]| pixels.chunks(3).filter(|pixel| **pixel == colour).count();
+        let drawn = query != "service=ledger";
+        assert_eq!([count([0x2b, 0x6c, 0xb0]) > 144, count([0xd9, 0x5f, 0x02]) > 144], [drawn; 2], "{query}");
+    }
+    // Nobody sees more by it than by JSON.
+    assert_eq!(house.ask(&format!("{PATH}?format=png"), None, "").await.status, StatusCode::UNAUTHORIZED);
+    for (query, status) in [("team=paymens", StatusCode::NOT_FOUND), ("days=0", StatusCode::BAD_REQUEST)] {
+        let refused = house.ask(&format!("{PATH}?format=png&{query}"), Some(BAS), "").await;
+        assert_eq!((refused.status, &refused.headers["content-type"]), (status, &"application/json".parse().unwrap()));
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_refused() {
     let house = deployed_house(house());
     for (query, status) in [

@@ -14,7 +14,7 @@ use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Input, InputKind};
 use opsbell::domain::org::Org;
-use opsbell::domain::signal::{AlertSeverity, CodeHost, Deployment, Progress, Question, SignalKind};
+use opsbell::domain::signal::{AlertSeverity, CodeHost, Deployment, Progress, Question, Ran, SignalKind, Stage};
 use opsbell::domain::state::{OpenRecords, RecordKey, State};
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::journal::Journal;
@@ -350,6 +350,11 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
         at: Some(Timestamp(1_700_000_000_000)),
         email: None,
     };
+    let ran = |n: u8| {
+        let from = Timestamp(1_700_000_000_000 + i64::from(n) * 1_200_000);
+        let stage = if n.is_multiple_of(2) { Stage::Build } else { Stage::Test };
+        Ran { stage, from, until: Timestamp(from.0 + 600_000) }
+    };
     Deployment {
         progress: severity.map(|severity| match severity {
             AlertSeverity::Info => Progress::Pending,
@@ -361,6 +366,7 @@ fn deployment(severity: Option<AlertSeverity>, summary: Option<u8>, label: Optio
         sha: label.map(|n| sha(n + 1)),
         repository: None,
         commits: summary.map(commit).into_iter().collect(),
+        ran: summary.map(ran).into_iter().collect(),
         review: None,
         // Asked of an integration that answers; another one takes it for a step.
         question: label.filter(|n| n % 2 == 0).map(|n| {

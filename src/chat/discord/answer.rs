@@ -16,6 +16,7 @@ use super::button::{Act, Mark};
 use super::hint::Hints;
 use super::limit::Urgency;
 use super::look::{Card, Said};
+use super::plot::Plot;
 use super::rest::{Call, CallError};
 use super::wire::{CommandOption, Interaction, value_text};
 use super::{Discord, Force, form, plain};
@@ -252,9 +253,17 @@ impl Asked {
     async fn follow(&self, all: &[Said]) {
         let (application, token) = (&self.interaction.application_id, &self.interaction.token);
         for said in all {
-            let body = serde_json::to_value(said.answer()).unwrap_or(Value::Null);
+            let picture = match &said.plot {
+                None => None,
+                // Without it the message would be empty, and the words before it have said all.
+                Some(plot) => match plot.draw(&self.discord).await {
+                    None => continue,
+                    drawn => drawn,
+                },
+            };
             let call = Call::new("POST /webhooks/{}/{}", format!("/webhooks/{application}/{token}"), token);
-            let call = call.body(body).urgency(Urgency::Callback, TRY);
+            let call = call.body(said.following(picture.as_ref())).file(picture.map(|picture| picture.file));
+            let call = call.urgency(Urgency::Callback, TRY);
             if let Err(error) = self.discord.rest.call(&call).await {
                 tracing::warn!(%error, "a part of an answer could not be told");
                 return;
@@ -331,7 +340,7 @@ pub(super) fn words_said(answer: Result<Answer, Unavailable>, private: bool) -> 
     match reply {
         Ok(reply) => {
             let private = private || reply.private;
-            let text = plain::text(if reply.text.is_empty() { "Done." } else { &reply.text });
+            let text = if reply.text.is_empty() { "Done.".to_owned() } else { plain::reply(&reply) };
             let all = plain::messages(&text, MESSAGES_MAX);
             Reaction::Say(all.into_iter().map(|content| Said { content, private, ..Said::default() }).collect())
         }
@@ -379,11 +388,13 @@ fn command(asked: Asked) {
     let private = spec.as_ref().is_some_and(|spec| spec.private) && asked.interaction.in_guild();
     let lists = matches!(run, "incident.list" | "status");
     let shows_card = !private && spec.is_some_and(|spec| spec.permission > Permission::Read);
+    let plot = Plot::of(&asked, &words);
     let coming = asked.call(words);
     let (discord, actor) = (Arc::clone(&asked.discord), asked.actor.clone());
     let open = asked.interaction.in_guild();
     asked.answer(private, false, async move {
         let answer = coming.get().await;
+        let drawn = matches!(&answer, Ok(Answer { reply: Ok(reply), .. }) if reply.drawn.is_some());
         let about = match &answer {
             Ok(Answer { reply: Ok(reply), .. }) if shows_card => reply.records.first().and_then(|id| id.parse().ok()),
             _ => None,
@@ -400,6 +411,10 @@ fn command(asked: Asked) {
             && let Some(last) = all.last_mut()
         {
             last.rows = vec![super::look::declare_row(discord.install())];
+        }
+        if let (true, Some(plot), Reaction::Say(all)) = (drawn, plot, &mut reaction) {
+            let private = all.iter().any(|said| said.private);
+            all.push(Said { plot: Some(plot), private, ..Said::default() });
         }
         reaction
     });

@@ -12,6 +12,8 @@ use serenity::all::{
 use super::button::{Act, Mark};
 use super::hint::Hints;
 use super::plain;
+use super::plot::Plot;
+use super::rest::File;
 use crate::domain::delivery::{Content, Grant, PageContent};
 use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
@@ -39,6 +41,17 @@ pub struct Said {
     pub mention: Option<u64>,
     /// Whether only the asker sees it.
     pub private: bool,
+    /// What is drawn for it: a message of its own behind an answer, whose words do not wait for it.
+    pub plot: Option<Plot>,
+}
+
+/// A picture under a message.
+#[derive(Debug)]
+pub struct Picture {
+    /// It.
+    pub file: File,
+    /// What it shows, for those who do not see it.
+    pub alt: String,
 }
 
 impl Said {
@@ -88,6 +101,16 @@ impl Said {
             answer = answer.ephemeral(true);
         }
         answer
+    }
+
+    /// As a message behind an answer, with a picture where there is one.
+    pub fn following(&self, picture: Option<&Picture>) -> Value {
+        let mut body = serde_json::to_value(self.answer()).unwrap_or(Value::Null);
+        if let Some(picture) = picture {
+            body["attachments"] =
+                serde_json::json!([{ "id": "0", "filename": picture.file.name, "description": picture.alt }]);
+        }
+        body
     }
 
     /// As what a message is changed to.
@@ -182,7 +205,13 @@ fn page_said(
         .field("Next", next, true)
         .footer(CreateEmbedFooter::new(grant.id.to_string()));
     let rows = grant.incident.map(|incident| vec![page_row(&grant.id.install, incident, runbook)]);
-    Said { content: cut(content), embed: Some(embed), rows: rows.unwrap_or_default(), mention: account, private: false }
+    Said {
+        content: cut(content),
+        embed: Some(embed),
+        rows: rows.unwrap_or_default(),
+        mention: account,
+        ..Said::default()
+    }
 }
 
 /// Declare.

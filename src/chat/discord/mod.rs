@@ -18,6 +18,7 @@ mod look;
 mod pin;
 mod place;
 pub mod plain;
+mod plot;
 pub mod register;
 mod rest;
 mod review;

@@ -1,6 +1,7 @@
 //! Text from outside as Discord text that is only text: it mentions nobody, formats nothing and links nowhere. Pure.
 //! What may mention somebody is said by `allowed_mentions` of the message, not here.
 
+use crate::domain::input::Reply;
 use crate::domain::paging::look;
 
 /// The longest message content, in characters (Discord's reference, "Create Message").
@@ -126,6 +127,26 @@ pub fn text(text: &str) -> String {
     shown.collect::<Vec<_>>().join("\n")
 }
 
+/// What is answered, as `text`; the lines that are drawn stand in a block of code, where letters have one width and
+/// nothing formats.
+pub fn reply(reply: &Reply) -> String {
+    let Some(drawn) = reply.drawn else { return text(&reply.text) };
+    let all: Vec<&str> = reply.text.lines().collect();
+    let first = drawn.first.min(all.len());
+    let (before, rest) = all.split_at(first);
+    let (plot, after) = rest.split_at(drawn.lines.min(rest.len()));
+    // Escaped as `line` does, a line would no longer stand below the one above.
+    let inert =
+        |line: &&str| -> String { line.chars().filter(|c| !c.is_control() && !unseen(*c) && *c != '`').collect() };
+    let mut parts = vec![text(&before.join("\n"))];
+    if !plot.is_empty() {
+        parts.push(format!("```\n{}\n```", plot.iter().map(inert).collect::<Vec<_>>().join("\n")));
+    }
+    parts.push(text(&after.join("\n")));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
 /// The longest line of a text, in characters (before timestamps).
 const LINE_MAX: usize = 1500;
 
@@ -163,6 +184,7 @@ pub fn messages(text: &str, most: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::input::Drawn;
 
     #[test]
     fn hostile_text_is_only_text() {
@@ -202,6 +224,16 @@ mod tests {
         let expected = "INC-1 \\*\\*x\\*\\*: until <t:1796264500:R>.\n\\- \\<t:1:X\\> \\<t:9999999999999999:R\\> \\<t:: \\<@\u{2060}1\\>";
         assert_eq!(shown, expected);
         assert_eq!(text(&format!("{}<t:1:R>", "a".repeat(3000))).chars().count(), 1500);
+    }
+
+    #[test]
+    fn what_is_drawn_keeps_its_columns_and_formats_nothing() {
+        let drawn =
+            |first, lines| Reply { drawn: Some(Drawn { first, lines }), ..Reply::done("a *b*\n x  `*y*`\n``` z\n_c_") };
+        assert_eq!(reply(&drawn(1, 2)), "a \\*b\\*\n```\n x  *y*\n z\n```\n\\_c\\_");
+        assert_eq!(reply(&drawn(0, 1)), "```\na *b*\n```\n x  \\`\\*y\\*\\`\n\\`\\`\\` z\n\\_c\\_");
+        // Lines that are not there are none.
+        assert_eq!(reply(&drawn(9, usize::MAX)), text("a *b*\n x  `*y*`\n``` z\n_c_"));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Call {
     pub route: Route,
     /// What is said.
     pub body: Option<Value>,
+    /// What is attached to it: `attachments` of the body names it as its first.
+    pub file: Option<File>,
     /// What it is for.
     pub urgency: Urgency,
     /// How long it may wait for its turn; beyond it `Busy`.
@@ -52,7 +54,7 @@ impl Call {
         };
         let route = Route { template, major: major.to_owned() };
         let (urgency, patience) = (Urgency::Other, Duration::from_secs(30));
-        Self { method, path, route, body: None, urgency, patience, whose: String::new() }
+        Self { method, path, route, body: None, file: None, urgency, patience, whose: String::new() }
     }
 
     /// The same for something that others may want as well, and only one of them has to get.
@@ -69,12 +71,45 @@ impl Call {
         self
     }
 
+    /// The same with something attached.
+    #[must_use]
+    pub fn file(mut self, file: Option<File>) -> Self {
+        self.file = file;
+        self
+    }
+
     /// The same for another purpose, which may wait less.
     #[must_use]
     pub fn urgency(mut self, urgency: Urgency, patience: Duration) -> Self {
         (self.urgency, self.patience) = (urgency, patience);
         self
     }
+}
+
+/// A file that is sent along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// How it is called, `dora.png`.
+    pub name: &'static str,
+    /// What it is, `image/png`.
+    pub kind: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What parts a form; what is said is JSON, in which `\r\n` cannot stand, and nothing else of it is from outside.
+const FORM: &str = "multipart/form-data; boundary=opsbell-5d1f0b8e7a2c4963";
+const PART: &str = "\r\n--opsbell-5d1f0b8e7a2c4963";
+
+/// What is said and a file, as Discord wants them ("Uploading Files").
+fn form(said: &[u8], file: &File) -> Vec<u8> {
+    let head = "\r\nContent-Disposition: form-data; name=\"payload_json\"\r\nContent-Type: application/json\r\n\r\n";
+    let File { name, kind, bytes } = file;
+    let attached = format!(
+        "\r\nContent-Disposition: form-data; name=\"files[0]\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n"
+    );
+    let begin = &PART.as_bytes()[2..];
+    [begin, head.as_bytes(), said, PART.as_bytes(), attached.as_bytes(), bytes, PART.as_bytes(), b"--\r\n"].concat()
 }
 
 /// Why a call did not work.
@@ -263,9 +298,12 @@ impl Rest {
             request = request.header(AUTHORIZATION, self.token.clone());
         }
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(serde_json::to_vec(body).unwrap_or_default());
+            let said = serde_json::to_vec(body).unwrap_or_default();
+            let (kind, bytes) = match &call.file {
+                Some(file) => (FORM, form(&said, file)),
+                None => ("application/json", said),
+            };
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static(kind)).body(bytes);
         }
         let mut response = request.send().await.map_err(|error| no_answer(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -362,6 +400,16 @@ mod tests {
         ] {
             assert_eq!(base_of(given), base, "{given:?}");
         }
+    }
+
+    #[test]
+    fn a_file_stands_behind_what_is_said() {
+        let file = File { name: "dora.png", kind: "image/png", bytes: b"\x89PNG".to_vec() };
+        let bytes = form(br#"{"content":"\r\n--x"}"#, &file);
+        let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+        let expected = "--opsbell-5d1f0b8e7a2c4963\nContent-Disposition: form-data; name=\"payload_json\"\nContent-Type: application/json\n\n{\"content\":\"\\r\\n--x\"}\n--opsbell-5d1f0b8e7a2c4963\nContent-Disposition: form-data; name=\"files[0]\"; filename=\"dora.png\"\nContent-Type: image/png\n\n\u{fffd}PNG\n--opsbell-5d1f0b8e7a2c4963--\n";
+        assert_eq!(text, expected);
+        assert!(FORM.ends_with(&PART[4..]));
     }
 
     #[test]

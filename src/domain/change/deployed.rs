@@ -122,9 +122,54 @@ pub struct KnownCommit {
     /// By whom, where that is a person of the organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<PersonId>,
+    /// From when the first build of it began that went well until the last one was over, as far as is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Took>,
+    /// The same of its tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Took>,
+}
+
+/// From when until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Took {
+    /// The beginning.
+    pub from: Timestamp,
+    /// The end; not before it.
+    pub until: Timestamp,
+}
+
+/// What begins so long after the others were over is another run, and is not counted with them.
+const APART: Span = Span::hours(1);
+
+impl Took {
+    /// With another one beside it; as it was, where that is another run.
+    fn with(self, other: Self) -> Self {
+        if other.from.since(self.until) > APART || self.from.since(other.until) > APART {
+            return self;
+        }
+        Self { from: self.from.min(other.from), until: self.until.max(other.until) }
+    }
 }
 
 impl KnownCommit {
+    /// A commit of which only its hash is known.
+    pub fn bare(sha: &str) -> Self {
+        Self { sha: sha.into(), at: None, author: None, built: None, tested: None }
+    }
+
+    /// Adds what was told later; what is known stays.
+    pub fn learn(&mut self, more: &Self) {
+        self.at = self.at.or(more.at);
+        self.author = self.author.clone().or_else(|| more.author.clone());
+        let both = |known: Option<Took>, more: Option<Took>| match (known, more) {
+            (Some(known), Some(more)) => Some(known.with(more)),
+            (known, more) => known.or(more),
+        };
+        self.built = both(self.built, more.built);
+        self.tested = both(self.tested, more.tested);
+    }
+
     /// Whether a hash, whole or in part, means it.
     pub fn is(&self, sha: &str) -> bool {
         !sha.is_empty() && self.sha.starts_with(sha)
@@ -203,11 +248,17 @@ impl State {
         }
     }
 
-    /// Remembers a commit. A deployment of it that was told before learns when it was written.
+    /// Remembers a commit, or more of one that is known. A deployment of it that was told before learns when it was
+    /// written.
     fn saw(&mut self, commit: &KnownCommit) {
-        self.meta.commits += 1;
-        self.dirty.touched.insert(RecordKey::Commit(self.meta.commits));
-        self.commits.insert(self.meta.commits, commit.clone());
+        if let Some((n, known)) = self.commits.iter_mut().rev().find(|(_, known)| known.sha == commit.sha) {
+            known.learn(commit);
+            self.dirty.touched.insert(RecordKey::Commit(*n));
+        } else {
+            self.meta.commits += 1;
+            self.dirty.touched.insert(RecordKey::Commit(self.meta.commits));
+            self.commits.insert(self.meta.commits, commit.clone());
+        }
         if self.commits.len() > COMMITS_MAX
             && let Some((oldest, _)) = self.commits.pop_first()
         {

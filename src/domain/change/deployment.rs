@@ -6,7 +6,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::authority::reviewed;
 use super::content::{Class, Content};
-use super::deployed::{Deployed, DeploymentTold, KnownCommit};
+use super::deployed::{Deployed, DeploymentTold, KnownCommit, Took};
 use super::{Change, ChangeState, Outcome, Step, answer, carry, life, open, rules, step};
 use crate::domain::alert::intake::IGNORED;
 use crate::domain::draft::Draft;
@@ -16,7 +16,7 @@ use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
 use crate::domain::playbook;
 use crate::domain::reject::Reject;
-use crate::domain::signal::{Commit, Deployment, Progress, Signal};
+use crate::domain::signal::{Deployment, Progress, Signal, Stage};
 use crate::domain::time::Timestamp;
 
 /// Characters of a version in a change.
@@ -30,7 +30,7 @@ pub(super) fn ignored(why: impl std::fmt::Display) -> Reply {
 
 /// What a build, a push or a release leads to: its commits are remembered.
 pub fn commits(draft: &mut Draft<'_>, signal: &Signal, why: &str) -> Reply {
-    let found = signal.deployment.as_ref().map_or(0, |told| remember(draft, &told.commits));
+    let found = signal.deployment.as_ref().map_or(0, |told| remember(draft, told));
     if let Some((review, repository)) =
         signal.deployment.as_ref().and_then(|told| told.review.as_ref().zip(told.repository.as_deref()))
         && let Some(what) = reviewed::receive(draft, repository, review)
@@ -44,13 +44,21 @@ pub fn commits(draft: &mut Draft<'_>, signal: &Signal, why: &str) -> Reply {
     }
 }
 
-/// Remembers commits that are new, for lead times and authors; returns how many.
-fn remember(draft: &mut Draft<'_>, told: &[Commit]) -> usize {
+/// Remembers commits that are new, for lead times and authors, and how long what was told of one took to build and to
+/// test; returns how many that are.
+fn remember(draft: &mut Draft<'_>, told: &Deployment) -> usize {
     let mut fresh: Vec<KnownCommit> = Vec::new();
-    for commit in told {
-        if draft.state.commit(&commit.sha).is_none() && !fresh.iter().any(|it| it.sha == commit.sha) {
+    for commit in &told.commits {
+        let known = draft.state.commit(&commit.sha).is_some_and(|known| known.at.is_some() || commit.at.is_none());
+        if !known && !fresh.iter().any(|it| it.sha == commit.sha) {
             let author = commit.email.as_deref().and_then(|email| person(draft.org, email));
-            fresh.push(KnownCommit { sha: commit.sha.as_str().into(), at: commit.at, author });
+            fresh.push(KnownCommit { at: commit.at, author, ..KnownCommit::bare(&commit.sha) });
+        }
+    }
+    if let Some(took) = ran(draft, told) {
+        match fresh.iter_mut().find(|it| it.sha == took.sha) {
+            Some(known) => known.learn(&took),
+            None => fresh.push(took),
         }
     }
     let count = fresh.len();
@@ -58,6 +66,32 @@ fn remember(draft: &mut Draft<'_>, told: &[Commit]) -> usize {
         draft.emit(Event::CommitsSeen { commits: fresh });
     }
     count
+}
+
+/// What was built and tested of a commit before it was deployed, as far as that is new.
+fn ran(draft: &Draft<'_>, told: &Deployment) -> Option<KnownCommit> {
+    // One that is cut short could be of several.
+    let sha = told.sha.as_deref().filter(|sha| sha.len() >= 40)?;
+    let known = draft.state.commits.values().rev().find(|it| it.sha == sha);
+    let deployed = |at: Timestamp| {
+        let its = |it: &&Deployed| {
+            it.progress > Progress::Pending && it.sha.as_deref().is_some_and(|known| sha.starts_with(known))
+        };
+        draft.state.deployments.values().filter(its).any(|it| it.told_at < at)
+    };
+    let mut took = KnownCommit::bare(sha);
+    for it in told.ran.iter().filter(|it| !deployed(it.from)) {
+        let one = Some(Took { from: it.from, until: it.until });
+        let more = match it.stage {
+            Stage::Build => KnownCommit { built: one, ..KnownCommit::bare(sha) },
+            Stage::Test => KnownCommit { tested: one, ..KnownCommit::bare(sha) },
+        };
+        took.learn(&more);
+    }
+    let mut all = known.cloned().unwrap_or_else(|| KnownCommit::bare(sha));
+    let before = all.clone();
+    all.learn(&took);
+    (all != before).then_some(took)
 }
 
 /// Whose mail address it is.
@@ -136,13 +170,13 @@ pub fn receive(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> 
         return Ok(ignored("it does not say what was deployed where: no deployment is recorded"));
     };
     if let (Some(question), Some(base)) = (&told.question, &sender.answers) {
-        remember(draft, &told.commits);
+        remember(draft, told);
         return answer::asked(draft, sender, signal, told, (question, base));
     }
     let Some(progress) = told.progress else {
         return Ok(commits(draft, signal, "it tells of no step of a deployment"));
     };
-    remember(draft, &told.commits);
+    remember(draft, told);
     Ok(step_of(draft, sender, signal, told, progress))
 }
 

@@ -1,7 +1,8 @@
 //! The value stream of a change: how long what it brings in took from commit to verified, stage by stage, as far as that
-//! is known. What nobody told is unknown, never zero: builds and tests are told by no sender with a beginning and an end.
+//! is known. What nobody told is unknown, never zero.
 
 use super::Change;
+use super::deployed::Took;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
@@ -9,6 +10,8 @@ use crate::domain::time::{Span, Timestamp};
 ///
 /// - commit: from when the deployed commit was written to when the change was asked for;
 /// - review: from then to the last approval that counts;
+/// - build, test: from when the first of them began that went well until the last was over, as the code host tells of
+///   its runs and jobs for the deployed commit;
 /// - deploy: from when it began to when it was over;
 /// - verify: from then to when it was reviewed and its record complete.
 pub fn stages(change: &Change, state: &State) -> Option<[(&'static str, Option<Span>); 6]> {
@@ -24,12 +27,14 @@ pub fn stages(change: &Change, state: &State) -> Option<[(&'static str, Option<S
         let (from, to) = (from?, to?);
         (from <= to).then(|| to.since(from))
     };
+    let commits = || its().filter_map(|it| state.commit(it.sha.as_deref()?));
+    let took = |it: Took| it.until.since(it.from);
     let opened = Some(change.opened_at);
     Some([
         ("commit", between(committed, opened)),
         ("review", between(opened, reviewed)),
-        ("build", None),
-        ("test", None),
+        ("build", commits().find_map(|it| it.built).map(took)),
+        ("test", commits().find_map(|it| it.tested).map(took)),
         ("deploy", between(began, ended)),
         ("verify", between(ended, change.closed_at)),
     ])

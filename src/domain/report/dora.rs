@@ -3,23 +3,28 @@
 //! shown as unknown, and never counted as zero. How each is defined stands in [`DEFINITIONS`], which is told with them.
 
 pub mod outage;
+pub mod plot;
+pub mod series;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use chrono_tz::Tz;
+
 use crate::domain::change::deployed::{DEPLOYMENTS_MAX, Deployed};
 use crate::domain::change::rules::PRODUCTION;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ServiceId, TeamId};
-use crate::domain::input::Reply;
+use crate::domain::input::{Drawn, Reply};
 use crate::domain::org::Org;
 use crate::domain::signal::Progress;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
 pub use outage::{OUTAGES_MAX, Outage};
+pub use series::{Grain, Piece, Series};
 
 /// Days that are looked at where nothing is said.
 pub const DAYS: u16 = 30;
@@ -102,6 +107,8 @@ pub struct Dora {
     pub services: BTreeMap<ServiceId, Measures>,
     /// Arrived deployments of each week, the oldest first; the last one is the seven days until now.
     pub weeks: Vec<usize>,
+    /// Everything together over time, for plots.
+    pub series: Series,
 }
 
 /// What belongs to a row, before it is measured.
@@ -111,8 +118,8 @@ struct Heap<'a> {
     outages: Vec<&'a Outage>,
 }
 
-/// Counts what is remembered.
-pub fn report(state: &State, org: &Org, asked: &Asked, now: Timestamp) -> Dora {
+/// Counts what is remembered; `zone`: whose days the plot has.
+pub fn report(state: &State, org: &Org, asked: &Asked, zone: Tz, now: Timestamp) -> Dora {
     let days = asked.days.clamp(1, DAYS_MAX);
     let from = Timestamp(now.0 - Span::days(i64::from(days)).0);
     let inside = |at: Timestamp| from < at && at <= now;
@@ -143,12 +150,14 @@ pub fn report(state: &State, org: &Org, asked: &Asked, now: Timestamp) -> Dora {
             services.entry(it.service.clone()).or_default().outages.push(it);
         }
     }
+    let complete_from = complete_from(state).filter(|since| *since > from);
     Dora {
         from,
         until: now,
         days,
-        complete_from: complete_from(state).filter(|since| *since > from),
+        complete_from,
         weeks: weeks(&total, days, now),
+        series: Series::cut(&total, Grain::of(days), zone, (from, now), complete_from),
         total: measure(&total, now),
         teams: teams.iter().map(|(id, heap)| (id.clone(), measure(heap, now))).collect(),
         services: services.iter().map(|(id, heap)| (id.clone(), measure(heap, now))).collect(),
@@ -262,29 +271,38 @@ impl Measures {
     }
 }
 
-/// The weeks as a line of blocks: `▁▃█`, the highest being the most.
-pub fn sparkline(weeks: &[usize]) -> String {
-    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = weeks.iter().copied().max().unwrap_or(0).max(1);
-    weeks.iter().map(|n| if *n == 0 { '·' } else { BLOCKS[((n * 8).div_ceil(most) - 1).min(7)] }).collect()
-}
-
-/// `/report dora`.
+/// `/report dora`; the days of the plot are the asker's.
 pub fn reply(draft: &Draft<'_>, asked: &Asked) -> Reply {
-    Reply::done(text(&report(draft.state, draft.org, asked, draft.now), asked))
+    let zone = draft.org.zone(draft.person());
+    let (text, drawn) = text(&report(draft.state, draft.org, asked, zone, draft.now), asked);
+    Reply { drawn, ..Reply::done(text) }
 }
 
-/// The report as people read it.
-pub fn text(report: &Dora, asked: &Asked) -> String {
-    let days = report.days;
-    let what = match (&asked.service, &asked.team) {
+/// What a report is of: `payments-api`, `team payments`, `everything`.
+pub fn subject(asked: &Asked) -> String {
+    match (&asked.service, &asked.team) {
         (Some(service), _) => service.to_string(),
         (None, Some(team)) => format!("team {team}"),
         (None, None) => "everything".to_owned(),
-    };
+    }
+}
+
+/// The report as people read it, and which of its lines are drawn.
+pub fn text(report: &Dora, asked: &Asked) -> (String, Option<Drawn>) {
+    let days = report.days;
     let (from, until) = (report.from.unix_secs(), report.until.unix_secs());
-    let mut text = format!("DORA of {what}, {days} days, <t:{from}:d> to <t:{until}:d>\n");
+    let mut text = format!("DORA of {}, {days} days, <t:{from}:d> to <t:{until}:d>\n", subject(asked));
     let _ = writeln!(text, "{}", report.total.line("All", days));
+    let plot = plot::lines(&report.series);
+    let drawn = Drawn { first: text.lines().count(), lines: plot.len() };
+    if plot.is_empty() {
+        text.push_str("Nothing to plot: no deployment and no incident was over in these days.\n");
+    } else {
+        plot.iter().for_each(|line| {
+            let _ = writeln!(text, "{line}");
+        });
+        let _ = writeln!(text, "{}", plot::notes(&report.series));
+    }
     // One service is the total; those of one team stand each for themselves.
     let rows: Vec<String> = match (&asked.service, &asked.team) {
         (Some(_), _) => Vec::new(),
@@ -297,7 +315,6 @@ pub fn text(report: &Dora, asked: &Asked) -> String {
     if rows.len() > ROWS_MAX {
         let _ = writeln!(text, "… and {} more (GET /v1/reports/dora has all)", rows.len() - ROWS_MAX);
     }
-    let _ = writeln!(text, "Deployed by week: {} (the last one until now)", sparkline(&report.weeks));
     if let Some(since) = report.complete_from {
         let _ = writeln!(
             text,
@@ -308,6 +325,6 @@ pub fn text(report: &Dora, asked: &Asked) -> String {
     for (name, meaning) in DEFINITIONS {
         let _ = writeln!(text, "{name}: {meaning}");
     }
-    text.push_str("All numbers: GET /v1/reports/dora, as JSON or CSV");
-    text
+    text.push_str("All numbers: GET /v1/reports/dora, as JSON or CSV; format=png draws them");
+    (text, Some(drawn).filter(|drawn| drawn.lines > 0))
 }

@@ -50,4 +50,43 @@ pub(crate) struct Dora {
     pub services: BTreeMap<String, DoraRow>,
     /// Arrived deployments of each week, the oldest first; the last one is the seven days until `until`.
     pub weeks: Vec<usize>,
+    pub series: DoraSeries,
+}
+
+/// The measures over time, as they are plotted; together the pieces count what `total` counts.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DoraSeries {
+    /// How long a piece is: `day`, `week` (from Monday) or `month`.
+    pub by: String,
+    /// Whose days they are: the asker's zone.
+    pub zone: String,
+    /// The oldest first.
+    pub pieces: Vec<DoraPiece>,
+}
+
+/// The measures of a day, a week or a month. `null` is unknown, and is not zero.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct DoraPiece {
+    /// Its first day, as a whole: `2026-11-23`.
+    pub begins: String,
+    /// From when it counts: the first piece from when the report does.
+    pub from: Time,
+    /// Until when: the last piece until now.
+    pub until: Time,
+    /// Whether everything of it is remembered.
+    pub complete: bool,
+    pub deployments: usize,
+    pub deployments_ended: usize,
+    pub deployments_failed: usize,
+    pub deployments_unapproved: usize,
+    pub change_failure_rate: Option<f64>,
+    /// The median.
+    pub lead_time_seconds: Option<i64>,
+    pub lead_time_known: usize,
+    pub lead_time_unknown: usize,
+    pub incidents: usize,
+    pub incidents_by_change: usize,
+    /// The median.
+    pub time_to_restore_seconds: Option<i64>,
+    pub time_to_restore_known: usize,
 }

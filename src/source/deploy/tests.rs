@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::org::Mapping;
-use crate::domain::signal::{CodeHost, Progress, ReviewSays, Reviewing, Signal, SignalKind};
+use crate::domain::signal::{CodeHost, Progress, Ran, ReviewSays, Reviewing, Signal, SignalKind, Stage};
 use crate::source::find;
 
 const SHA: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
@@ -267,4 +267,68 @@ fn what_a_host_holds_asks_a_question() {
         other[name] = value;
         assert!(one("gitlab", &other).deployment.expect("a deployment").question.is_none(), "{name}");
     }
+}
+
+fn ran(source: &str, bytes: &str) -> Vec<Ran> {
+    one(source, &serde_json::from_str(bytes).expect("JSON")).deployment.map(|told| told.ran).unwrap_or_default()
+}
+
+fn took(stage: Stage, from: &str, until: &str) -> Ran {
+    Ran { stage, from: from.parse().expect("a time"), until: until.parse().expect("a time") }
+}
+
+#[test]
+fn real_payloads_say_what_was_built_and_tested() {
+    let gitlab = ran("gitlab", include_str!("../../../tests/fixtures/collection/gitlab/pipeline.json"));
+    // The other test job does not say when it was over; what was skipped did not run.
+    let expected = [
+        took(Stage::Test, "2016-08-12T15:26:12Z", "2016-08-12T15:26:29Z"),
+        took(Stage::Build, "2016-08-12T15:24:56Z", "2016-08-12T15:25:26Z"),
+    ];
+    assert_eq!(gitlab, expected);
+    assert_eq!(ran("gitlab", include_str!("../../../tests/fixtures/collection/gitlab/job-event.json")), [], "not yet");
+    let github = ran("github", include_str!("../../../tests/fixtures/collection/github/workflow_run-completed.json"));
+    assert_eq!(github, [took(Stage::Test, "2026-11-10T09:00:12Z", "2026-11-10T09:06:40Z")], "named by its workflow");
+    let failed = include_str!("../../../tests/fixtures/collection/github/workflow_job-failure.json");
+    assert_eq!(ran("github", failed), []);
+}
+
+#[test]
+fn what_failed_or_has_no_times_took_nobody_knows_how_long() {
+    let job = |name: &str, status: &str, conclusion: &str, from: Value, until: Value| {
+        let job = json!({"id": 7, "run_id": 1, "head_sha": SHA, "name": name, "status": status,
+            "conclusion": conclusion, "started_at": from, "completed_at": until});
+        ran("github", &json!({"action": "completed", "workflow_job": job}).to_string())
+    };
+    let (early, late) = (json!("2026-11-10T09:00:00Z"), json!("2026-11-10T09:06:00Z"));
+    let build = took(Stage::Build, "2026-11-10T09:00:00Z", "2026-11-10T09:06:00Z");
+    assert_eq!(job("build (ubuntu, 22)", "completed", "success", early.clone(), late.clone()), [build]);
+    assert_eq!(job("build", "completed", "failure", early.clone(), late.clone()), []);
+    assert_eq!(job("build", "in_progress", "success", early.clone(), late.clone()), []);
+    assert_eq!(job("build", "completed", "success", late.clone(), early.clone()), [], "over before it began");
+    for odd in [Value::Null, json!(7), json!(""), json!("yesterday"), json!({}), json!("x".repeat(100_000))] {
+        assert_eq!(job("build", "completed", "success", odd.clone(), late.clone()), []);
+        assert_eq!(job("build", "completed", "success", early.clone(), odd), []);
+    }
+    for (name, stage) in [
+        ("Unit tests", Some(Stage::Test)),
+        ("e2e", Some(Stage::Test)),
+        ("compile-server", Some(Stage::Build)),
+        ("Build and test", None),
+        ("Build and deploy", None),
+        ("deploy", None),
+        ("CI", None),
+        ("latest", None),
+        ("rebuild-index", None),
+        ("", None),
+    ] {
+        assert_eq!(super::stage(name), stage, "{name}");
+    }
+    let many: Vec<Value> = (0..5_000)
+        .map(|_| json!({"stage": "build", "status": "success", "started_at": early, "finished_at": late}))
+        .collect();
+    let pipeline = json!({"object_kind": "pipeline", "object_attributes": {"id": 31}, "builds": many});
+    assert_eq!(ran("gitlab", &pipeline.to_string()).len(), 100);
+    let odd = json!({"object_kind": "pipeline", "object_attributes": {"id": 31}, "builds": {"stage": "build"}});
+    assert_eq!(ran("gitlab", &odd.to_string()), []);
 }

@@ -45,6 +45,38 @@ fn error(status: u16, code: u64, message: &str) -> Told {
     told(status, json!({"code": code, "message": message}))
 }
 
+/// What is said in a form with files (RFC 7578): its JSON, if each file is the one that its `attachments` name, in full.
+fn form(kind: &str, bytes: &[u8]) -> Value {
+    let boundary = kind.split_once("boundary=").expect("a form has a boundary").1;
+    let begin = format!("--{boundary}");
+    let at = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).position(|part| part == wanted);
+    let (mut said, mut files, mut rest) = (Value::Null, Vec::new(), bytes);
+    assert!(rest.starts_with(begin.as_bytes()), "a form begins with its boundary");
+    rest = &rest[begin.len()..];
+    while !rest.starts_with(b"--") {
+        let end = at(rest, format!("\r\n{begin}").as_bytes()).expect("a part ends with the boundary");
+        let (part, more) = rest.split_at(end);
+        rest = &more[begin.len() + 2..];
+        let head = at(part, b"\r\n\r\n").expect("a part has a head");
+        let (names, inner) = (String::from_utf8_lossy(&part[..head]).into_owned(), &part[head + 4..]);
+        if names.contains("name=\"payload_json\"") {
+            said = serde_json::from_slice(inner).expect("payload_json is JSON");
+        } else {
+            assert!(names.contains(&format!("name=\"files[{}]\"", files.len())), "{names}");
+            let name = names.split("filename=\"").nth(1).and_then(|rest| rest.split('"').next());
+            files.push((name.expect("a file has a name").to_owned(), inner.to_vec()));
+        }
+    }
+    let named: Vec<&str> =
+        said["attachments"].as_array().into_iter().flatten().filter_map(|it| it["filename"].as_str()).collect();
+    assert_eq!(files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), named);
+    for (name, bytes) in &files {
+        let whole = bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.ends_with(b"IEND\xaeB`\x82");
+        assert!(!name.ends_with(".png") || whole, "{name} is no PNG");
+    }
+    said
+}
+
 async fn answer(
     State(shared): State<Arc<Shared>>,
     method: Method,
@@ -54,7 +86,10 @@ async fn answer(
 ) -> Response {
     let Some(path) = uri.path().strip_prefix("/api/v10") else { return StatusCode::NOT_FOUND.into_response() };
     let (method, path) = (method.as_str().to_owned(), path.to_owned());
-    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let body: Value = match headers.get("content-type").and_then(|kind| kind.to_str().ok()) {
+        Some(kind) if kind.starts_with("multipart/form-data") => form(kind, &body),
+        _ => serde_json::from_slice(&body).unwrap_or(Value::Null),
+    };
     let fault = fault(&shared, &method, &path);
     let done = match &fault {
         Some(Fault::Answer(status, body, headers)) => {

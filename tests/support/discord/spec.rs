@@ -176,7 +176,7 @@ fn message(body: &Value, new: bool, found: &mut Vec<String>) {
         found.push(error.to_string());
     }
     let empty = |key: &str| body[key].as_array().is_none_or(Vec::is_empty);
-    if new && content.trim().is_empty() && empty("embeds") {
+    if new && content.trim().is_empty() && empty("embeds") && empty("attachments") {
         found.push("Cannot send an empty message".to_owned());
     }
     if body["allowed_mentions"].is_null() {

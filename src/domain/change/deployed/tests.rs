@@ -180,3 +180,60 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn builds_and_tests_are_remembered_with_their_commit() {
+    use crate::domain::signal::{Ran, Stage};
+    const SHA: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
+    let (mut state, org) = (State::new("test"), org());
+    let minute = |n: i64| Timestamp(DAY + n * 60_000);
+    let run = |sha: &str, all: &[(Stage, i64, i64)]| {
+        let ran =
+            all.iter().map(|(stage, from, until)| Ran { stage: *stage, from: minute(*from), until: minute(*until) });
+        let told = Deployment { sha: Some(sha.into()), ran: ran.collect(), ..Deployment::default() };
+        Signal { kind: SignalKind::Ci, deployment: Some(Box::new(told)), ..told_of_nothing() }
+    };
+    let note = |state: &mut State, signal: &Signal| {
+        let by = by();
+        let mut draft = Draft::new(state, &org, minute(60), &by, &[]);
+        deployment::commits(&mut draft, signal, "a build");
+        let events = draft.into_events();
+        state.apply(&Commit { seq: state.meta.seq + 1, at: minute(60), by, events: events.clone() });
+        events.len()
+    };
+    let took = |from: i64, until: i64| Some(Took { from: minute(from), until: minute(until) });
+    let seen = |state: &State| state.commit(SHA).map(|it| (it.built, it.tested));
+    // A hash that is cut short, or nothing that ran: nothing is noted.
+    assert_eq!(note(&mut state, &run(&SHA[..12], &[(Stage::Build, 0, 5)])), 0);
+    assert_eq!(note(&mut state, &run(SHA, &[])), 0);
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Build, 2, 5)])), 1);
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Build, 2, 5)])), 0, "told again");
+    // Side by side, in whatever order.
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Test, 9, 20), (Stage::Build, 1, 3), (Stage::Test, 6, 10)])), 1);
+    assert_eq!(seen(&state), Some((took(1, 5), took(6, 20))));
+    // The nightly run of the same commit is another one.
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Test, 300, 330)])), 0);
+    assert_eq!(seen(&state), Some((took(1, 5), took(6, 20))));
+    // When it was written is told later, and known then; what is known stays.
+    let mut push = run(SHA, &[]);
+    push.deployment.as_mut().expect("told").commits =
+        vec![crate::domain::signal::Commit { sha: SHA.into(), at: Some(minute(-7)), email: None }];
+    assert_eq!(note(&mut state, &push), 1);
+    assert_eq!(note(&mut state, &push), 0);
+    assert_eq!(state.commits.len(), 1);
+    assert_eq!(
+        (state.commit(SHA).and_then(|it| it.at), seen(&state)),
+        (Some(minute(-7)), Some((took(1, 5), took(6, 20))))
+    );
+    // What begins when it is deployed already was not on the way to that.
+    let mut deploy = told("7", "org/api", Some("staging"), Progress::Started);
+    deploy.deployment.as_mut().expect("told").sha = Some(SHA.into());
+    take(&mut state, &org, minute(30), &deploy);
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Test, 31, 40)])), 0);
+    assert_eq!(note(&mut state, &run(SHA, &[(Stage::Test, 20, 29)])), 1);
+    assert_eq!(seen(&state), Some((took(1, 5), took(6, 29))));
+}
+
+fn told_of_nothing() -> Signal {
+    Signal { deployment: None, ..told("7", "org/api", None, Progress::Pending) }
+}
