@@ -180,6 +180,10 @@ pub struct Says {
     pub standard: bool,
     pub by_model: bool,
     pub brings: Option<String>,
+    /// The commit that was told.
+    pub commit: Option<String>,
+    /// Whether it says nothing beyond the code that is brought in.
+    pub code: bool,
 }
 
 /// A change as the model knows it.
@@ -408,6 +412,12 @@ impl Model {
         for it in self.reviews.iter_mut().filter(|it| it.number == number && it.head == head) {
             it.merged = Some(sha.to_owned());
         }
+    }
+
+    /// Whether what is brought in is what the change says; where nobody says it, any commit is.
+    pub fn brings(&self, id: u64, commit: Option<&str>) -> bool {
+        let known = self.changes.get(&id).and_then(|it| it.says.commit.as_deref());
+        known.is_none() || commit.is_none() || known == commit
     }
 
     /// Whether somebody's review is an approval of a change.

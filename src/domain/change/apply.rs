@@ -47,6 +47,7 @@ impl Change {
             review_due: None,
             reminded_at: None,
             started: begun.then(|| done(stamp)),
+            commit: None,
             ended: None,
             closed_at: None,
             review: None,
@@ -139,8 +140,9 @@ impl Change {
                 let names = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 format_compact!("the approval of {names} is void: {reason}")
             }
-            Step::Started { despite } => {
+            Step::Started { despite, commit } => {
                 self.state = ChangeState::Implementing;
+                self.commit.clone_from(commit);
                 self.started = Some(done(stamp));
                 self.approvals.iter_mut().filter(|it| it.void.is_none()).for_each(|it| it.used = Some(stamp.at));
                 match despite.as_slice() {

@@ -230,6 +230,9 @@ pub struct Change {
     /// Who began it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Done>,
+    /// The commit that it was begun with, where that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CompactString>,
     /// Who ended it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Done>,
@@ -277,6 +280,14 @@ impl Change {
     /// person still may, depends on now.
     pub fn standing(&self) -> impl Iterator<Item = &Approval> {
         self.approvals.iter().filter(|it| it.hash == self.hash && it.void.is_none())
+    }
+
+    /// The commit that it is of, where one is told and another is known: what was agreed to is not this.
+    pub fn other_commit(&self, told: Option<&str>) -> Option<&str> {
+        let told = told?.to_lowercase();
+        let known = self.commit.as_deref().or_else(|| self.content.known_commit())?;
+        let lower = known.to_lowercase();
+        (!lower.starts_with(&told) && !told.starts_with(&lower)).then_some(known)
     }
 
     /// `CHG-1 payments-api: raise the pool`.
@@ -389,6 +400,9 @@ pub enum Step {
         /// What was let pass, and why: `in freeze christmas: an emergency`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         despite: Vec<CompactString>,
+        /// The commit that is brought in, where that was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CompactString>,
     },
     /// It was begun elsewhere without the approval that it needs.
     Unapproved {

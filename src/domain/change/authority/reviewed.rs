@@ -165,8 +165,7 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
     // What waits for it goes on.
     let waits = draft.state.changes.values().filter(|it| it.state == ChangeState::AwaitingApproval);
     let waits: Vec<Change> = waits
-        .filter(|it| it.content.version.as_deref().is_some_and(|version| review.covers(&version.to_lowercase())))
-        .filter(|it| it.editors.is_empty())
+        .filter(|it| it.editors.is_empty() && brings(it).is_some_and(|sha| review.covers(&sha)))
         .map(|it| (**it).clone())
         .collect();
     for mut change in waits {
@@ -195,13 +194,16 @@ fn withdrawn(draft: &mut Draft<'_>, review: &Review) {
     }
 }
 
-/// Counts the reviews of what a change brings in, where its rules accept that. `sha` is what is brought in where the
-/// version does not say it.
-pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change, sha: Option<&str>) {
+/// The commit that a change brings in. Where it is told, a branch or tag that is named like another one says nothing.
+fn brings(change: &Change) -> Option<String> {
+    change.content.commit.as_deref().or(change.content.version.as_deref()).map(str::to_lowercase)
+}
+
+/// Counts the reviews of what a change brings in, where its rules accept that.
+pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change) {
     let known = &draft.state.meta.authority.reviews;
-    let version = change.content.version.as_deref().map(str::to_lowercase);
-    // Where the commit is told, a branch or tag that is named like another one says nothing.
-    let covers = |it: &&Review| sha.or(version.as_deref()).is_some_and(|sha| it.covers(sha));
+    let brought = brings(change);
+    let covers = |it: &&Review| brought.as_deref().is_some_and(|sha| it.covers(sha));
     let found: Vec<Review> = known.iter().filter(covers).cloned().collect();
     for review in &found {
         count(draft, change, review);
