@@ -427,6 +427,7 @@ impl Model {
         let covers =
             |it: &Seen| it.head.starts_with(brings) || it.merged.as_deref().is_some_and(|it| it.starts_with(brings));
         known.says.service == "app"
+            && known.says.code
             && known.edited.is_empty()
             && self.may_approve(id, who, None, now)
             && self.reviews.iter().any(|it| it.who == who && it.author != who && covers(it))

@@ -213,6 +213,10 @@ pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Chang
 /// Counts one review as an approval, if it is one.
 fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
     let (org, now) = (draft.org, draft.now);
+    // Whoever read the code has not read a plan that somebody wrote beside it.
+    if !change.content.is_only_code() {
+        return;
+    }
     let begun = change.state == ChangeState::Implementing;
     if change.content.class != Class::Normal || !(change.state == ChangeState::AwaitingApproval || begun) {
         return;
