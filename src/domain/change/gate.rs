@@ -41,8 +41,8 @@ impl Decision {
 /// One reason against it, or what has to be known beside a yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`; notes are
-    /// `environment` and `commit`.
+    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `done`, `full`, `commit`,
+    /// `environment`; the last two may be notes.
     pub code: CompactString,
     /// In words.
     pub text: String,
@@ -153,6 +153,10 @@ fn by_playbook(org: &Org, change: &Change) -> bool {
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let environment: CompactString =
         asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&word(said)));
+    // Before anything is opened for it.
+    if let Some(reason) = unheard_of(draft.org, &environment).filter(|reason| !reason.note) {
+        return Verdict::of(vec![reason], None, None);
+    }
     let version = word(&asked.version);
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
@@ -277,7 +281,8 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha
     Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))
 }
 
-/// That an environment is none of the configuration's: nothing is controlled there, perhaps by a slip of the pen.
+/// That an environment is none of the configuration's: nothing is controlled there. One that reads like a controlled one is
+/// refused: it may be a slip of the pen.
 fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
     let rules = &org.changes;
     let periods = rules.freezes.iter().chain(&rules.windows).flat_map(|it| &it.environments);
@@ -286,10 +291,21 @@ fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
     if known.any(|it| it == environment) {
         return None;
     }
-    let meant = did_you_mean(environment, rules.controlled.iter().map(CompactString::as_str));
-    let meant = meant.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
-    let text = format!("no configuration names the environment {environment}, so nothing is controlled there{meant}");
-    Some(Reason::note("environment", text))
+    let text = format!("no configuration names the environment {environment}");
+    let controlled = || rules.controlled.iter().map(CompactString::as_str);
+    // `prod-eu`, as well as `produktion`.
+    let mut parts = environment.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let part = parts.find_map(|part| controlled().find(|it| *it == rules::environment(part).as_str()));
+    Some(match did_you_mean(environment, controlled()).or(part) {
+        Some(meant) => Reason::deny(
+            "environment",
+            format!(
+                "{text}; did you mean {meant}? If it is another one, whoever configures Opsbell names it in `uncontrolled` \
+                 (or `controlled`) of [change]"
+            ),
+        ),
+        None => Reason::note("environment", format!("{text}, so nothing is controlled there")),
+    })
 }
 
 /// What the calendar says: a freeze stops the line, the rest passes.
