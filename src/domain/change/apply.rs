@@ -29,6 +29,7 @@ impl Change {
         let begun = opened.state == ChangeState::Implementing;
         let mut change = Self {
             id: opened.change,
+            seq: 0,
             content: opened.content.clone(),
             hash: opened.hash.clone(),
             team: opened.team.clone(),
@@ -240,7 +241,8 @@ impl State {
         match event {
             Event::ChangeOpened(opened) => {
                 self.meta.changes = self.meta.changes.max(opened.change.0);
-                self.place_change(stamp, Change::opened(stamp, opened), None);
+                let change = Change { seq: self.meta.seq, ..Change::opened(stamp, opened) };
+                self.place_change(stamp, change, None);
             }
             Event::ChangeEdited(edited) => self.alter(stamp, edited.change, |it| it.edited(stamp, edited)),
             Event::ChangeApproved(approved) => {

@@ -178,11 +178,24 @@ pub struct Approval {
     pub review: Option<CompactString>,
 }
 
+impl Approval {
+    /// Whose it is, and how it came: `cleo for sanne, with a code`, `hana, by reviewing org/repo#12`.
+    pub fn whose(&self) -> String {
+        let whom = self.stands_for.as_ref().map(|other| format!(" for {other}")).unwrap_or_default();
+        let code = if self.factor { ", with a code" } else { "" };
+        let review = self.review.as_ref().map(|place| format!(", by reviewing {place}")).unwrap_or_default();
+        format!("{}{whom}{code}{review}", self.person)
+    }
+}
+
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its number.
     pub id: ChangeId,
+    /// The commit of the journal with which it began; 0 in a record of an earlier release.
+    #[serde(default, skip_serializing_if = "unknown_seq")]
+    pub seq: u64,
     /// What an approval is bound to.
     pub content: Content,
     /// Hex sha256 of its canonical form.
@@ -254,6 +267,10 @@ pub struct Change {
     /// What happened, up to `TIMELINE_MAX` entries; the journal has all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Entry>,
+}
+
+fn unknown_seq(seq: &u64) -> bool {
+    *seq == 0
 }
 
 /// Who did something, and when.
