@@ -373,7 +373,18 @@ fn act_on(world: &mut World, chance: &mut Chance) {
     let team = ["ann", "ben", "cas"];
     let (one, other) = (chance.pick(&team), chance.pick(&team));
     let next = world.core.state().meta.changes + 1;
-    let lines: Vec<(&'static str, String)> = match chance.below(3) {
+    let lines: Vec<(&'static str, String)> = match chance.below(4) {
+        // A tag is moved after the approval.
+        3 => {
+            for (n, head) in HEADS.into_iter().enumerate() {
+                world.ask("eve", "api", "1.0", Some(head));
+                if n == 0 && chance.one_in(2) {
+                    world.say(one, "api", &format!("/change approve CHG-{next}"));
+                    world.ask("eve", "api", "1.0", Some(head).filter(|_| chance.one_in(2)));
+                }
+            }
+            return;
+        }
         0 => vec![
             ("eve", "/change standard m service:api".to_owned()),
             (one, format!("/change approve CHG-{next}")),
