@@ -18,7 +18,9 @@ use std::sync::Arc;
 use chance::Chance;
 use model::{Casting, How, Model, PEOPLE, SERVICES, Says};
 use opsbell::domain::actor::{Actor, By};
+use opsbell::domain::change::gate::{Decision, Verdict};
 use opsbell::domain::change::{Approval, ChangeState, Class, Content, Outcome, Step, authority};
+use opsbell::domain::command::GateAsked;
 use opsbell::domain::event::Event;
 use opsbell::domain::id::ChangeId;
 use opsbell::domain::input::{Input, InputKind, Place};
@@ -57,7 +59,10 @@ fn says(content: &Content) -> Says {
         complete: content.missing().is_empty(),
         standard: content.class == Class::Standard,
         by_model: content.model.is_some(),
-        brings: content.version.as_ref().map(ToString::to_string),
+        brings: content.commit.as_ref().or(content.version.as_ref()).map(ToString::to_string),
+        commit: content.commit.as_ref().map(ToString::to_string),
+        // What the gate writes down, and what reviews are of: the code alone.
+        code: content.plan.as_deref() == Some("By its pipeline.") && content.title.starts_with("Deploy "),
     }
 }
 
@@ -98,6 +103,32 @@ impl World {
         self.take(who, Input { by, idempotency: None, kind, closed: Vec::new() });
     }
 
+    /// A pipeline asks, and says which commit its version is.
+    fn ask(&mut self, who: &'static str, service: &'static str, version: &str, sha: Option<&str>) {
+        self.log.push((who, "gate", format!("{service} {version} {sha:?}")));
+        let asked = GateAsked {
+            service: service.into(),
+            version: version.to_owned(),
+            environment: None,
+            author: None,
+            implementer: None,
+            sha: sha.map(Into::into),
+        };
+        let input = Input {
+            by: By::new(Actor::Person(who.into()), "api"),
+            idempotency: None,
+            kind: InputKind::Gate(asked),
+            closed: Vec::new(),
+        };
+        let Some(reply) = self.take(who, input) else { return };
+        let verdict: Verdict = serde_json::from_str(&reply).unwrap();
+        if let (Decision::Allow, Some(change), Some(sha)) = (verdict.decision, verdict.change, sha) {
+            let change = &self.core.state().changes[&change];
+            let known = change.commit.as_deref().or(change.content.commit.as_deref());
+            assert!(known.is_none_or(|known| known == sha), "another commit goes in by {}\n{}", change.id, self.told());
+        }
+    }
+
     /// The code host tells of a pull request.
     fn hear(&mut self, review: Reviewing) {
         self.log.push(("github", "webhook", format!("{review:?}")));
@@ -122,7 +153,8 @@ impl World {
         self.take("github", Input { by, idempotency: None, kind, closed: Vec::new() });
     }
 
-    fn take(&mut self, who: &'static str, input: Input) {
+    /// Gives what was answered, unless it is a refusal.
+    fn take(&mut self, who: &'static str, input: Input) -> Option<String> {
         let before: Vec<(ChangeId, ChangeState, usize)> = self.standing();
         let (answer, commit) = self.core.take(self.now, input);
         let events = commit.map(|commit| commit.events).unwrap_or_default();
@@ -139,6 +171,7 @@ impl World {
         if !events.is_empty() {
             self.agree();
         }
+        answer.reply.ok().map(|reply| reply.text)
     }
 
     fn standing(&self) -> Vec<(ChangeId, ChangeState, usize)> {
@@ -175,7 +208,9 @@ impl World {
             Event::ChangeMoved(moved) => {
                 let id = moved.change.0;
                 match &moved.step {
-                    Step::Started { .. } => {
+                    Step::Started { commit, .. } => {
+                        let commit = commit.as_deref();
+                        assert!(self.model.brings(id, commit), "CHG-{id} brings in another commit\n{}", self.told());
                         assert!(self.model.responds(who), "{who} may begin nothing\n{}", self.told());
                         assert!(self.model.enough(id, Some(who), now), "CHG-{id} began unauthorised\n{}", self.told());
                         self.model.began(id, who);
@@ -255,8 +290,11 @@ impl World {
             let (_, commit) = self.core.take(self.now, input);
             for event in commit.iter().flat_map(|commit| &commit.events) {
                 assert!(matches!(event, Event::DeliveryOwed(_) | Event::ChangeMoved(_)), "{event:?}");
-                if let Event::ChangeMoved(moved) = event {
-                    assert!(matches!(moved.step, Step::Voided { .. } | Step::Reminded), "{moved:?}");
+                let Event::ChangeMoved(moved) = event else { continue };
+                match &moved.step {
+                    // What a pipeline asked for and nobody began.
+                    Step::Cancelled { .. } => self.model.over(moved.change.0),
+                    other => assert!(matches!(other, Step::Voided { .. } | Step::Reminded), "{moved:?}"),
                 }
             }
         }
@@ -335,7 +373,18 @@ fn act_on(world: &mut World, chance: &mut Chance) {
     let team = ["ann", "ben", "cas"];
     let (one, other) = (chance.pick(&team), chance.pick(&team));
     let next = world.core.state().meta.changes + 1;
-    let lines: Vec<(&'static str, String)> = match chance.below(3) {
+    let lines: Vec<(&'static str, String)> = match chance.below(4) {
+        // A tag is moved after the approval.
+        3 => {
+            for (n, head) in HEADS.into_iter().enumerate() {
+                world.ask("eve", "api", "1.0", Some(head));
+                if n == 0 && chance.one_in(2) {
+                    world.say(one, "api", &format!("/change approve CHG-{next}"));
+                    world.ask("eve", "api", "1.0", Some(head).filter(|_| chance.one_in(2)));
+                }
+            }
+            return;
+        }
         0 => vec![
             ("eve", "/change standard m service:api".to_owned()),
             (one, format!("/change approve CHG-{next}")),
@@ -359,7 +408,10 @@ fn act_on(world: &mut World, chance: &mut Chance) {
                 let (host, head) = (CodeHost::GitHub, HEADS[0].to_owned());
                 world.hear(Reviewing { host, number: 1, head, says, reviewer, author, author_email: None });
             }
-            let text = format!("/change new \"Change {next}\" service:app plan:a rollback:b version:{}", MERGES[0]);
+            let text = match chance.below(3) {
+                0 => format!("/change new \"Change {next}\" service:app plan:a rollback:b version:{}", MERGES[0]),
+                _ => format!("/change gate app {}", MERGES[0]),
+            };
             vec![("eve", text), ("eve", format!("/change start CHG-{next}"))]
         }
     };
@@ -383,6 +435,10 @@ fn act(world: &mut World, chance: &mut Chance) {
         _ => format!("CHG-{}", 1 + chance.below(last.max(1))),
     };
     let text = match chance.below(26) {
+        0 if last < 8 && chance.one_in(3) => {
+            let (version, sha) = (chance.pick(&["1.0", "1.1"]), chance.pick(&HEADS));
+            return world.ask(who, chance.pick(&SERVICES), version, Some(sha).filter(|_| !chance.one_in(4)));
+        }
         0..=1 if last < 8 => asks(chance, last),
         0..=3 => match chance.below(4) {
             0 => format!("/change edit {id} plan:{}", chance.pick(&["a", "b", "c"])),

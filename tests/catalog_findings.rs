@@ -482,6 +482,36 @@ fn secrets_and_phone_numbers_are_refused_and_not_shown() {
 }
 
 #[test]
+fn two_senders_with_one_key_are_refused() {
+    // By the same name it is seen without the key; by the same value wherever that stands.
+    finds(
+        "key_env = \"KEY_PROBES\"",
+        "key_env = \"KEY_PROMETHEUS\"",
+        &[("key_env = \"KEY_PROMETHEUS\"", "this key is that of `prometheus` as well", "a key of its own")],
+    );
+    let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
+    let shared = |same: bool| {
+        let value = move |name: &str| Some(format!("a value of {}", if same { "both" } else { name }));
+        let config = catalog::load_files(&files, &value).config.expect("a rehearsal does without the keys");
+        catalog::shared_keys(&config)
+    };
+    let [finding] = <[_; 1]>::try_from(shared(true)).expect("one finding");
+    assert_eq!(finding.severity, Severity::Error);
+    assert!(finding.message.contains("as well") && !finding.message.contains("a value of"), "{}", finding.message);
+    assert!(shared(false).is_empty());
+}
+
+#[test]
+fn a_summary_is_mailed_to_whoever_has_an_address() {
+    let text = changed("[[summary]]", "[[person]]\nid = \"paperless\"\n[[summary]]\nmail_to = [\"paperless\"]");
+    let loaded = load(&text);
+    let found = loaded.findings.iter().find(|it| it.message.contains("this summary is not mailed"));
+    let found = found.unwrap_or_else(|| panic!("{}", render(&loaded.findings, Form::Plain)));
+    assert_eq!(found.severity, Severity::Warning);
+    assert!(found.message.contains("`paperless`"));
+}
+
+#[test]
 fn a_secret_that_is_not_there_is_a_warning() {
     let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
     let loaded = catalog::load_files(&files, &|name| (name != "KEY_PROBES").then(|| format!("the value of {name}")));

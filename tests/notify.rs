@@ -63,6 +63,7 @@ fn org(url: &str) -> Org {
         discord: None,
         github: None,
         gitlab: None,
+        gitlab_id: None,
         webhook: Some("pager".into()),
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Responder,

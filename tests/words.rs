@@ -35,6 +35,7 @@ fn org() -> Org {
             discord: discord.map(str::to_owned),
             github: None,
             gitlab: None,
+            gitlab_id: None,
             webhook: None,
             zone: chrono_tz::Europe::Amsterdam,
             role: Role::Responder,

@@ -20,6 +20,7 @@ pub fn whole(draft: &mut Draft<'_>, main: &Spot) {
     cycles(draft);
     methods(draft);
     chat(draft);
+    mailed(draft);
     operators(draft);
     links(draft);
     channels(draft);
@@ -161,6 +162,16 @@ fn methods(draft: &mut Draft<'_>) {
         more.push(Finding::error(spot, "mail is used, and there is no [mail]").hint(hint));
     }
     draft.not_built.extend(more);
+}
+
+/// Whoever is to get a summary by mail, and with it the journal's head, has an address.
+fn mailed(draft: &Draft<'_>) {
+    for (id, spot) in &draft.mailed {
+        if draft.org.people.get(id.as_str()).is_some_and(|person| person.email.is_none()) {
+            let message = format!("`{id}` has no mail address: this summary is not mailed to them");
+            draft.sink.add(Finding::warning(spot, message).hint("give the person an email = \"…\", or leave them out"));
+        }
+    }
 }
 
 /// What needs a connected chat has one, and whoever is reached by it is known there.

@@ -114,8 +114,14 @@ pub struct Draft<'a> {
     pub not_built: Vec<Finding>,
     /// What `serve` refuses unless a chat is connected.
     pub chat_only: Vec<Finding>,
+    /// Whom summaries are mailed to, and where that stands.
+    pub mailed: Vec<(String, Spot)>,
     /// Secrets that could not be read.
     pub unread: Vec<Finding>,
+    /// The integration whose key stands in a variable or file.
+    pub key_names: BTreeMap<String, String>,
+    /// Integrations whose keys are the same, though they stand in different places.
+    pub shared_keys: Vec<Finding>,
     /// Kinds of which a table in a file with a syntax error has lost its name.
     pub lost: BTreeSet<Kind>,
     /// Templates of postmortems by severity or service, and their files.

@@ -96,6 +96,7 @@ pub struct Config {
     rotations: BTreeMap<ScheduleId, Vec<Spot>>,
     not_built: Vec<Finding>,
     unread: Vec<Finding>,
+    shared_keys: Vec<Finding>,
 }
 
 /// The rotations that have not begun at an instant: until then they have no holder, and wake nobody.
@@ -122,6 +123,12 @@ pub fn gaps_at(config: &Config, at: Timestamp) -> Vec<Finding> {
         }
     }
     gaps
+}
+
+/// Integrations with the same key, by whatever name it is read: one could speak as the other. Errors; a rehearsal, to which
+/// nobody sends, does without the keys.
+pub fn shared_keys(config: &Config) -> Vec<Finding> {
+    config.shared_keys.clone()
 }
 
 /// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.

@@ -23,6 +23,7 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let group_by = table.parse_all("group_by", label);
     let may_acknowledge = table.flag("may_acknowledge").unwrap_or(false);
     let (named, key) = draft.secret(("key_env", "key_file"), &mut table);
+    unshared(draft, &mut table, id.as_deref(), key.as_ref());
     if !named {
         table.require("key_env");
     }
@@ -61,6 +62,24 @@ pub fn integration(draft: &mut Draft<'_>, mut table: Table<'_>) {
         answers,
     };
     draft.org.integrations.insert(id.into(), integration);
+}
+
+/// A key is of one integration: whoever has it could else speak as another, too.
+fn unshared(draft: &mut Draft<'_>, table: &mut Table<'_>, id: Option<&str>, key: Option<&Secret>) {
+    let Some(name) = ["key_env", "key_file"].into_iter().find(|name| table.has(name)) else { return };
+    let (id, spot) = (id.unwrap_or_default(), table.spot_of(name));
+    let hint = "give each integration a key of its own, for example by `openssl rand -hex 24`";
+    let message = |other: &str| format!("this key is that of `{other}` as well: either could speak as the other");
+    // A text of the wrong type has been reported.
+    if let Some(text) = table.keys().find(|(key, _)| *key == name).and_then(|(_, value)| value.get_ref().as_str()) {
+        if let Some(other) = draft.key_names.get(text) {
+            return table.add(Finding::error(&spot, message(other)).hint(hint));
+        }
+        draft.key_names.insert(text.to_owned(), id.to_owned());
+    }
+    if let Some((other, _)) = draft.secrets.ingest.iter().find(|(_, other)| Some(*other) == key) {
+        draft.shared_keys.push(Finding::error(&spot, message(other.as_str())).hint(hint));
+    }
 }
 
 /// Where, and with which token, deployments are answered that the code host holds.
@@ -211,6 +230,8 @@ pub fn summary(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let template = table.text("template");
     let team = draft.refer(Kind::Team, "team", &mut table).map(Into::into);
     let mail_to = draft.refer_all(Kind::Person, "mail_to", &mut table).unwrap_or_default();
+    let mailed = mail_to.iter().map(|person| (person.clone(), table.spot_of("mail_to")));
+    draft.mailed.extend(mailed);
     let name = template.as_ref().map_or(DAILY, |text| text.value.as_str()).into();
     draft.summary_templates.extend(template);
     let taken = id.as_ref().filter(|id| draft.org.summaries.contains_key(*id));

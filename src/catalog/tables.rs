@@ -41,6 +41,7 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let discord = table.parse("discord", discord_id);
     let github = table.parse("github", account);
     let gitlab = table.parse("gitlab", account);
+    let gitlab_id = table.count("gitlab_id", 1..=u32::MAX);
     let webhook = draft.refer(Kind::Webhook, "webhook", &mut table);
     let zone = table.parse("zone", value::zone);
     let role = table.parse("role", value::role);
@@ -55,6 +56,7 @@ pub fn person(draft: &mut Draft<'_>, mut table: Table<'_>) {
             discord,
             github,
             gitlab,
+            gitlab_id,
             webhook: webhook.map(Into::into),
             zone: zone.unwrap_or(draft.org.defaults.zone),
             role: role.unwrap_or_default(),

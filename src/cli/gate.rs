@@ -25,6 +25,9 @@ pub struct Args {
     /// Which version
     #[arg(long, value_name = "VERSION")]
     version: String,
+    /// Which commit that is: an approval of it counts for no other one
+    #[arg(long, value_name = "HASH")]
+    commit: Option<String>,
     /// Where; production when left out
     #[arg(long, value_name = "ENVIRONMENT")]
     environment: Option<String>,
@@ -45,7 +48,9 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     let token = process_env("OPSBELL_TOKEN").filter(|token| !token.is_empty());
     let client = Client::find(global, token)?;
     let mut body = json!({ "service": args.service, "version": args.version });
-    for (name, value) in [("environment", &args.environment), ("author", &args.author), ("as", &args.person)] {
+    let said =
+        [("commit", &args.commit), ("environment", &args.environment), ("author", &args.author), ("as", &args.person)];
+    for (name, value) in said {
         if let Some(value) = value {
             body[name] = json!(value);
         }

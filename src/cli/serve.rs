@@ -31,7 +31,8 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         check::print(&loaded.findings, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
     };
-    let refused: Vec<_> = catalog::not_built(&config).into_iter().chain(catalog::missing_secrets(&config)).collect();
+    let mut refused = catalog::not_built(&config);
+    refused.extend(catalog::missing_secrets(&config).into_iter().chain(catalog::shared_keys(&config)));
     if !refused.is_empty() {
         check::print(&refused, global.json)?;
         return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));

@@ -225,11 +225,14 @@ pub struct Reviewing {
     pub says: ReviewSays,
     /// The account that said it.
     pub reviewer: Option<String>,
-    /// The account that wrote it.
+    /// The account that wrote it; `id:51` where only its number on GitLab is told.
     pub author: Option<String>,
-    /// Or its mail address: to find the person, never written down.
+    /// The mail address of its last commit's author: to find the person, never written down.
     pub author_email: Option<String>,
 }
+
+/// How an account begins of which only the number is known.
+pub const GITLAB_ID: &str = "id:";
 
 /// A code host asks whether a deployment may go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
-use compact_str::format_compact;
+use compact_str::{CompactString, format_compact};
 use serde_json::{Value, json};
 
 use super::auth::{Caller, caller};
@@ -80,6 +80,7 @@ pub(crate) fn whole(change: &Change) -> Value {
         "items": content.items,
         "expects": content.expects,
         "author": content.author,
+        "commit": change.commit.as_ref().or(content.commit.as_ref()),
         "model": content.model,
         "risk_lines": change.risk.lines,
         "approvals": approvals,
@@ -144,6 +145,14 @@ pub(crate) async fn calendar(State(app): State<Arc<App>>, headers: HeaderMap) ->
     Ok(response)
 }
 
+/// A commit's hash, whole or its beginning.
+fn commit(text: &str) -> Result<CompactString, Failure> {
+    if (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase().into());
+    }
+    Err(Failure::value("commit", "`commit` is no commit's hash: 7 to 64 hexadecimal digits"))
+}
+
 /// Asks whether a version may be deployed now. Opens the change where there is none, and begins it where the answer is
 /// `allow`.
 #[utoipa::path(
@@ -155,8 +164,9 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
     let caller = caller(&app, request.headers()).await?;
     let idempotency = idempotency_key(request.headers())?;
     let held = body::read(&app, request, app.http.limits.api_bytes).await?;
-    let mut fields = Fields::parse(&held.bytes, &["service", "version", "environment", "author", "as"])?;
+    let mut fields = Fields::parse(&held.bytes, &["service", "version", "commit", "environment", "author", "as"])?;
     let (service, version) = (fields.needed("service")?, fields.needed("version")?);
+    let sha = fields.text("commit")?.map(|text| commit(&text)).transpose()?;
     let (environment, author, named) = (fields.text("environment")?, fields.text("author")?, fields.text("as")?);
     drop(held);
     let via = if caller == Caller::Administrator { "api-administrator" } else { "api" };
@@ -180,7 +190,7 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
             environment,
             author,
             implementer: None,
-            sha: None,
+            sha,
         }),
         closed: Vec::new(),
     };

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use chrono::Days;
 
-use crate::domain::change::Change;
+use crate::domain::change::{Approval, Change};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::time::{Timestamp, day as day_of, start_of_day};
 use crate::http::auth::caller;
@@ -120,7 +120,7 @@ fn line(text: &mut String, change: &Change) {
     let content = &change.content;
     let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let said = |said: Option<&str>| said.unwrap_or_default().to_owned();
-    let approved: Vec<&str> = change.standing().map(|it| it.person.as_str()).collect();
+    let approved: Vec<String> = change.standing().map(Approval::whose).collect();
     let caused: Vec<String> = change.caused.iter().map(ToString::to_string).collect();
     let window = change.window();
     let cells: [String; 22] = [
@@ -137,7 +137,7 @@ fn line(text: &mut String, change: &Change) {
         at(Some(change.opened_at)),
         said(content.implementer.as_ref().map(|it| it.as_str())),
         said(content.author.as_ref().map(|it| it.as_str())),
-        approved.join(" "),
+        approved.join("; "),
         at(window.map(|it| it.from)),
         at(window.map(|it| it.until)),
         at(change.started.as_ref().map(|it| it.at)),
@@ -165,7 +165,17 @@ fn cell(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cell;
+    use super::{Approval, cell};
+
+    #[test]
+    fn whose_an_approval_is_and_how_it_came() {
+        let plain = Approval { person: "cleo".into(), ..Approval::default() };
+        assert_eq!(plain.whose(), "cleo");
+        let for_another = Approval { stands_for: Some("sanne".into()), factor: true, ..plain.clone() };
+        assert_eq!(for_another.whose(), "cleo for sanne, with a code");
+        let review = Approval { review: Some("ej/app#12".into()), ..plain };
+        assert_eq!(review.whose(), "cleo, by reviewing ej/app#12");
+    }
 
     #[test]
     fn a_cell_stays_one_and_calculates_nothing() {

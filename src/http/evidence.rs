@@ -21,7 +21,7 @@ use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::id::{ChangeId, RequestId};
 use crate::domain::input::{Input, InputKind};
 
-/// The whole journal is read: one at a time.
+/// The journal is read from where the change began: one at a time.
 static READS: Semaphore = Semaphore::const_new(1);
 /// Lines that are read at once.
 const CHUNK: usize = 5_000;
@@ -70,7 +70,9 @@ pub(crate) async fn evidence(
     let RecordList::Changes(found) = ask::list(&app, RecordQuery::Change(id)).await? else {
         return Err(Failure::no_answer());
     };
-    let record = whole(found.first().ok_or_else(|| none(id))?);
+    let found = found.first().ok_or_else(|| none(id))?;
+    // Nothing before that commit is about it.
+    let (record, before) = (whole(found), found.seq.saturating_sub(1));
     let input = Input {
         idempotency: None,
         by: By {
@@ -95,7 +97,7 @@ pub(crate) async fn evidence(
     // The place goes with the reading: whoever hangs up does not end it.
     let read = tokio::task::spawn_blocking(move || {
         let _place = place;
-        about(&journal, id, durable, &hidden)
+        about(&journal, id, (before, durable), &hidden)
     })
     .await;
     let (lines, cut) = match read {
@@ -114,11 +116,16 @@ pub(crate) async fn evidence(
     Ok(shape::json(StatusCode::OK, &told))
 }
 
-/// The lines of the journal up to `durable` that are about a change, its runs, deployments and fence; and whether there
-/// are more than are given. One that names a private incident is only its number.
-fn about(journal: &JournalLines, id: ChangeId, durable: u64, hidden: &Hidden) -> Result<(Vec<Value>, bool), String> {
+/// The lines of the journal after `after` and up to `durable` that are about a change, its runs, deployments and fence; and
+/// whether there are more than are given. One that names a private incident is only its number.
+fn about(
+    journal: &JournalLines,
+    id: ChangeId,
+    (mut after, durable): (u64, u64),
+    hidden: &Hidden,
+) -> Result<(Vec<Value>, bool), String> {
     let mut names = BTreeSet::from([id.to_string()]);
-    let (mut found, mut after) = (Vec::new(), 0);
+    let mut found = Vec::new();
     while after < durable {
         let lines = journal(after, CHUNK)?;
         let Some((last, _)) = lines.last() else { break };
@@ -189,12 +196,21 @@ mod tests {
             Ok(all.filter(|(seq, _)| *seq > after).take(limit.min(2)).collect())
         });
         let hidden = Hidden::of([crate::domain::id::IncidentId(7)]);
-        let (found, cut) = about(&journal, ChangeId(1), 7, &hidden).expect("it is read");
+        let (found, cut) = about(&journal, ChangeId(1), (0, 7), &hidden).expect("it is read");
         let seqs: Vec<u64> = found.iter().filter_map(|it| it["seq"].as_u64()).collect();
         assert_eq!((seqs, cut), (vec![1, 3, 4, 6], false));
         assert_eq!(found[3], json!({"seq": 6, "private": true}));
         assert_eq!(found[0]["line"], lines[0]);
         // Not beyond what was durable when it was asked.
-        assert_eq!(about(&journal, ChangeId(1), 1, &hidden).expect("it is read").0.len(), 1);
+        assert_eq!(about(&journal, ChangeId(1), (0, 1), &hidden).expect("it is read").0.len(), 1);
+        // From where it began: what stands before is not read, and nothing of it is lost.
+        let inner = journal.clone();
+        let from_three: JournalLines = Arc::new(move |after, limit| {
+            assert!(after >= 2, "read from {after}");
+            inner(after, limit)
+        });
+        let (found, _) = about(&from_three, ChangeId(1), (2, 7), &hidden).expect("it is read");
+        let seqs: Vec<u64> = found.iter().filter_map(|it| it["seq"].as_u64()).collect();
+        assert_eq!(seqs, [3, 4, 6]);
     }
 }

@@ -104,7 +104,7 @@ impl Core {
     /// The next moment that has come, as an input; one at a time, so that a late one shifts those behind it.
     pub fn due(&self, now: Timestamp) -> Option<Input> {
         let wakeup = self.state.next_wakeup().filter(|wakeup| wakeup.due <= now)?;
-        let by = act::envelope(&self.state, &wakeup).unwrap_or_else(|| By::timer("moment"));
+        let by = act::envelope(&self.state, &wakeup, now).unwrap_or_else(|| By::timer("moment"));
         Some(Input { by, idempotency: None, kind: InputKind::Wake(wakeup), closed: Vec::new() })
     }
 

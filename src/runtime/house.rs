@@ -21,7 +21,7 @@ use super::lanes::TokioLanes;
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
-use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built};
+use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built, shared_keys};
 use crate::chat::discord::{Discord, Sign, Signs, Stands};
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
@@ -109,7 +109,7 @@ impl Wiring {
     pub fn replace(&self, mut config: Config) -> Result<(), Vec<String>> {
         config.org.chat_connected = self.own.has(Method::Chat);
         if !self.demo {
-            let refused = not_built(&config).into_iter().chain(missing_secrets(&config));
+            let refused = not_built(&config).into_iter().chain(missing_secrets(&config)).chain(shared_keys(&config));
             let refused: Vec<String> = refused.map(|finding| finding.brief()).collect();
             if !refused.is_empty() {
                 return Err(refused);

@@ -9,7 +9,7 @@ use super::deploy::{
 use super::{NAMELESS, Reading, Unreadable, body, limits};
 use crate::domain::org::Mapping;
 use crate::domain::signal::{
-    CodeHost, Deployment, Progress, Question, Ran, ReviewSays, Reviewing, Signal, SignalKind, Stage,
+    CodeHost, Deployment, GITLAB_ID, Progress, Question, Ran, ReviewSays, Reviewing, Signal, SignalKind, Stage,
 };
 
 /// Jobs of one pipeline that are looked at.
@@ -164,8 +164,8 @@ fn release(body: &Value) -> Result<Signal, Unreadable> {
     Ok(signal)
 }
 
-/// An approval of a merge request, or that it went in; other events of one ask for nothing. Who wrote it stands there only
-/// as the author of its last commit, and as a number.
+/// An approval of a merge request, or that it went in; other events of one ask for nothing. Who wrote it stands there as a
+/// number, whose account is told where they are among those whom the event names.
 fn merge_request(body: &Value) -> Signal {
     let it = at(body, &["object_attributes"]);
     let says = match at(it, &["action"]).as_str() {
@@ -185,12 +185,19 @@ fn merge_request(body: &Value) -> Signal {
         head,
         says,
         reviewer: name(at(body, &["user", "username"])),
-        author: None,
+        author: author.map(|id| account(body, id).unwrap_or_else(|| format!("{GITLAB_ID}{id}"))),
         author_email: name(at(it, &["last_commit", "author", "email"])),
     });
     let told = Deployment { repository: project(body), review, ..Deployment::default() };
     let status = word(at(it, &["action"]));
     signal(SignalKind::Ignore, project(body), name(at(it, &["title"])), status, NAMELESS.to_owned(), told)
+}
+
+/// The account of a number, where the event tells it.
+fn account(body: &Value, id: u64) -> Option<String> {
+    let lists = ["assignees", "reviewers"].into_iter().filter_map(|list| at(body, &[list]).as_array()).flatten();
+    let mut all = lists.chain([at(body, &["user"])]);
+    all.find(|it| at(it, &["id"]).as_u64() == Some(id)).and_then(|it| name(at(it, &["username"])))
 }
 
 /// A push brings commits, whose times are kept.

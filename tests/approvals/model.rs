@@ -180,6 +180,10 @@ pub struct Says {
     pub standard: bool,
     pub by_model: bool,
     pub brings: Option<String>,
+    /// The commit that was told.
+    pub commit: Option<String>,
+    /// Whether it says nothing beyond the code that is brought in.
+    pub code: bool,
 }
 
 /// A change as the model knows it.
@@ -410,6 +414,12 @@ impl Model {
         }
     }
 
+    /// Whether what is brought in is what the change says; where nobody says it, any commit is.
+    pub fn brings(&self, id: u64, commit: Option<&str>) -> bool {
+        let known = self.changes.get(&id).and_then(|it| it.says.commit.as_deref());
+        known.is_none() || commit.is_none() || known == commit
+    }
+
     /// Whether somebody's review is an approval of a change.
     pub fn may_review(&self, id: u64, who: &str, now: i64) -> bool {
         let Some(known) = self.changes.get(&id) else { return false };
@@ -417,6 +427,7 @@ impl Model {
         let covers =
             |it: &Seen| it.head.starts_with(brings) || it.merged.as_deref().is_some_and(|it| it.starts_with(brings));
         known.says.service == "app"
+            && known.says.code
             && known.edited.is_empty()
             && self.may_approve(id, who, None, now)
             && self.reviews.iter().any(|it| it.who == who && it.author != who && covers(it))

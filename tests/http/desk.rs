@@ -132,6 +132,7 @@ fn person(id: &str) -> (PersonId, Person) {
         discord: Some("204255221017214977".into()),
         github: None,
         gitlab: None,
+        gitlab_id: None,
         webhook: None,
         zone: chrono_tz::Europe::Amsterdam,
         role: Role::Stakeholder,

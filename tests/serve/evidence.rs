@@ -71,6 +71,11 @@ fn the_evidence_of_a_change_can_be_verified_without_opsbell() {
     assert_eq!((&record["id"], &record["state"]), (&"CHG-1".into(), &"closed".into()));
     let approvals: Value = serde_json::from_str(of(&files, "approvals.json")).expect("JSON");
     assert_eq!((&approvals[0]["person"], &approvals[0]["hash"]), (&"dee".into(), &record["hash"]));
+    // Also for whom they stood in, and whether by a code or by a review.
+    assert_eq!(
+        (&approvals[0]["stands_for"], &approvals[0]["second_factor"], &approvals[0]["pull_request"]),
+        (&Value::Null, &false.into(), &Value::Null)
+    );
     for line in of(&files, "SHA256SUMS").lines() {
         let (sum, name) = line.split_once("  ").expect("a sum and a name");
         assert_eq!(sum, hex(of(&files, name).as_bytes()), "{name}");

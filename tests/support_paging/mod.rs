@@ -41,6 +41,14 @@ pub fn from_text(text: &str) -> Arc<Org> {
     built(&BTreeMap::from([(PathBuf::from("opsbell.toml"), text.to_owned())]))
 }
 
+/// An organisation of one file and one playbook.
+pub fn with_playbook(text: &str, name: &str, playbook: &str) -> Arc<Org> {
+    built(&BTreeMap::from([
+        (PathBuf::from("opsbell.toml"), text.to_owned()),
+        (PathBuf::from(format!("playbooks/{name}.toml")), playbook.to_owned()),
+    ]))
+}
+
 /// A person's envelope.
 pub fn person(name: &str) -> By {
     By::new(Actor::Person(name.into()), "api")

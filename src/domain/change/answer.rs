@@ -279,19 +279,17 @@ pub(super) fn asked(
 pub fn due(draft: &mut Draft<'_>, id: DeploymentId) {
     let Some(deployed) = draft.state.deployments.get(&id) else { return };
     let (Some(asked), Some(integration)) = (&deployed.question, &deployed.integration) else { return };
+    let again = GateAsked {
+        service: deployed.service.clone(),
+        version: deployment::shown(deployed.version.as_deref(), deployed.sha.as_deref()).into(),
+        environment: Some(deployed.environment.to_string()),
+        author: asked.author.clone(),
+        implementer: None,
+        sha: deployed.sha.clone(),
+    };
     let verdict = match deployed.change {
-        Some(change) => gate::again(draft, change, asked.author.as_ref()),
-        None => gate::ask(
-            draft,
-            &GateAsked {
-                service: deployed.service.clone(),
-                version: deployment::shown(deployed.version.as_deref(), deployed.sha.as_deref()).into(),
-                environment: Some(deployed.environment.to_string()),
-                author: asked.author.clone(),
-                implementer: None,
-                sha: deployed.sha.clone(),
-            },
-        ),
+        Some(change) => gate::again(draft, change, &again),
+        None => gate::ask(draft, &again),
     };
     if deployed.change.is_none() && verdict.change.is_some() {
         draft.emit(Event::DeploymentTold(Box::new(told_again(deployed, integration, verdict.change))));

@@ -29,6 +29,7 @@ impl Change {
         let begun = opened.state == ChangeState::Implementing;
         let mut change = Self {
             id: opened.change,
+            seq: 0,
             content: opened.content.clone(),
             hash: opened.hash.clone(),
             team: opened.team.clone(),
@@ -47,6 +48,7 @@ impl Change {
             review_due: None,
             reminded_at: None,
             started: begun.then(|| done(stamp)),
+            commit: None,
             ended: None,
             closed_at: None,
             review: None,
@@ -139,8 +141,9 @@ impl Change {
                 let names = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 format_compact!("the approval of {names} is void: {reason}")
             }
-            Step::Started { despite } => {
+            Step::Started { despite, commit } => {
                 self.state = ChangeState::Implementing;
+                self.commit.clone_from(commit);
                 self.started = Some(done(stamp));
                 self.approvals.iter_mut().filter(|it| it.void.is_none()).for_each(|it| it.used = Some(stamp.at));
                 match despite.as_slice() {
@@ -238,7 +241,8 @@ impl State {
         match event {
             Event::ChangeOpened(opened) => {
                 self.meta.changes = self.meta.changes.max(opened.change.0);
-                self.place_change(stamp, Change::opened(stamp, opened), None);
+                let change = Change { seq: self.meta.seq, ..Change::opened(stamp, opened) };
+                self.place_change(stamp, change, None);
             }
             Event::ChangeEdited(edited) => self.alter(stamp, edited.change, |it| it.edited(stamp, edited)),
             Event::ChangeApproved(approved) => {

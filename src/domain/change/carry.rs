@@ -155,7 +155,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
         return Err(Reject::new(RejectCode::Conflict, format!("{id} may not begin now: {}.", why.join("; ")))
             .hint(show::free(free)));
     }
-    begin(draft, change);
+    begin(draft, change, None);
     if let Some(run) = start::begun(draft, change)? {
         return Ok(Reply::done(format!("{id} has begun: {run} carries it out.\nFollow it: /runbook show {run}"))
             .about(id)
@@ -172,8 +172,8 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
 }
 
 /// Begins it: the approvals are used, the fence stands, the team hears of it.
-pub(in crate::domain) fn begin(draft: &mut Draft<'_>, change: &Change) {
-    step(draft, change.id, Step::Started { despite: Vec::new() });
+pub(in crate::domain) fn begin(draft: &mut Draft<'_>, change: &Change, commit: Option<&CompactString>) {
+    step(draft, change.id, Step::Started { despite: Vec::new(), commit: commit.cloned() });
     raise_fence(draft, change);
     let text = format!("{} begins now, by {}.", change.headline(), draft.actor());
     life::post(draft, change, text);

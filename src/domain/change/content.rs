@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -82,6 +82,9 @@ pub struct Content {
     /// The version that is brought in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<CompactString>,
+    /// The commit that this version is, where a code host or a pipeline told it; lower-case hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CompactString>,
     /// Configuration items beside the service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<CompactString>,
@@ -119,7 +122,39 @@ pub struct Content {
     pub risk: Level,
 }
 
+/// So much of a version reads as a commit's hash, and not as a number or a date.
+const HASH_MIN: usize = 12;
+
 impl Content {
+    /// What a pipeline brings in: the code of that version, and nothing beside it.
+    pub fn by_pipeline(service: ServiceId, environment: CompactString, version: Option<CompactString>) -> Self {
+        Self {
+            title: format_compact!("Deploy {}", version.as_deref().unwrap_or("an unnamed version")),
+            service,
+            environment,
+            version,
+            plan: Some("By its pipeline.".into()),
+            rollback: Some("Deploy the version before by the same pipeline.".into()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it says nothing beyond the code that is brought in: whoever read the code has read all of it.
+    pub fn is_only_code(&self) -> bool {
+        let bare = Self::by_pipeline(self.service.clone(), self.environment.clone(), self.version.clone());
+        let (implementer, author) = (self.implementer.clone(), self.author.clone());
+        *self == Self { commit: self.commit.clone(), risk: self.risk, implementer, author, ..bare }
+    }
+
+    /// The commit that was agreed to: the one that was told, or a version that is a hash.
+    pub fn known_commit(&self) -> Option<&str> {
+        let hash = |text: &&str| {
+            let hex = text.len() >= HASH_MIN && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            hex && (text.len() >= 40 || text.bytes().any(|byte| byte.is_ascii_alphabetic()))
+        };
+        self.commit.as_deref().or_else(|| self.version.as_deref().filter(hash))
+    }
+
     /// The canonical form: for each field that is said, in this order, `name length:value` and a newline, the length in
     /// bytes; one line for each entry of a list. No two contents have the same.
     pub fn canonical(&self) -> String {
@@ -133,6 +168,7 @@ impl Content {
         line("environment", &self.environment);
         let mut maybe = |name: &str, value: Option<&str>| value.into_iter().for_each(|value| line(name, value));
         maybe("version", self.version.as_deref());
+        maybe("commit", self.commit.as_deref());
         self.items.iter().for_each(|item| maybe("item", Some(item)));
         maybe("reason", self.reason.as_deref());
         maybe("plan", self.plan.as_deref());
@@ -177,6 +213,7 @@ impl Content {
             ("service", self.service != other.service),
             ("environment", self.environment != other.environment),
             ("version", self.version != other.version),
+            ("commit", self.commit != other.commit),
             ("items", self.items != other.items),
             ("reason", self.reason != other.reason),
             ("plan", self.plan != other.plan),

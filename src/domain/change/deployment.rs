@@ -5,7 +5,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::authority::reviewed;
-use super::content::{Class, Content};
+use super::content::Content;
 use super::deployed::{Deployed, DeploymentTold, KnownCommit, Took};
 use super::{Change, ChangeState, Outcome, Step, answer, carry, life, open, rules, step};
 use crate::domain::alert::intake::IGNORED;
@@ -153,6 +153,14 @@ impl Case<'_> {
         content.service == self.service
             && content.environment == self.environment
             && (same || hash && self.sha.as_ref().is_some_and(begins))
+    }
+
+    /// That a change of this version is of another commit: what was agreed to is not what is deployed.
+    fn moved(&self, change: &Change) -> Option<String> {
+        let cut = |text: &str| text.chars().take(SHORT).collect::<String>();
+        let told = self.sha.as_deref();
+        let known = change.other_commit(told).map(cut)?;
+        Some(format!("{} is of the commit {known}, and {} is deployed", change.id, told.map(cut).unwrap_or_default()))
     }
 
     /// `deployed, told by github: success`.
@@ -310,8 +318,8 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
         None => {
             let fitting = state.changes_on(&case.service).filter(|it| it.state <= ChangeState::Implementing);
             // One that runs is meant before one that may begin, and that before one that waits.
-            let best =
-                fitting.filter(|it| case.fits(&it.content)).max_by_key(|it| (it.state, std::cmp::Reverse(it.id)));
+            let fitting = fitting.filter(|it| case.fits(&it.content) && case.moved(it).is_none());
+            let best = fitting.max_by_key(|it| (it.state, std::cmp::Reverse(it.id)));
             best.cloned()
         }
     };
@@ -336,13 +344,14 @@ fn begin(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) -> bool {
     if change.state == ChangeState::Requested {
         lacks.push(format!("its {} is not said", change.content.missing().join(" and ")));
     }
+    lacks.extend(case.moved(change));
     // Whoever wrote it does not approve it, also where the change does not say who that is.
     let author = change.content.author.clone().or_else(|| case.author.clone());
     let trial = Change { content: Content { author, ..change.content.clone() }, ..change.clone() };
     lacks.extend(carry::unapproved(draft, &trial, None));
     let untimely = carry::untimely(draft, change);
     let despite = lacks.iter().chain(&untimely).map(CompactString::from).collect();
-    step(draft, change.id, Step::Started { despite });
+    step(draft, change.id, Step::Started { despite, commit: case.sha.clone() });
     // What is over already expects nothing more.
     if !case.progress.over() {
         carry::raise_fence(draft, change);
@@ -375,21 +384,15 @@ fn tell(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change, lacks: &[String
 /// the same.
 fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
     let version = shown(case.version.as_deref(), case.sha.as_deref());
+    let version = (case.version.is_some() || case.sha.is_some()).then_some(version);
     let content = Content {
-        class: Class::Normal,
-        title: format_compact!("Deploy {version}"),
-        service: case.service.clone(),
-        environment: case.environment.clone(),
-        version: (case.version.is_some() || case.sha.is_some()).then_some(version),
-        plan: Some("By its pipeline.".into()),
-        rollback: Some("Deploy the version before by the same pipeline.".into()),
+        commit: case.sha.clone(),
         author: case.author.clone(),
-        ..Content::default()
+        ..Content::by_pipeline(case.service.clone(), case.environment.clone(), version)
     };
     let begun = open::Begin {
         state: Some(ChangeState::Implementing),
         why: Some(format_compact!("it was deployed without a change, {}", case.source())),
-        sha: case.sha.clone(),
         ..open::Begin::default()
     };
     let change = match open::begin(draft, content, begun) {
@@ -401,7 +404,11 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
             return None;
         }
     };
-    let lacks = carry::unapproved(draft, &change, None);
+    let mut lacks = carry::unapproved(draft, &change, None);
+    if !lacks.is_empty() {
+        let others = draft.state.changes_on(&case.service).filter(|it| it.state <= ChangeState::Implementing);
+        lacks.extend(others.filter(|it| it.id != change.id && case.fits(&it.content)).find_map(|it| case.moved(it)));
+    }
     let untimely = carry::untimely(draft, &change);
     if lacks.is_empty() && untimely.is_empty() {
         life::post(draft, &change, format!("{} is deployed, {}.", change.headline(), case.source()));

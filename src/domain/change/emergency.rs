@@ -45,7 +45,6 @@ pub fn emergency(
         incident: Some(incident),
         authoriser: Some(authoriser.clone()),
         approval_due: due,
-        sha: None,
         lapses: None,
     };
     let why = approve::objection(approve::Scales::of(draft), &trial, authoriser)

@@ -2,7 +2,7 @@
 //! where there is none, and begins it where the answer is yes. The same question again gets the same answer while the
 //! change runs.
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Class, Content, Window};
@@ -41,8 +41,8 @@ impl Decision {
 /// One reason against it, or what has to be known beside a yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `service`; a note is
-    /// `environment`.
+    /// What kind: `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `done`, `full`, `commit`,
+    /// `environment`; the last two may be notes.
     pub code: CompactString,
     /// In words.
     pub text: String,
@@ -153,13 +153,25 @@ fn by_playbook(org: &Org, change: &Change) -> bool {
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let environment: CompactString =
         asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&word(said)));
+    // Before anything is opened for it.
+    if let Some(reason) = unheard_of(draft.org, &environment).filter(|reason| !reason.note) {
+        return Verdict::of(vec![reason], None, None);
+    }
     let version = word(&asked.version);
     let same = |service: &_, env: &CompactString, brought: Option<&CompactString>| {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
-    let found = draft.state.changes_on(&asked.service).rev();
+    let sha = asked.sha.as_deref();
+    // What was agreed to is one commit: a name or tag that is another one now asks anew. What was refused or went wrong
+    // does not come back by that.
+    let open = |it: &Change| it.state <= ChangeState::Implementing || it.outcome == Some(Outcome::Successful);
+    let moved = |it: &Change| it.other_commit(sha).is_some() && open(it);
+    let named = |it: &&Change| same(&it.content.service, &it.content.environment, it.content.version.as_ref());
+    let mut all = draft.state.changes_on(&asked.service).rev().filter(named);
+    let elsewhere = all.find(|it| moved(it) && it.state <= ChangeState::Implementing).map(|it| moved_on(it, sha));
+    let found = draft.state.changes_on(&asked.service).rev().filter(named);
     let found = found
-        .filter(|it| same(&it.content.service, &it.content.environment, it.content.version.as_ref()))
+        .filter(|it| !moved(it))
         // A pre-authorised one, and one that a playbook is to carry out, is begun by whoever carries it out; a pipeline
         // of its own needs its own approval.
         .filter(|it| !it.state.planned() || (it.content.class != Class::Standard && !by_playbook(draft.org, it)))
@@ -169,7 +181,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let past = draft.state.past.values().rev();
     let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
     match (found, past.next()) {
-        (Some(change), _) => answer(draft, change, asked.author.as_ref()),
+        (Some(change), _) => answer(draft, change, asked.author.as_ref(), sha),
         (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
             let (code, what) = match past.outcome {
                 None => ("rejected", "was rejected".to_owned()),
@@ -180,24 +192,20 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         }
         _ => {
             let content = Content {
-                class: Class::Normal,
-                title: format_compact!("Deploy {version}"),
-                service: asked.service.clone(),
-                environment,
-                version: Some(version),
-                plan: Some("By its pipeline.".into()),
-                rollback: Some("Deploy the version before by the same pipeline.".into()),
+                commit: asked.sha.clone(),
                 implementer: draft.person().or(asked.implementer.as_ref()).cloned(),
                 author: asked.author.clone(),
-                ..Content::default()
+                ..Content::by_pipeline(asked.service.clone(), environment, Some(version))
             };
             let lapses = Some(draft.now.after(draft.org.changes.unbegun));
-            match open::begin(draft, content, open::Begin { lapses, sha: asked.sha.clone(), ..open::Begin::default() })
-            {
+            match open::begin(draft, content, open::Begin { lapses, ..open::Begin::default() }) {
                 Ok(change) => {
                     let text = show::asked_for(draft, &change);
+                    let text = elsewhere.as_ref().map_or(text.clone(), |why| format!("{text}\n{}.", why.text));
                     super::life::ask(draft, &change, text);
-                    answer(draft, &change, asked.author.as_ref())
+                    let mut verdict = answer(draft, &change, asked.author.as_ref(), sha);
+                    verdict.reasons.extend(elsewhere);
+                    verdict
                 }
                 Err(reject) => Verdict::of(vec![Reason::wait("full", reject.to_string())], None, None),
             }
@@ -205,10 +213,27 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     }
 }
 
+/// That a change of this version is of another commit.
+fn moved_on(change: &Change, sha: Option<&str>) -> Reason {
+    let cut = |text: &str| text.chars().take(12).collect::<String>();
+    let (known, told) = (change.other_commit(sha).map(cut).unwrap_or_default(), sha.map(cut).unwrap_or_default());
+    let version = change.content.version.as_deref().unwrap_or_default();
+    Reason::note(
+        "commit",
+        format!("{} is of {version} as the commit {known}; {told} needs its own approval", change.id),
+    )
+}
+
 /// Asks again about the change that was opened for a question. No other one is opened where that is over.
-pub fn again(draft: &mut Draft<'_>, id: ChangeId, author: Option<&PersonId>) -> Verdict {
+pub fn again(draft: &mut Draft<'_>, id: ChangeId, asked: &GateAsked) -> Verdict {
     if let Some(change) = draft.state.changes.get(&id) {
-        return answer(draft, change, author);
+        let (sha, version) = (asked.sha.as_deref(), word(&asked.version));
+        // It was edited: what others agreed to since is not what waits here.
+        if change.state.planned() && (change.content.version != Some(version) || change.other_commit(sha).is_some()) {
+            let text = format!("{id} brings something else in now: deploy that, or ask anew by deploying this again");
+            return Verdict::of(vec![Reason::deny("commit", text)], Some(change), None);
+        }
+        return answer(draft, change, asked.author.as_ref(), sha);
     }
     let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
     let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
@@ -227,7 +252,7 @@ fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
 }
 
-fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>) -> Verdict {
+fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha: Option<&str>) -> Verdict {
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
         ChangeState::Implementing => return Verdict::of(Vec::new(), Some(change), None),
@@ -252,11 +277,12 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>) -> 
     if !free {
         return Verdict::of(reasons, Some(change), None);
     }
-    carry::begin(draft, change);
+    carry::begin(draft, change, sha.map(CompactString::from).as_ref());
     Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))
 }
 
-/// That an environment is none of the configuration's: nothing is controlled there, perhaps by a slip of the pen.
+/// That an environment is none of the configuration's: nothing is controlled there. One that reads like a controlled one is
+/// refused: it may be a slip of the pen.
 fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
     let rules = &org.changes;
     let periods = rules.freezes.iter().chain(&rules.windows).flat_map(|it| &it.environments);
@@ -265,10 +291,21 @@ fn unheard_of(org: &Org, environment: &CompactString) -> Option<Reason> {
     if known.any(|it| it == environment) {
         return None;
     }
-    let meant = did_you_mean(environment, rules.controlled.iter().map(CompactString::as_str));
-    let meant = meant.map(|word| format!("; did you mean {word}?")).unwrap_or_default();
-    let text = format!("no configuration names the environment {environment}, so nothing is controlled there{meant}");
-    Some(Reason::note("environment", text))
+    let text = format!("no configuration names the environment {environment}");
+    let controlled = || rules.controlled.iter().map(CompactString::as_str);
+    // `prod-eu`, as well as `produktion`.
+    let mut parts = environment.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let part = parts.find_map(|part| controlled().find(|it| *it == rules::environment(part).as_str()));
+    Some(match did_you_mean(environment, controlled()).or(part) {
+        Some(meant) => Reason::deny(
+            "environment",
+            format!(
+                "{text}; did you mean {meant}? If it is another one, whoever configures Opsbell names it in `uncontrolled` \
+                 (or `controlled`) of [change]"
+            ),
+        ),
+        None => Reason::note("environment", format!("{text}, so nothing is controlled there")),
+    })
 }
 
 /// What the calendar says: a freeze stops the line, the rest passes.

@@ -178,11 +178,24 @@ pub struct Approval {
     pub review: Option<CompactString>,
 }
 
+impl Approval {
+    /// Whose it is, and how it came: `cleo for sanne, with a code`, `hana, by reviewing org/repo#12`.
+    pub fn whose(&self) -> String {
+        let whom = self.stands_for.as_ref().map(|other| format!(" for {other}")).unwrap_or_default();
+        let code = if self.factor { ", with a code" } else { "" };
+        let review = self.review.as_ref().map(|place| format!(", by reviewing {place}")).unwrap_or_default();
+        format!("{}{whom}{code}{review}", self.person)
+    }
+}
+
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its number.
     pub id: ChangeId,
+    /// The commit of the journal with which it began; 0 in a record of an earlier release.
+    #[serde(default, skip_serializing_if = "unknown_seq")]
+    pub seq: u64,
     /// What an approval is bound to.
     pub content: Content,
     /// Hex sha256 of its canonical form.
@@ -230,6 +243,9 @@ pub struct Change {
     /// Who began it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Done>,
+    /// The commit that it was begun with, where that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CompactString>,
     /// Who ended it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Done>,
@@ -251,6 +267,10 @@ pub struct Change {
     /// What happened, up to `TIMELINE_MAX` entries; the journal has all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Entry>,
+}
+
+fn unknown_seq(seq: &u64) -> bool {
+    *seq == 0
 }
 
 /// Who did something, and when.
@@ -277,6 +297,14 @@ impl Change {
     /// person still may, depends on now.
     pub fn standing(&self) -> impl Iterator<Item = &Approval> {
         self.approvals.iter().filter(|it| it.hash == self.hash && it.void.is_none())
+    }
+
+    /// The commit that it is of, where one is told and another is known: what was agreed to is not this.
+    pub fn other_commit(&self, told: Option<&str>) -> Option<&str> {
+        let told = told?.to_lowercase();
+        let known = self.commit.as_deref().or_else(|| self.content.known_commit())?;
+        let lower = known.to_lowercase();
+        (!lower.starts_with(&told) && !told.starts_with(&lower)).then_some(known)
     }
 
     /// `CHG-1 payments-api: raise the pool`.
@@ -389,6 +417,9 @@ pub enum Step {
         /// What was let pass, and why: `in freeze christmas: an emergency`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         despite: Vec<CompactString>,
+        /// The commit that is brought in, where that was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CompactString>,
     },
     /// It was begun elsewhere without the approval that it needs.
     Unapproved {

@@ -101,7 +101,10 @@ pub(super) fn lay(
         content.environment = rules::environment(&line(environment));
     }
     if let Some(version) = &asked.version {
-        content.version = Some(line(version));
+        let version = Some(line(version));
+        // The commit was that of another version.
+        content.commit = content.commit.filter(|_| version == content.version);
+        content.version = version;
     }
     if let Some(items) = &asked.items {
         content.items = list(items);
@@ -153,8 +156,6 @@ pub(super) struct Begin {
     pub incident: Option<IncidentId>,
     pub authoriser: Option<PersonId>,
     pub approval_due: Option<Timestamp>,
-    /// The commit that is brought in, where the version does not say it.
-    pub sha: Option<CompactString>,
     pub lapses: Option<Timestamp>,
 }
 
@@ -194,7 +195,7 @@ pub(super) fn begin(draft: &mut Draft<'_>, mut content: Content, begin: Begin) -
     };
     let mut record = Change::opened(&draft.stamp(), &opened);
     draft.emit(Event::ChangeOpened(Box::new(opened)));
-    reviewed::agree(draft, &mut record, begin.sha.as_deref());
+    reviewed::agree(draft, &mut record);
     Ok(record)
 }
 
@@ -284,7 +285,7 @@ pub(in crate::domain) fn by_playbook(
         let message = format!("{} may not be changed now: {}.", change.content.service, why.join("; "));
         return Err(Reject::new(RejectCode::Conflict, message).hint(show::free(free)));
     }
-    carry::begin(draft, &change);
+    carry::begin(draft, &change, None);
     Ok(change)
 }
 

@@ -204,6 +204,7 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     }
     let texts = [
         ("version", &content.version),
+        ("commit", if change.commit.is_some() { &change.commit } else { &content.commit }),
         ("model", &content.model),
         ("reason", &content.reason),
         ("plan", &content.plan),

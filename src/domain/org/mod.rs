@@ -134,6 +134,8 @@ pub struct Person {
     pub github: Option<compact_str::CompactString>,
     /// Account on GitLab.
     pub gitlab: Option<compact_str::CompactString>,
+    /// Its number there.
+    pub gitlab_id: Option<u32>,
     /// The webhook that the method `webhook` posts to.
     pub webhook: Option<WebhookId>,
     /// The zone in which times are shown to them.

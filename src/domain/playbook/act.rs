@@ -25,17 +25,20 @@ use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::silence::start::{Asked, silence};
 use crate::domain::silence::until::Ends;
 use crate::domain::state::State;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// By what way a step's commit came.
-const VIA: &str = "playbook";
+pub(super) const VIA: &str = "playbook";
+/// What a chat's roles grant counts for so long after it was read, and never over a wait: no chat tells when it is taken.
+const GRANTED_FOR: Span = Span::mins(5);
 
 /// In whose name a moment is decided at which a run does something inside Opsbell; `None` at any other.
-pub fn envelope(state: &State, wakeup: &Wakeup) -> Option<By> {
+pub fn envelope(state: &State, wakeup: &Wakeup, now: Timestamp) -> Option<By> {
     let WakeupKind::Playbook(id) = wakeup.kind else { return None };
     let run = state.runs.get(&id)?;
     let acts = matches!(run.doing, Doing::Next { .. }) && matches!(run.step()?.does, Does::Act(_));
-    acts.then(|| By { granted: run.granted, ..By::new(run.by.clone(), VIA) })
+    let fresh = run.granted_at.is_some_and(|at| now.since(at) <= GRANTED_FOR);
+    acts.then(|| By { granted: run.granted.filter(|_| fresh), ..By::new(run.by.clone(), VIA) })
 }
 
 /// Does what a step says; what it says has its values already. Nothing is done where the decision is in another name:
@@ -86,6 +89,10 @@ fn permit(draft: &mut Draft<'_>, run: &Run, act: &Act) -> Result<(), Reject> {
         incident: incident.filter(|id| draft.incident(*id).is_some()),
         record: Some(format_compact!("{}", run.id)),
     });
+    if run.granted.is_some() && draft.by.granted.is_none() {
+        let more = "what a role of the chat grants does not count after a wait, or longer than 5 minutes";
+        return Err(Reject::new(refused.code, format!("{} In a run {more}.", refused.message)));
+    }
     Err(refused)
 }
 

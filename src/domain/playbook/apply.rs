@@ -1,5 +1,6 @@
 //! What events do to runs.
 
+use super::act::VIA;
 use super::spec::Part;
 use super::{Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, REMEDY, Run, StepDone};
 use crate::domain::actor::Actor;
@@ -22,6 +23,7 @@ impl Run {
                 None => stamp.by.actor.clone(),
             },
             granted: stamp.by.granted.filter(|_| started.remedy.is_none()),
+            granted_at: stamp.by.granted.filter(|_| started.remedy.is_none()).map(|_| stamp.at),
             started_at: stamp.at,
             remedy: started.remedy.clone(),
             change: started.change,
@@ -40,6 +42,9 @@ impl Run {
     pub(super) fn moved(&mut self, stamp: &Stamp<'_>, step: &Move) {
         match step {
             Move::Began { doing, .. } => {
+                if matches!(doing, Doing::Waiting { .. } | Doing::Asking { .. } | Doing::Hearing { .. }) {
+                    self.granted_at = None;
+                }
                 self.doing = doing.clone();
                 self.attempt = self.attempt.saturating_add(1);
             }
@@ -48,6 +53,7 @@ impl Run {
                 self.doing = Doing::Heard { since: stamp.at, failure, output };
             }
             Move::Ended { step, failure, output } => {
+                self.reads_roles(stamp);
                 self.done.push(StepDone {
                     part: self.part,
                     step: step.clone(),
@@ -61,8 +67,12 @@ impl Run {
                 self.attempt = 0;
                 self.doing = Doing::Next { since: stamp.at };
             }
-            Move::Retried { at, reason, .. } => self.doing = Doing::Again { at: *at, reason: reason.clone() },
+            Move::Retried { at, reason, .. } => {
+                self.granted_at = None;
+                self.doing = Doing::Again { at: *at, reason: reason.clone() };
+            }
             Move::Unclear { reason, remind, .. } => {
+                self.granted_at = None;
                 self.doing = Doing::Unclear { reason: reason.clone(), remind: *remind };
             }
             Move::Reminded { remind: at, .. } => {
@@ -83,12 +93,22 @@ impl Run {
         }
     }
 
+    /// Whoever began it answers it: what their chat grants them was read just now. A step's own commit, in their name,
+    /// has read nothing.
+    fn reads_roles(&mut self, stamp: &Stamp<'_>) {
+        if stamp.by.actor == self.by && stamp.by.via != VIA {
+            self.granted = stamp.by.granted;
+            self.granted_at = self.granted.map(|_| stamp.at);
+        }
+    }
+
     fn wakeup(&self) -> Option<Wakeup> {
         self.doing.due().map(|due| Wakeup { due, kind: WakeupKind::Playbook(self.id) })
     }
 
     /// Shifts what runs by duration.
     fn shift(&mut self, by: Span) {
+        self.granted_at = self.granted_at.map(|at| at.after(by));
         match &mut self.doing {
             Doing::Next { since: at } | Doing::Again { at, .. } | Doing::Heard { since: at, .. } => *at = at.after(by),
             Doing::Waiting { until }

@@ -61,6 +61,9 @@ pub struct Run {
     /// What a chat's own roles let them do beside what the organisation says of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub granted: Option<Role>,
+    /// When the chat said so; none once the run has waited since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<Timestamp>,
     /// When.
     pub started_at: Timestamp,
     /// The remedy that began it.

@@ -308,6 +308,7 @@ fn dry(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: &Values, inciden
         values: values.clone(),
         by: draft.actor().clone(),
         granted: draft.by.granted,
+        granted_at: None,
         started_at: draft.now,
         remedy: None,
         change: None,

@@ -123,6 +123,8 @@ pub(crate) struct Change {
     /// Alerts that page nobody while it is carried out.
     pub expects: Vec<String>,
     pub author: Option<String>,
+    /// The commit that it brings in, where that was told; it is part of what is approved.
+    pub commit: Option<String>,
     pub model: Option<String>,
     pub risk_lines: Vec<RiskLine>,
     pub approvals: Vec<ChangeApproval>,
@@ -147,6 +149,9 @@ pub(crate) struct Gate {
     /// What it brings in.
     #[schema(min_length = 1, example = "1.4.1")]
     pub version: String,
+    /// The commit that this version is: an approval of it counts for no other one.
+    #[schema(min_length = 7, max_length = 64, pattern = "^[0-9a-fA-F]+$", example = "5e1f0c9a7b3d")]
+    pub commit: Option<String>,
     /// `production` when left out.
     pub environment: Option<String>,
     /// The person who wrote it, if known: they do not approve it.
@@ -168,7 +173,8 @@ pub(crate) enum Decision {
 /// One reason against it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct GateReason {
-    /// `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `done` or `full`.
+    /// `approval`, `freeze`, `incident`, `on-call`, `calendar`, `rejected`, `failed`, `done` or `full`; beside any
+    /// decision `environment` and `commit`.
     pub code: String,
     pub text: String,
 }

@@ -113,6 +113,16 @@ fn gitlabs_approvals_say_who_agreed_to_what() {
         })
     };
     let agreed = review("gitlab", &body("approved", 8)).expect("an approval");
+    assert_eq!(agreed.author.as_deref(), Some("id:7"), "only the number is told");
+    for list in ["assignees", "reviewers"] {
+        let mut named = body("approved", 8);
+        named[list] = json!([{"id": 6, "username": "cleo"}, {"id": 7, "username": "ivo"}]);
+        assert_eq!(review("gitlab", &named).and_then(|it| it.author).as_deref(), Some("ivo"), "{list}");
+        for wrong in [json!("7"), json!([7, null, {"id": "7", "username": "ivo"}, {"id": 7}])] {
+            named[list] = wrong;
+            assert_eq!(review("gitlab", &named).and_then(|it| it.author).as_deref(), Some("id:7"));
+        }
+    }
     assert_eq!((agreed.host, agreed.head.as_str(), agreed.reviewer.as_deref()), (CodeHost::GitLab, SHA, Some("hana")));
     assert_eq!((agreed.says, agreed.author_email.as_deref()), (ReviewSays::Approved, Some("ivo@ej.example")));
     assert_eq!(review("gitlab", &body("approved", 7)), None, "nobody agrees to their own");

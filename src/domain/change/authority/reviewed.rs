@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::delegate::emit;
 use super::{Authority, Step};
+use crate::domain::alert::intake::IGNORED;
 use crate::domain::change::approve::{self, Scales};
 use crate::domain::change::{Approval, Change, ChangeApproved, ChangeState, Class, Step as Moved, life, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId, ServiceId};
 use crate::domain::org::Org;
-use crate::domain::signal::{CodeHost, ReviewSays, Reviewing};
+use crate::domain::signal::{CodeHost, GITLAB_ID, ReviewSays, Reviewing};
 
 /// Reviews that are remembered, the latest.
 const REVIEWS_MAX: usize = 200;
@@ -114,7 +115,10 @@ pub(in crate::domain::change) fn owner(org: &Org, host: CodeHost, account: &str)
     let own = |name: &Option<CompactString>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(account));
     let mut people = org.people.values().filter(|it| match host {
         CodeHost::GitHub => own(&it.github),
-        CodeHost::GitLab => own(&it.gitlab),
+        CodeHost::GitLab => match account.strip_prefix(GITLAB_ID) {
+            Some(id) => it.gitlab_id.is_some_and(|own| id.parse() == Ok(own)),
+            None => own(&it.gitlab),
+        },
     });
     people.next().map(|person| person.id.clone())
 }
@@ -136,15 +140,19 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
         return Some(format!("{repository}#{number} went in"));
     }
     let person = owner(org, told.host, told.reviewer.as_deref()?)?;
-    // Without an author who is known nobody can be another one.
-    let mail = told.author_email.as_deref();
-    let by_mail = || mail.and_then(|mail| super::super::deployment::person(org, mail));
-    let author = told.author.as_deref().and_then(|account| owner(org, told.host, account)).or_else(by_mail)?;
+    // Without an author who is known nobody can be another one. A mail address says less: whoever commits chooses it.
+    let Some(author) = told.author.as_deref().and_then(|account| owner(org, told.host, account)) else {
+        if told.says == ReviewSays::Withdrawn {
+            return withdraw(draft, repository, told, &person);
+        }
+        return Some(format!("{}{}", IGNORED, unknown(draft, repository, told, &person)));
+    };
+    let by_mail = told.author_email.as_deref().and_then(|mail| super::super::deployment::person(org, mail));
     let review = Review {
         repository: repository.into(),
         number,
         head: told.head.as_str().into(),
-        stands: told.says == ReviewSays::Approved && person != author,
+        stands: told.says == ReviewSays::Approved && person != author && by_mail.as_ref() != Some(&person),
         person,
         author,
         merged: None,
@@ -163,16 +171,49 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
     }
     let text = format!("{} agreed to {repository}#{number}", review.person);
     // What waits for it goes on.
-    let waits = draft.state.changes.values().filter(|it| it.state == ChangeState::AwaitingApproval);
-    let waits: Vec<Change> = waits
-        .filter(|it| it.content.version.as_deref().is_some_and(|version| review.covers(&version.to_lowercase())))
-        .filter(|it| it.editors.is_empty())
-        .map(|it| (**it).clone())
-        .collect();
+    let waits: Vec<Change> = waiting(draft, |sha| review.covers(sha));
     for mut change in waits {
         count(draft, &mut change, &review);
     }
     Some(text)
+}
+
+/// What waits for the approval of a commit.
+fn waiting(draft: &Draft<'_>, covers: impl Fn(&str) -> bool) -> Vec<Change> {
+    let waits = draft.state.changes.values().filter(|it| it.state == ChangeState::AwaitingApproval);
+    let waits = waits.filter(|it| it.editors.is_empty() && brings(it).is_some_and(|sha| covers(&sha)));
+    waits.map(|it| (**it).clone()).collect()
+}
+
+/// Says why a review counts for nothing whose author is nobody known: to the sender, and where a change waits for it.
+fn unknown(draft: &mut Draft<'_>, repository: &str, told: &Reviewing, person: &PersonId) -> String {
+    let who = match told.author.as_deref() {
+        None => "the author is not told".to_owned(),
+        Some(account) => {
+            let account: String = account.chars().take(100).collect();
+            let key = match (told.host, account.strip_prefix(GITLAB_ID)) {
+                (CodeHost::GitHub, _) => format!("`github = \"{account}\"`"),
+                (CodeHost::GitLab, Some(id)) => format!("`gitlab_id = {id}`"),
+                (CodeHost::GitLab, None) => format!("`gitlab = \"{account}\"`"),
+            };
+            format!("no [[person]] has {key}, who wrote it")
+        }
+    };
+    let text = format!("{person}'s review of {repository}#{} approves nothing: {who}", told.number);
+    for change in waiting(draft, |sha| sha.len() >= HASH_MIN && told.head.starts_with(sha)) {
+        life::post(draft, &change, format!("{}: {text}.", change.headline()));
+    }
+    text
+}
+
+/// A review is taken back whose author is nobody known any more.
+fn withdraw(draft: &mut Draft<'_>, repository: &str, told: &Reviewing, person: &PersonId) -> Option<String> {
+    let known = &draft.state.meta.authority.reviews;
+    let before = known.iter().find(|it| it.of(repository, told.number) && it.person == *person)?;
+    let review = Review { stands: false, ..before.clone() };
+    emit(draft, Step::Reviewed(review.clone()));
+    withdrawn(draft, &review);
+    Some(format!("{person} no longer agrees to {repository}#{}", told.number))
 }
 
 /// What was approved by a review that is taken back, and has not begun, is void.
@@ -195,13 +236,16 @@ fn withdrawn(draft: &mut Draft<'_>, review: &Review) {
     }
 }
 
-/// Counts the reviews of what a change brings in, where its rules accept that. `sha` is what is brought in where the
-/// version does not say it.
-pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change, sha: Option<&str>) {
+/// The commit that a change brings in. Where it is told, a branch or tag that is named like another one says nothing.
+fn brings(change: &Change) -> Option<String> {
+    change.content.commit.as_deref().or(change.content.version.as_deref()).map(str::to_lowercase)
+}
+
+/// Counts the reviews of what a change brings in, where its rules accept that.
+pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Change) {
     let known = &draft.state.meta.authority.reviews;
-    let version = change.content.version.as_deref().map(str::to_lowercase);
-    // Where the commit is told, a branch or tag that is named like another one says nothing.
-    let covers = |it: &&Review| sha.or(version.as_deref()).is_some_and(|sha| it.covers(sha));
+    let brought = brings(change);
+    let covers = |it: &&Review| brought.as_deref().is_some_and(|sha| it.covers(sha));
     let found: Vec<Review> = known.iter().filter(covers).cloned().collect();
     for review in &found {
         count(draft, change, review);
@@ -211,6 +255,10 @@ pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Chang
 /// Counts one review as an approval, if it is one.
 fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
     let (org, now) = (draft.org, draft.now);
+    // Whoever read the code has not read a plan that somebody wrote beside it.
+    if !change.content.is_only_code() {
+        return;
+    }
     let begun = change.state == ChangeState::Implementing;
     if change.content.class != Class::Normal || !(change.state == ChangeState::AwaitingApproval || begun) {
         return;
