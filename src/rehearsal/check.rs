@@ -366,9 +366,12 @@ fn words(content: &Content) -> String {
             let known = page.known_error.as_ref().map(|known| format!("\nKnown error {known}")).unwrap_or_default();
             format!("{} {}: {mark}{}\n{}{known}{suspect}", page.severity, page.service, page.title, page.reason)
         }
-        Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } | Content::Notice { text } => {
-            text.clone()
-        }
+        Content::Post { text }
+        | Content::Room { text }
+        | Content::Ask { text, .. }
+        | Content::Question { text, .. }
+        | Content::Progress { text, .. }
+        | Content::Notice { text } => text.clone(),
         Content::Answer(answer) => answer.shown(),
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::{Button, ChangeButton};
 use crate::domain::playbook::WORDS;
+use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
 use crate::domain::reject::did_you_mean;
 use crate::domain::signal::AlertSeverity;
@@ -264,6 +265,11 @@ fn press(words: &mut Words<'_>) -> Result<Statement, String> {
         let id = need(words, USAGE)?;
         let change = id.parse().map_err(|_| format!("`{}` is not a change; write it like CHG-1", cut(&id)))?;
         return Ok(Statement::PressChange { person, button, change });
+    }
+    if let Some(button) = RunButton::ALL.into_iter().find(|button| button.as_str() == word) {
+        let id = need(words, USAGE)?;
+        let run = id.parse().map_err(|_| format!("`{}` is not a run; write it like RUN-1", cut(&id)))?;
+        return Ok(Statement::PressRun { person, button, run });
     }
     let button = Button::from_word(&word).ok_or_else(|| unknown("button", &word, &Button::ALL.map(Button::as_str)))?;
     Ok(Statement::Press { person, button, incident: incident_id(words, USAGE)? })

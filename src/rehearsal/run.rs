@@ -104,6 +104,10 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             world.press_change(person, *button, *change).ok();
             Ok(())
         }
+        Statement::PressRun { person, button, run } => {
+            world.press_run(person, *button, *run).ok();
+            Ok(())
+        }
         Statement::Press { person, button, incident } => {
             world.press(person, *button, *incident).ok();
             Ok(())

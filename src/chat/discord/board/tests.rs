@@ -1,0 +1,1 @@
+//! How the message of a run looks.
