@@ -20,6 +20,8 @@ mod looks;
 mod page;
 #[path = "discord/room.rs"]
 mod room;
+#[path = "discord/runs.rs"]
+mod runs;
 #[path = "discord/stage.rs"]
 mod stage;
 #[path = "discord/standing.rs"]

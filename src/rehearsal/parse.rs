@@ -26,7 +26,8 @@ const STATEMENTS: [&str; 13] = [
     "at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "step", "restart", "config", "expect",
 ];
 /// What can be expected.
-const EXPECTED: [&str; 9] = ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post"];
+const EXPECTED: [&str; 10] =
+    ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post", "finding"];
 const STATES: [IncidentState; 5] = [
     IncidentState::Triggered,
     IncidentState::Acknowledged,
@@ -321,6 +322,12 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
             let channel = words.channel()?.ok_or_else(|| missing(USAGE))?;
             let (contains, text) = text(words, USAGE)?;
             Ok(Expect::Post { channel, contains, text })
+        }
+        "finding" => {
+            const USAGE: &str = "expect finding DIR contains|lacks STR";
+            let dir = need(words, USAGE)?;
+            let (contains, text) = text(words, USAGE)?;
+            Ok(Expect::Finding { dir, contains, text })
         }
         _ => Err(unknown("thing to expect", &what, &EXPECTED)),
     }

@@ -219,6 +219,15 @@ pub enum Expect {
         /// The text.
         text: String,
     },
+    /// `expect finding DIR contains|lacks STR`.
+    Finding {
+        /// A configuration directory, relative to the story, that does not come into force.
+        dir: String,
+        /// Whether the text must be in what is found there, or must not.
+        contains: bool,
+        /// The text.
+        text: String,
+    },
     /// `expect post CHANNEL contains|lacks STR`.
     Post {
         /// A channel, or the team whose channel it is.

@@ -22,7 +22,8 @@ use crate::domain::desk::View;
 use crate::domain::id::RunId;
 use crate::domain::input::{Input, InputKind, Place};
 use crate::domain::limits;
-use crate::domain::playbook::spec::Part;
+use crate::domain::playbook::acts::Act;
+use crate::domain::playbook::spec::{Does, Part};
 use crate::domain::playbook::{Doing, Ending, Run, StepDone, show};
 use crate::domain::time::Span;
 
@@ -60,7 +61,7 @@ pub fn said(run: &Run) -> Said {
     let room = plain::CONTENT_MAX.saturating_sub(length(&head) + length(&tail) + 40);
     let (mut lines, mut used): (Vec<String>, usize) = (Vec::new(), 0);
     for done in run.done.iter().rev() {
-        let line = ended(done);
+        let line = ended(run, done);
         used += length(&line) + 1;
         if used > room {
             break;
@@ -95,13 +96,13 @@ fn mark(run: &Run) -> &'static str {
 }
 
 /// A step that is over.
-fn ended(done: &StepDone) -> String {
+fn ended(run: &Run, done: &StepDone) -> String {
     let part = if done.part == Part::Verify { " (verification)" } else { "" };
     let times = if done.attempts > 1 { format!(", {} times", done.attempts) } else { String::new() };
     let (mark, why) = match (&done.failure, done.part) {
         (Some(why), _) => ("✗", limits::line(why, REASON_MAX).map(|why| format!(": {why}")).unwrap_or_default()),
-        (None, Part::Rollback) => ("↩", String::new()),
-        (None, _) => ("✓", String::new()),
+        (None, Part::Rollback) => ("↩", answered(run, done)),
+        (None, _) => ("✓", answered(run, done)),
     };
     let at = done.at.unix_secs();
     format!(
@@ -109,6 +110,14 @@ fn ended(done: &StepDone) -> String {
         plain::text(&format!("{}{part}", done.step)),
         plain::text(&format!("{why}{times}"))
     )
+}
+
+/// What somebody answered; what else a step brought is shown by `/runbook show`.
+fn answered(run: &Run, done: &StepDone) -> String {
+    let step = run.playbook.part(done.part).iter().find(|step| step.id == done.step);
+    let asks = step.is_some_and(|step| matches!(step.does, Does::Ask { .. } | Does::Act(Act::Request { .. })));
+    let said = done.output.as_ref().filter(|_| asks).and_then(|said| limits::line(said, REASON_MAX));
+    said.map(|said| format!(": {said}")).unwrap_or_default()
 }
 
 /// What it does now, what is to come, and what can be said to it.
