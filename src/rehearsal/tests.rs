@@ -7,7 +7,7 @@ use super::story::Story;
 use super::world::{What, World};
 use super::{organisation, who_is_woken};
 use crate::domain::change::deployed::Deployed;
-use crate::domain::delivery::Content;
+use crate::domain::delivery::{Content, Destination};
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IntegrationId};
 use crate::domain::incident::IncidentState;
@@ -327,4 +327,27 @@ fn a_question_of_a_host_is_asked_again_when_its_answer_can_have_changed_and_writ
     let waiting = world.state().deployments.values().filter(waits).count();
     assert!((1..3).contains(&waiting), "some need it, and some do not: {waiting}");
     assert_eq!(counted("as bas: /incident resolve INC-1 fixed\nadvance 1s\n", None), asked + waiting);
+}
+
+#[test]
+fn what_a_run_for_a_private_incident_asks_is_written_down_as_the_incidents() {
+    let text = "at 2026-12-08T10:00 Europe/Amsterdam\n\
+        as bas: /incident declare \"Card numbers in a log\" service:payments-api private:yes\nas bas: /incident invite INC-1 daan\n\
+        as bas: /runbook run report-a-leak incident:INC-1\nstep drain hangs\n\
+        as bas: /runbook run drain-queue with:\"partner=sepa\" incident:INC-1\nas bas: /runbook answer RUN-2 yes\nrestart\n";
+    let story = Story::parse("s.txt", text).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let none = |_: &Path| Err("none".to_owned());
+    let (outcome, world) = play(&story, airline(), &Surroundings { read: &none, load: &|_| Err("none".to_owned()) });
+    assert!(outcome.failure.is_none(), "{}", outcome.transcript);
+    let mut asked = Vec::new();
+    for event in world.commits().flat_map(|commit| commit.expect("it reads back").events) {
+        let Event::DeliveryOwed(owed) = event else { continue };
+        let Content::Question { text, .. } = &owed.content else { continue };
+        assert_eq!(owed.incident, Some(crate::domain::id::IncidentId(1)), "{text}");
+        assert!(matches!(owed.to, Destination::Person { .. }), "{text} to {}", owed.to);
+        asked.push(text.clone());
+    }
+    for words in ["asks daan for something", "Is sepa told", "nobody knows whether drain was done"] {
+        assert!(asked.iter().any(|text| text.contains(words)), "{words}: {asked:?}");
+    }
 }

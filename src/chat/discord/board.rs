@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::limit::Urgency;
 use super::look::{self, Said};
 use super::rest::{Call, CallError};
-use super::send::outcome;
+use super::send::{UNKNOWN_CHANNEL, outcome};
 use super::{CAPABILITIES, Discord, plain};
 use crate::domain::actor::By;
 use crate::domain::delivery::{ChannelRef, Content, Grant, Outcome};
@@ -271,7 +271,9 @@ impl Discord {
         let path = format!("/channels/{channel}/messages/{message}");
         let call = Call::new("PATCH /channels/{}/messages/{}", path, channel).body(body.clone());
         match self.rest.call(&call.urgency(Urgency::Other, PATIENCE)).await {
-            Err(error) if error.code() == Some(UNKNOWN_MESSAGE) => self.message_lost(wanted.id, message),
+            Err(error) if matches!(error.code(), Some(UNKNOWN_MESSAGE | UNKNOWN_CHANNEL)) => {
+                self.message_lost(wanted.id, message);
+            }
             other => super::room::final_or(other)?,
         }
         kept.body = body;

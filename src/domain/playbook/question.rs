@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::person::{answer, any, resume};
 use super::{Doing, Run, drive};
+use crate::domain::change::life;
 use crate::domain::command::{PlaybookCommand, Resumed};
 use crate::domain::delivery::Content;
 use crate::domain::draft::Draft;
-use crate::domain::id::{PersonId, RunId};
+use crate::domain::id::{IncidentId, PersonId, RunId};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::time::Timestamp;
@@ -199,7 +200,9 @@ pub(super) fn put(draft: &mut Draft<'_>, run: &Run, text: &str, (person, answers
 
 /// Asks one person.
 pub(super) fn tell(draft: &mut Draft<'_>, run: &Run, text: &str, (person, answers): (&PersonId, Answers)) {
-    crate::domain::change::life::tell_content(draft, person, content(run, text, answers));
+    let private = |id: &IncidentId| draft.incident(*id).is_some_and(|incident| incident.private);
+    let about = run.incident.filter(private);
+    life::tell_content(draft, person, about, content(run, text, answers));
 }
 
 /// A question as a message.
