@@ -9,7 +9,9 @@ use opsbell::domain::actor::{ADMINISTRATOR, Actor, By};
 use opsbell::domain::command::Call;
 use opsbell::domain::command::spec::{CommandSpec, OptionKind};
 use opsbell::domain::event::{Commit, Event};
+use opsbell::domain::id::RunId;
 use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
+use opsbell::domain::playbook::question::{RunButton, Which};
 use opsbell::domain::reject::RejectCode;
 use opsbell::domain::signal::{AlertSeverity, SignalKind};
 use opsbell::domain::state::State;
@@ -49,7 +51,8 @@ const READ: &[&str] = &[
 const OWN: &[&str] = &["contact list", "contact test"];
 /// For somebody else, as this test says them, for administrators only; for oneself by a code.
 const ADMINISTER: &[&str] = &["connect", "disconnect"];
-const DECLARE: &[&str] = &["incident declare", "incident invite", "page"];
+/// `runbook answer`: whoever is asked, which the step says; of others it is refused all the same.
+const DECLARE: &[&str] = &["incident declare", "incident invite", "page", "runbook answer"];
 const RESPOND: &[&str] = &[
     "ack",
     "alert silence",
@@ -95,7 +98,6 @@ const RESPOND: &[&str] = &[
     "problem root-cause",
     "problem workaround",
     "resolve",
-    "runbook answer",
     "runbook cancel",
     "runbook resume",
     "runbook run",
@@ -249,6 +251,23 @@ fn commands_are_allowed_by_the_table() {
                     });
                     attempt(&by, may, permission, InputKind::Call { place: Place::default(), call: called }, name);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn buttons_under_what_a_run_asks_are_allowed_by_the_table() {
+    for (by, may) in everybody() {
+        for button in RunButton::ALL {
+            let permission = match button {
+                RunButton::Yes | RunButton::No => "declare",
+                RunButton::Done | RunButton::Again | RunButton::Failed => "respond",
+            };
+            for run in [0, 1, u64::MAX] {
+                let which = Which { run: RunId(run), done: 0, attempt: 1 };
+                let kind = InputKind::PressRun { place: Place::default(), button, which };
+                attempt(&by, may, permission, kind, button.as_str());
             }
         }
     }

@@ -22,6 +22,8 @@ mod page;
 mod plot;
 #[path = "discord/room.rs"]
 mod room;
+#[path = "discord/runs.rs"]
+mod runs;
 #[path = "discord/stage.rs"]
 mod stage;
 #[path = "discord/standing.rs"]

@@ -24,6 +24,7 @@ use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
 use super::playbook;
+use super::playbook::question::{RunButton, Which};
 use super::postmortem;
 use super::problem;
 use super::reject::{Reject, RejectCode};
@@ -89,6 +90,11 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             permit(draft, Permission::Respond, button.as_str(), None)?;
             change::approve::press(draft, *button, *change)
         }
+        InputKind::MessageLost { run, message } => {
+            playbook::board::lost(draft, *run, message);
+            Ok(Reply::default())
+        }
+        InputKind::PressRun { button, which, .. } => press_run(draft, *button, *which),
         InputKind::WritePostmortem { incident, text, base } => {
             permit(draft, Permission::Respond, "postmortem edit", Some(*incident))?;
             postmortem::life::write(draft, *incident, text, *base)
@@ -169,6 +175,18 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
     }
     let mut reply = run(draft, place, command)?;
     reply.private |= spec.private || tells_private(draft, &reply);
+    Ok(reply)
+}
+
+/// A button under what a run asks: what the command needs that does the same is needed here.
+fn press_run(draft: &mut Draft<'_>, button: RunButton, which: Which) -> Result<Reply, Reject> {
+    let (meaning, command) = button.command(which.run);
+    let command = Command::Playbook(command);
+    let spec = draft.org.lexicon.commands.iter().find(|spec| spec.run == meaning);
+    let (name, least) = spec.map_or((meaning, Permission::Respond), |spec| (spec.name.as_str(), spec.permission));
+    permit(draft, least.max(playbook::start::least(draft, &command)), name, None)?;
+    let mut reply = playbook::question::press(draft, button, which)?;
+    reply.private |= tells_private(draft, &reply);
     Ok(reply)
 }
 

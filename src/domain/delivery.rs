@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::change::answer::Answer;
 use super::event::{DeliveryOwed, Event};
-use super::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, ServiceId, WebhookId};
+use super::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, RunId, ServiceId, WebhookId};
 use super::incident::Severity;
 use super::input::Place;
+use super::playbook::question::Asked;
 use super::time::{Span, Timestamp};
 
 /// A way to reach a person.
@@ -157,6 +158,21 @@ pub enum Content {
         text: String,
         /// About which change.
         change: ChangeId,
+    },
+    /// Asks what a run of a playbook has come to; where the chat has buttons, with them.
+    Question {
+        /// What is said.
+        text: String,
+        /// Which question, and what can be answered.
+        asked: Asked,
+    },
+    /// How a run stands, in one message that a chat which can edit keeps up to date. Where it cannot, a line like any
+    /// other.
+    Progress {
+        /// What is said where nothing is edited.
+        text: String,
+        /// Which run.
+        run: RunId,
     },
     /// Told to the operators or to a person about Opsbell itself.
     Notice {

@@ -267,18 +267,23 @@ impl<'a> Draft<'a> {
     /// else in the channel. A post that cannot arrive is nobody's loss: the record tells the same.
     /// What is posted of a private incident goes to its people instead, each for themselves.
     pub fn post(&mut self, id: IncidentId, text: String) {
+        self.post_content(id, Content::Post { text });
+    }
+
+    /// The same of anything that can be said in a channel.
+    pub fn post_content(&mut self, id: IncidentId, content: Content) {
         if self.incident(id).is_some_and(|incident| incident.private) {
-            return private::tell(self, id, &text);
+            return private::tell(self, id, &content);
         }
-        room::say(self, id, text, false);
+        room::say(self, id, content, false);
     }
 
     /// The same, also where those read along who do not work on it.
     pub fn announce(&mut self, id: IncidentId, text: String) {
         if self.incident(id).is_some_and(|incident| incident.private) {
-            return private::tell(self, id, &text);
+            return private::tell(self, id, &Content::Post { text });
         }
-        room::say(self, id, text, true);
+        room::say(self, id, Content::Post { text }, true);
     }
 
     /// Notes something that needs eyes.

@@ -12,6 +12,7 @@ use super::id::{
 };
 use super::incident::Incident;
 use super::playbook::Performed;
+use super::playbook::question::{RunButton, Which};
 use super::problem::Problem;
 use super::signal::Signal;
 use super::time::Span;
@@ -134,6 +135,22 @@ pub enum InputKind {
         button: ChangeButton,
         /// On what.
         change: ChangeId,
+    },
+    /// The message that shows how a run stands was deleted in its chat.
+    MessageLost {
+        /// Of which run.
+        run: RunId,
+        /// Which message.
+        message: CompactString,
+    },
+    /// A button under what a run asks.
+    PressRun {
+        /// Where it was pressed.
+        place: Place,
+        /// Which.
+        button: RunButton,
+        /// To which question.
+        which: Which,
     },
     /// The whole text of a postmortem, in Markdown.
     WritePostmortem {

@@ -245,7 +245,11 @@ impl<'a> Body<'a> {
     fn of(grant: &'a Grant, zone: Tz) -> Self {
         let (kind, page) = match &grant.content {
             Content::Page(page) => ("page", Some(page)),
-            Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } => ("post", None),
+            Content::Post { .. }
+            | Content::Room { .. }
+            | Content::Ask { .. }
+            | Content::Question { .. }
+            | Content::Progress { .. } => ("post", None),
             Content::Notice { .. } | Content::Answer(_) => ("notice", None),
         };
         Self {

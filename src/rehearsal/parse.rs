@@ -14,6 +14,7 @@ use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::{Button, ChangeButton};
 use crate::domain::playbook::WORDS;
+use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
 use crate::domain::reject::did_you_mean;
 use crate::domain::signal::AlertSeverity;
@@ -25,7 +26,8 @@ const STATEMENTS: [&str; 13] = [
     "at", "advance", "alert", "clear", "send", "as", "press", "fail", "restore", "step", "restart", "config", "expect",
 ];
 /// What can be expected.
-const EXPECTED: [&str; 9] = ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post"];
+const EXPECTED: [&str; 10] =
+    ["incident", "change", "problem", "request", "run", "page", "no", "reply", "post", "finding"];
 const STATES: [IncidentState; 5] = [
     IncidentState::Triggered,
     IncidentState::Acknowledged,
@@ -265,6 +267,11 @@ fn press(words: &mut Words<'_>) -> Result<Statement, String> {
         let change = id.parse().map_err(|_| format!("`{}` is not a change; write it like CHG-1", cut(&id)))?;
         return Ok(Statement::PressChange { person, button, change });
     }
+    if let Some(button) = RunButton::ALL.into_iter().find(|button| button.as_str() == word) {
+        let id = need(words, USAGE)?;
+        let run = id.parse().map_err(|_| format!("`{}` is not a run; write it like RUN-1", cut(&id)))?;
+        return Ok(Statement::PressRun { person, button, run });
+    }
     let button = Button::from_word(&word).ok_or_else(|| unknown("button", &word, &Button::ALL.map(Button::as_str)))?;
     Ok(Statement::Press { person, button, incident: incident_id(words, USAGE)? })
 }
@@ -315,6 +322,12 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
             let channel = words.channel()?.ok_or_else(|| missing(USAGE))?;
             let (contains, text) = text(words, USAGE)?;
             Ok(Expect::Post { channel, contains, text })
+        }
+        "finding" => {
+            const USAGE: &str = "expect finding DIR contains|lacks STR";
+            let dir = need(words, USAGE)?;
+            let (contains, text) = text(words, USAGE)?;
+            Ok(Expect::Finding { dir, contains, text })
         }
         _ => Err(unknown("thing to expect", &what, &EXPECTED)),
     }

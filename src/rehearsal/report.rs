@@ -111,7 +111,11 @@ fn told(happening: &Happening, zone: Tz) -> String {
                         page.suspect.as_ref().map(|one| format!("; changed lately: {one}")).unwrap_or_default();
                     format!("page {}{repeat}: {}{next}{known}{suspect}", shown(to), page.reason)
                 }
-                Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => {
+                Content::Post { text }
+                | Content::Room { text }
+                | Content::Ask { text, .. }
+                | Content::Question { text, .. }
+                | Content::Progress { text, .. } => {
                     format!("post {}{repeat}: {text}", shown(to))
                 }
                 Content::Notice { text } => format!("notice {}{repeat}: {text}", shown(to)),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::check::{self, Seen};
 use super::report::{Failure, Outcome, Transcript};
-use super::story::{AlertLine, Fault, Line, Statement, Story};
+use super::story::{AlertLine, Expect, Fault, Line, Statement, Story};
 use super::world::{STORY, World};
 use crate::domain::id::IntegrationId;
 use crate::domain::input::Reply;
@@ -57,6 +57,7 @@ pub fn play(story: &Story, org: Org, around: &Surroundings<'_>) -> (Outcome, Wor
         transcript.statement(line);
         outcome.statements += 1;
         let done = match &line.statement {
+            Statement::Expect(Expect::Finding { dir, contains, text }) => finding(dir, *contains, text, around),
             Statement::Expect(expect) => check::check(expect, &world, &mut seen, story.zone),
             _ => {
                 seen.begin();
@@ -104,6 +105,10 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             world.press_change(person, *button, *change).ok();
             Ok(())
         }
+        Statement::PressRun { person, button, run } => {
+            world.press_run(person, *button, *run).ok();
+            Ok(())
+        }
         Statement::Press { person, button, incident } => {
             world.press(person, *button, *incident).ok();
             Ok(())
@@ -131,6 +136,17 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             Err(wrong) => Err(Miss::new(format!("a configuration in {dir}"), one_line(&wrong))),
         },
         Statement::Expect(_) => Ok(()),
+    }
+}
+
+/// A configuration that does not come into force, and why; the one in force stays.
+fn finding(dir: &str, contains: bool, text: &str, around: &Surroundings<'_>) -> Result<(), Miss> {
+    let word = if contains { "contains" } else { "lacks" };
+    let miss = |got: String| Err(Miss::new(format!("a finding in {dir} that {word} {text:?}"), got));
+    match (around.load)(Path::new(dir)) {
+        Ok(_) => miss("a configuration without errors".to_owned()),
+        Err(found) if found.contains(text) == contains => Ok(()),
+        Err(found) => miss(one_line(&found)),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::delivery::Method;
 use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::{Button, ChangeButton};
+use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::{Span, Timestamp};
@@ -88,6 +89,15 @@ pub enum Statement {
         button: ChangeButton,
         /// On what.
         change: ChangeId,
+    },
+    /// `press PERSON yes|no|done|again|failed RUN-1`.
+    PressRun {
+        /// Who.
+        person: PersonId,
+        /// Which button.
+        button: RunButton,
+        /// Of which run: the button under what it asked last with such a button.
+        run: RunId,
     },
     /// `fail METHOD [PERSON]`.
     Fail(Fault),
@@ -205,6 +215,15 @@ pub enum Expect {
         /// Whose last reply.
         person: PersonId,
         /// Whether the text must be there, or must not.
+        contains: bool,
+        /// The text.
+        text: String,
+    },
+    /// `expect finding DIR contains|lacks STR`.
+    Finding {
+        /// A configuration directory, relative to the story, that does not come into force.
+        dir: String,
+        /// Whether the text must be in what is found there, or must not.
         contains: bool,
         /// The text.
         text: String,

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::run::{Surroundings, run};
+use super::run::{Surroundings, play, run};
 use super::story::Story;
 use super::world::{What, World};
 use super::{organisation, who_is_woken};
-use crate::domain::delivery::Content;
+use crate::domain::change::deployed::Deployed;
+use crate::domain::delivery::{Content, Destination};
+use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IntegrationId};
 use crate::domain::incident::IncidentState;
 use crate::domain::input::Button;
@@ -273,4 +275,79 @@ fn a_wrong_expectation_is_told_with_what_was_there() {
         .map(miss)
         .join("\n")
     );
+}
+
+/// Events about the questions of code hosts, of one deployment or of all.
+fn questions(world: &World, of: Option<u64>) -> usize {
+    let about = |event: &Event| match event {
+        Event::DeploymentQuestion(moved) => of.is_none_or(|id| moved.deployment.0 == id),
+        _ => false,
+    };
+    world.commits().map(|commit| commit.expect("it reads back")).flat_map(|commit| commit.events).filter(about).count()
+}
+
+#[test]
+fn a_question_of_a_host_is_asked_again_when_its_answer_can_have_changed_and_writes_nothing_otherwise() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ej-airways/stories/payloads/github-asks.json");
+    let payload = std::fs::read_to_string(file).expect("the payload");
+    let asks = |service: &Path| {
+        let service = service.to_string_lossy();
+        let run = format!("/runs/{}/", 7_000 + service.len());
+        let own = payload.replace("payments-api", &service).replace("/runs/7101/", &run);
+        Ok(own.replace("901", &(900 + service.len()).to_string()).into_bytes())
+    };
+    let around = Surroundings { read: &asks, load: &|_| Err("none".to_owned()) };
+    let begin = "at 2026-12-08T10:00 Europe/Amsterdam\nalert ledger \"slow\" severity=high key=l\n\
+        send github payments-api\nsend github booking-api\nsend github fares\n";
+    let counted = |more: &str, of: Option<u64>| {
+        let story = Story::parse("s.txt", &format!("{begin}{more}")).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let (outcome, world) = play(&story, airline(), &around);
+        assert!(outcome.failure.is_none(), "{}", outcome.transcript);
+        questions(&world, of)
+    };
+    let asked = counted("", None);
+    assert_eq!(asked, 6, "each was asked, and waits");
+    // What is none of their business: an incident and a change elsewhere, from their beginning to their end, and restarts.
+    let elsewhere = "restart\n\
+        as bas: /incident declare \"no coffee\" service:platform severity:sev3\nas bas: /incident severity sev4 incident:INC-2\n\
+        as bas: /incident resolve INC-2 fixed\n\
+        as tariq: /change new \"Raise the pool\" service:platform plan:\"a\" rollback:\"b\" for:5m\nadvance 1s\n\
+        as tariq: /change edit CHG-4 plan:c\nas tariq: /change cancel CHG-4 no\nadvance 1s\nrestart\nadvance 1m\n";
+    assert_eq!(counted(elsewhere, None), asked);
+    // What is about one of them asks that one, once, however much happens at the moment.
+    let approved = "as sanne: /change approve CHG-1\nadvance 1s\n";
+    assert_eq!((counted(approved, Some(1)), counted(approved, None)), (3, asked + 1));
+    // Time alone asks each again, every ten minutes.
+    assert_eq!(counted("advance 9m\n", None), asked);
+    assert_eq!(counted("advance 10m\n", None), asked + 3);
+    // Those that wait for an incident on what they need are asked when it is over, and no others.
+    let story = Story::parse("s.txt", begin).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let (_, world) = play(&story, airline(), &around);
+    let waits = |it: &&Deployed| it.question.as_ref().is_some_and(|asked| asked.shown().contains("INC-1"));
+    let waiting = world.state().deployments.values().filter(waits).count();
+    assert!((1..3).contains(&waiting), "some need it, and some do not: {waiting}");
+    assert_eq!(counted("as bas: /incident resolve INC-1 fixed\nadvance 1s\n", None), asked + waiting);
+}
+
+#[test]
+fn what_a_run_for_a_private_incident_asks_is_written_down_as_the_incidents() {
+    let text = "at 2026-12-08T10:00 Europe/Amsterdam\n\
+        as bas: /incident declare \"Card numbers in a log\" service:payments-api private:yes\nas bas: /incident invite INC-1 daan\n\
+        as bas: /runbook run report-a-leak incident:INC-1\nstep drain hangs\n\
+        as bas: /runbook run drain-queue with:\"partner=sepa\" incident:INC-1\nas bas: /runbook answer RUN-2 yes\nrestart\n";
+    let story = Story::parse("s.txt", text).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let none = |_: &Path| Err("none".to_owned());
+    let (outcome, world) = play(&story, airline(), &Surroundings { read: &none, load: &|_| Err("none".to_owned()) });
+    assert!(outcome.failure.is_none(), "{}", outcome.transcript);
+    let mut asked = Vec::new();
+    for event in world.commits().flat_map(|commit| commit.expect("it reads back").events) {
+        let Event::DeliveryOwed(owed) = event else { continue };
+        let Content::Question { text, .. } = &owed.content else { continue };
+        assert_eq!(owed.incident, Some(crate::domain::id::IncidentId(1)), "{text}");
+        assert!(matches!(owed.to, Destination::Person { .. }), "{text} to {}", owed.to);
+        asked.push(text.clone());
+    }
+    for words in ["asks daan for something", "Is sepa told", "nobody knows whether drain was done"] {
+        assert!(asked.iter().any(|text| text.contains(words)), "{words}: {asked:?}");
+    }
 }

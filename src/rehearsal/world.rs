@@ -13,10 +13,11 @@ use crate::domain::change::Change;
 use crate::domain::change::answer::QuestionStep;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId};
+use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, RunId};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Button, ChangeButton, Closed, Input, InputKind, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
+use crate::domain::playbook::question::{RunButton, Which};
 use crate::domain::playbook::{Errand, Move, Performed, Work};
 use crate::domain::problem::{Problem, ProblemChange};
 use crate::domain::reject::Reject;
@@ -239,6 +240,19 @@ impl World {
         self.by_person(person, InputKind::PressChange { place: place(None), button, change })
     }
 
+    /// A person presses a button under what a run asked last with such a button, answered or not.
+    pub fn press_run(&mut self, person: &PersonId, button: RunButton, run: RunId) -> Result<Reply, Reject> {
+        let asked = self.log.iter().rev().find_map(|happening| match &happening.what {
+            What::Sent { content: Content::Question { asked, .. }, .. } if asked.which.run == run => {
+                asked.answers.buttons().iter().any(|(offered, _)| *offered == button).then_some(asked.which)
+            }
+            _ => None,
+        });
+        // A button that nobody has seen is one of a forger's.
+        let which = asked.unwrap_or(Which { run, done: 0, attempt: 0 });
+        self.by_person(person, InputKind::PressRun { place: place(None), button, which })
+    }
+
     fn by_person(&mut self, person: &PersonId, kind: InputKind) -> Result<Reply, Reject> {
         let by = By::new(Actor::Person(person.clone()), STORY);
         // A story has few records, so all closed ones are at hand; production loads those that are named.
@@ -327,7 +341,13 @@ impl World {
     fn take(&mut self, input: Input) -> Result<Reply, Reject> {
         let (by, asks) = (
             input.by.clone(),
-            matches!(input.kind, InputKind::Text { .. } | InputKind::Press { .. } | InputKind::PressChange { .. }),
+            matches!(
+                input.kind,
+                InputKind::Text { .. }
+                    | InputKind::Press { .. }
+                    | InputKind::PressChange { .. }
+                    | InputKind::PressRun { .. }
+            ),
         );
         let signals = matches!(input.kind, InputKind::Signal { .. });
         let (answer, commit) = self.core.take(self.now, input);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use opsbell::catalog::words::builtin;
 use opsbell::domain::command::grammar;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::stage::{BAS, CLEO, DEWI, Stage, steady};
 use crate::support::discord::{Callback, Discord, Shown};
+use crate::support::server::poll;
 
 const MORE: &str = r#"
 [[change-model]]
@@ -29,6 +31,20 @@ summary = "Look at it together"
 id = "sure"
 ask = "Is the replica up?"
 "#;
+
+/// A playbook with a step that may not be done twice.
+const HOLDS: &str = r#"
+kind = "runbook"
+summary = "Hold it"
+[[step]]
+id = "hold"
+run = "/usr/bin/sleep"
+args = ["30"]
+timeout = "5m"
+"#;
+
+/// What steps may run.
+const PROGRAMS: &str = "\n[perform]\nprograms = [\"/usr/bin/sleep\"]\n";
 
 /// What is said, by whom. INC-1 is an alert's, sev1; the rest comes from these lines.
 const SAID: &str = r#"
@@ -260,7 +276,10 @@ impl Night {
 
 #[test]
 fn every_button_select_and_form_is_driven_through_the_gateway() {
-    let mut night = Night { stage: Stage::start(), shown: Vec::new() };
+    let discord = Discord::start();
+    let made = crate::stage::config(&discord, "http://127.0.0.1:9/") + PROGRAMS;
+    let files = [("playbooks/look.toml", ASKS), ("playbooks/hold.toml", HOLDS)];
+    let mut night = Night { stage: Stage::made_with(discord, &made, &files), shown: Vec::new() };
     let ops = night.stage.discord.channel("general");
     let page = night.page("lag-1", BAS, "INC-1");
     let problem = page.part("Acknowledge").unwrap().replace(":ack:", ":prob:");
@@ -310,6 +329,38 @@ fn every_button_select_and_form_is_driven_through_the_gateway() {
             shown.content.contains(title) && shown.labels().contains(&label.to_owned())
         });
         night.press(CLEO, &asks, label);
+    }
+
+    for (run, label) in [("RUN-1", "Yes"), ("RUN-2", "No")] {
+        night.stage.discord.command(BAS, ops, "runbook run", &[("playbook", "look")]);
+        let asks = night
+            .stage
+            .discord
+            .wait_for_message("the question", |shown| shown.content.contains(&format!("{run} look asks")));
+        night.press(BAS, &asks, label);
+    }
+    night.stage.discord.command(BAS, ops, "runbook run", &[("playbook", "hold")]);
+    poll("the step to begin", Duration::from_secs(60), || {
+        night
+            .stage
+            .server
+            .client()
+            .get("/v1/journal?limit=200")
+            .ok()?
+            .text()
+            .contains(r#""owed":{"work""#)
+            .then_some(())
+    });
+    night.stage = night.stage.killed_and_started();
+    let asks = night
+        .stage
+        .discord
+        .wait_for_message("what happened", |shown| shown.content.contains("nobody knows whether hold was done"));
+    night.press(BAS, &asks, "Do it again");
+    // The buttons are gone; who still sees them is told what has become of it.
+    for label in ["It was done", "It failed"] {
+        let answer = night.stage.discord.press(BAS, &asks, label);
+        night.saw(label, &answer);
     }
 
     let listed = night.stage.discord.command(DEWI, ops, "incident list", &[]);

@@ -7,13 +7,15 @@ const BEGIN: &str = "<!-- looks: written by ./dev docs -->\n";
 const END: &str = "<!-- /looks -->";
 
 /// What is shown, by snapshot.
-const LOOKS: [(&str, &str); 7] = [
+const LOOKS: [(&str, &str); 9] = [
     ("A page", "page__page"),
     ("The same, acknowledged", "page__page_acknowledged"),
     ("The answer to `/incident declare`", "page__declared"),
     ("The live message of an incident", "room__live_message"),
     ("Its channel: the live message, an update, the end (first lines)", "room__in_the_channel"),
     ("Its thread (first lines)", "room__in_the_thread"),
+    ("A run of a playbook, which asks", "runs__asking"),
+    ("The same message, at its end", "runs__rolled_back"),
     ("`opsbell discord check`", "limits__discord_check"),
 ];
 

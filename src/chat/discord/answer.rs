@@ -29,6 +29,7 @@ use crate::domain::incident::private::may_see;
 use crate::domain::input::{Answer, Button, ChangeButton, Input, InputKind, Place, Unavailable};
 use crate::domain::org::Role;
 use crate::domain::paging::look;
+use crate::domain::playbook::question::{RunButton, Which};
 use crate::domain::reject::Reject;
 
 /// What the engine may take before the answer is put off.
@@ -434,6 +435,9 @@ fn component(asked: Asked) {
     if let (Act::Decide(button), Some(change)) = (mark.act, mark.change) {
         return decide(asked, button, change);
     }
+    if let (Act::Answer(button), Some(which)) = (mark.act, mark.question) {
+        return answer_run(asked, button, which);
+    }
     let chosen = asked.interaction.data.values.first().cloned();
     let Some(incident) = mark.incident else { return form::without_incident(asked, mark.act, chosen) };
     let on = ("incident", incident.to_string());
@@ -466,7 +470,7 @@ fn component(asked: Asked) {
         Act::Snooze => asked.words("snooze", vec![("duration", chosen.unwrap_or_default()), on]),
         // Forms, and what declares, are not pressed.
         Act::Update | Act::AskDeclare | Act::Declare | Act::DeclareFor | Act::Note | Act::Postmortem => return,
-        Act::Decide(_) => return,
+        Act::Decide(_) | Act::Answer(_) => return,
     };
     let coming = asked.call(words);
     change(asked, coming, incident, None);
@@ -480,6 +484,28 @@ fn decide(asked: Asked, button: ChangeButton, change: ChangeId) {
             Ok(Answer { reply: Ok(reply), .. }) => Reaction::one(Said::text(&reply.text).private()),
             other => words_said(other, true),
         }
+    });
+}
+
+/// An answer to a run: the question says what was answered, and has no buttons any more. What nobody else may read is
+/// told to whoever pressed.
+fn answer_run(asked: Asked, button: RunButton, which: Which) {
+    let coming = asked.discord.submit(asked.input(InputKind::PressRun { place: asked.place(), button, which }));
+    let open = asked.interaction.in_guild();
+    let question = asked.interaction.message.as_ref().map(|message| message.content.clone());
+    let me = asked.actor.to_string();
+    asked.answer(true, true, async move {
+        let reply = match coming.get().await {
+            Ok(Answer { reply: Ok(reply), .. }) => reply,
+            other => return words_said(other, true),
+        };
+        let alone = Reaction::one(Said::text(&reply.text).private());
+        let Some(question) = question.filter(|text| !text.is_empty() && !(reply.private && open)) else { return alone };
+        // Our own words, as inert as they were when we said them.
+        let label = plain::text(&format!("✓ {me}: {}", button.as_str()));
+        let next = reply.text.lines().last().map(plain::text).unwrap_or_default();
+        let content = super::look::cut(format!("{question}\n{label}. {next}"));
+        Reaction::Change(Box::new(Said { content, ..Said::default() }))
     });
 }
 

@@ -3,6 +3,7 @@
 
 use crate::domain::id::{ChangeId, IncidentId};
 use crate::domain::input::{Button, ChangeButton};
+use crate::domain::playbook::question::{RunButton, Which};
 
 /// What pressing, choosing or sending does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Act {
     Press(Button),
     /// A button of the domain's on a change.
     Decide(ChangeButton),
+    /// A button of the domain's under what a run asks.
+    Answer(RunButton),
     /// Opens the form for an update.
     AskUpdate,
     /// That form, filled in.
@@ -37,7 +40,7 @@ pub enum Act {
     Postmortem,
 }
 
-const WORDS: [(&str, Act); 22] = [
+const WORDS: [(&str, Act); 27] = [
     ("ack", Act::Press(Button::Ack)),
     ("cant", Act::Press(Button::Cant)),
     ("back", Act::Press(Button::HandBack)),
@@ -48,6 +51,11 @@ const WORDS: [(&str, Act); 22] = [
     ("emerg", Act::Press(Button::Emergency)),
     ("chg-ok", Act::Decide(ChangeButton::Approve)),
     ("chg-no", Act::Decide(ChangeButton::Reject)),
+    ("run-y", Act::Answer(RunButton::Yes)),
+    ("run-n", Act::Answer(RunButton::No)),
+    ("run-done", Act::Answer(RunButton::Done)),
+    ("run-again", Act::Answer(RunButton::Again)),
+    ("run-fail", Act::Answer(RunButton::Failed)),
     ("upd", Act::AskUpdate),
     ("upd-f", Act::Update),
     ("more", Act::More),
@@ -73,6 +81,8 @@ pub struct Mark {
     pub incident: Option<IncidentId>,
     /// Or on which change.
     pub change: Option<ChangeId>,
+    /// Or to which question of a run.
+    pub question: Option<Which>,
 }
 
 impl Mark {
@@ -91,6 +101,12 @@ impl Mark {
         format!("ob1:{install}:{word}:{change}")
     }
 
+    /// The `custom_id` of a button under what a run asks.
+    pub fn of_run(install: &str, act: Act, question: Which) -> String {
+        let word = WORDS.iter().find(|(_, known)| *known == act).map_or("", |(word, _)| word);
+        format!("ob1:{install}:{word}:{question}")
+    }
+
     /// Reads a `custom_id`; `None`: it is not one of ours.
     pub fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(':');
@@ -102,16 +118,20 @@ impl Mark {
         let act = WORDS.iter().find(|(known, _)| *known == word)?.1;
         let install = install.to_owned();
         if let Act::Decide(_) = act {
-            return Some(Self { install, act, incident: None, change: Some(on.parse().ok()?) });
+            return Some(Self { install, act, incident: None, change: Some(on.parse().ok()?), question: None });
+        }
+        if let Act::Answer(_) = act {
+            return Some(Self { install, act, incident: None, change: None, question: Some(on.parse().ok()?) });
         }
         let incident = if on == "-" { None } else { Some(on.parse().ok()?) };
-        Some(Self { install, act, incident, change: None })
+        Some(Self { install, act, incident, change: None, question: None })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::RunId;
 
     #[test]
     fn every_mark_reads_what_it_writes() {
@@ -119,14 +139,27 @@ mod tests {
             let (act, change) = (Act::Decide(button), ChangeId(9_999_999_999));
             let id = Mark::of_change("k3x9qz12", act, change);
             assert!(id.len() <= 100, "{id}");
-            let mark = Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: Some(change) };
+            let mark =
+                Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: Some(change), question: None };
             assert_eq!(Mark::read(&id), Some(mark));
         }
-        for (_, act) in WORDS.into_iter().filter(|(_, act)| !matches!(act, Act::Decide(_))) {
+        for button in RunButton::ALL {
+            let (act, which) =
+                (Act::Answer(button), Which { run: RunId(u64::MAX), done: usize::MAX, attempt: u16::MAX });
+            let id = Mark::of_run("k3x9qz12", act, which);
+            assert!(id.len() <= 100, "{id}");
+            let mark =
+                Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: None, question: Some(which) };
+            assert_eq!(Mark::read(&id), Some(mark));
+        }
+        for (_, act) in WORDS.into_iter().filter(|(_, act)| !matches!(act, Act::Decide(_) | Act::Answer(_))) {
             for incident in [None, Some(IncidentId(7)), Some(IncidentId(9_999_999_999))] {
                 let id = Mark::id("k3x9qz12", act, incident);
                 assert!(id.len() <= 100, "{id}");
-                assert_eq!(Mark::read(&id), Some(Mark { install: "k3x9qz12".to_owned(), act, incident, change: None }));
+                assert_eq!(
+                    Mark::read(&id),
+                    Some(Mark { install: "k3x9qz12".to_owned(), act, incident, change: None, question: None })
+                );
             }
         }
         for button in Button::ALL {
@@ -147,6 +180,13 @@ mod tests {
             "ob1:a:chg-ok:INC-1",
             "ob1:a:chg-ok:-",
             "ob1:a:ack:CHG-1",
+            "ob1:a:run-y:RUN-1",
+            "ob1:a:run-y:RUN-1.x.1",
+            "ob1:a:run-y:RUN-1.1.1.1",
+            "ob1:a:run-y:RUN-1.1.65536",
+            "ob1:a:run-y:INC-1.1.1",
+            "ob1:a:run-y:-",
+            "ob1:a:ack:RUN-1.1.1",
         ] {
             assert_eq!(Mark::read(odd), None, "{odd}");
         }

@@ -20,6 +20,7 @@ use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
 use crate::domain::input::{Button, ChangeButton};
 use crate::domain::org::Org;
 use crate::domain::paging::look::{POSSIBLE_REPEAT, UNROUTED};
+use crate::domain::playbook::question::{Asked, RunButton};
 
 /// The longest part from outside within a line, in characters as shown.
 const PART_MAX: usize = 300;
@@ -134,10 +135,15 @@ impl Said {
 pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: &Hints) -> Said {
     match &grant.content {
         Content::Page(page) => page_said(grant, page, (account, runbook), hints),
-        Content::Post { text } | Content::Room { text } => note(grant, "", &hints.worded(text), account),
+        Content::Post { text } | Content::Room { text } | Content::Progress { text, .. } => {
+            note(grant, "", &hints.worded(text), account)
+        }
         Content::Notice { text } => note(grant, "Opsbell: ", &hints.worded(text), account),
         Content::Ask { text, change } => {
             Said { rows: vec![decide_row(&grant.id.install, *change)], ..note(grant, "", &hints.worded(text), account) }
+        }
+        Content::Question { text, asked } => {
+            Said { rows: vec![answers_row(&grant.id.install, asked)], ..note(grant, "", &hints.worded(text), account) }
         }
         Content::Answer(answer) => note(grant, "", &hints.worded(&answer.shown()), account),
     }
@@ -150,6 +156,18 @@ fn decide_row(install: &str, change: ChangeId) -> CreateActionRow {
         CreateButton::new(id(ChangeButton::Approve)).label("Approve").style(ButtonStyle::Success),
         CreateButton::new(id(ChangeButton::Reject)).label("Reject").style(ButtonStyle::Secondary),
     ])
+}
+
+/// What can be answered to a run.
+fn answers_row(install: &str, asked: &Asked) -> CreateActionRow {
+    let button = |&(button, label): &(RunButton, &str)| {
+        let style = match button {
+            RunButton::Yes | RunButton::Done => ButtonStyle::Success,
+            RunButton::No | RunButton::Again | RunButton::Failed => ButtonStyle::Secondary,
+        };
+        CreateButton::new(Mark::of_run(install, Act::Answer(button), asked.which)).label(label).style(style)
+    };
+    CreateActionRow::Buttons(asked.answers.buttons().iter().map(button).collect())
 }
 
 fn note(grant: &Grant, sender: &str, text: &str, account: Option<u64>) -> Said {
@@ -441,7 +459,7 @@ fn head(text: &str, max: usize) -> String {
 }
 
 /// At most one message; what is cut is told.
-fn cut(content: String) -> String {
+pub(super) fn cut(content: String) -> String {
     if content.chars().count() <= plain::CONTENT_MAX {
         return content;
     }

@@ -2,10 +2,11 @@
 //! by the gateway (`hear`), goes to the desk in order, and is answered by REST (`answer`). Nothing is decided here.
 //!
 //! `rest` and `limit` are the calls and how fast they may be, `gateway` the socket, `wire` what comes over it, `look`
-//! what is seen, `room` the live message and thread of an incident, `button` what a button carries, `hint` how commands are named in what is said, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
+//! what is seen, `room` the live message and thread of an incident, `board` the message of a run, `button` what a button carries, `hint` how commands are named in what is said, `plain` inert text, `link` accounts and people, `register` the commands, `place` names and ids.
 
 mod answer;
 mod ask;
+mod board;
 mod button;
 mod form;
 mod gateway;
@@ -256,7 +257,7 @@ impl Discord {
         self.learn_links().await;
         tokio::spawn(ask::give_alerts(Arc::clone(&desk), queue, FIRST_WAIT));
         let me = || Arc::clone(&self);
-        let (links, heard) = (me(), durable.clone());
+        let (links, heard, runs) = (me(), durable.clone(), durable.clone());
         tokio::spawn(
             me().watched("The list of linked accounts", move || link::keep(Arc::clone(&links), heard.clone())),
         );
@@ -264,6 +265,9 @@ impl Discord {
         tokio::spawn(me().watched("Keeping incidents' rooms", move || {
             room::keep(Arc::clone(&rooms), Arc::clone(&desk), durable.clone())
         }));
+        let boards = me();
+        let heard = runs;
+        tokio::spawn(me().watched("Keeping runs' messages", move || board::keep(Arc::clone(&boards), heard.clone())));
         let commands = me();
         tokio::spawn(me().watched("Keeping the commands", move || Arc::clone(&commands).keep_commands()));
         let listing = me();

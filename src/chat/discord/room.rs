@@ -359,14 +359,14 @@ impl Discord {
 
 /// Takes a refusal as the last word: deleted, locked, not allowed. While Discord recovers it forbids and forgets what is
 /// allowed and there, without a number of its own.
-fn final_or(called: Result<Value, CallError>) -> Result<(), CallError> {
+pub(super) fn final_or(called: Result<Value, CallError>) -> Result<(), CallError> {
     match called {
         Ok(_) => Ok(()),
         Err(CallError::Refused { status: 403 | 404, code: 0, message }) => {
             Err(CallError::Refused { status: 403, code: 0, message })
         }
         Err(error @ CallError::Refused { .. }) => {
-            tracing::info!(%error, "Discord leaves a room as it is");
+            tracing::info!(%error, "Discord leaves it as it is");
             Ok(())
         }
         Err(error) => Err(error),

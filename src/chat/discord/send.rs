@@ -51,6 +51,9 @@ impl Sender for Discord {
                 Destination::Channel(channel) if matches!(grant.content, Content::Room { .. }) => {
                     self.open_room(grant, channel).await
                 }
+                Destination::Channel(channel) if matches!(grant.content, Content::Progress { .. }) => {
+                    self.show_run(grant, channel).await
+                }
                 Destination::Channel(channel) => {
                     let said = look::grant(grant, None, runbook_of(grant, org), &self.force().hints());
                     outcome(self.to_channel(channel, &said, grant).await)
@@ -65,9 +68,9 @@ pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
     match grant.content {
         Content::Page(_) if grant.priority == Priority::CriticalPage => (Urgency::Critical, PAGE_PATIENCE),
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => {
-            (Urgency::Other, OTHER_PATIENCE)
-        }
+        // Told to whoever has to answer.
+        Content::Question { .. } if grant.priority == Priority::Notice => (Urgency::Page, PAGE_PATIENCE),
+        _ => (Urgency::Other, OTHER_PATIENCE),
     }
 }
 
@@ -142,6 +145,16 @@ impl Discord {
     }
 
     pub(super) async fn to_channel(&self, channel: &ChannelRef, said: &Said, grant: &Grant) -> Result<(), NoPlace> {
+        self.placed_in(channel, said, grant).await.map(drop)
+    }
+
+    /// Posts in a channel; gives the ids of the channel and of the message.
+    pub(super) async fn placed_in(
+        &self,
+        channel: &ChannelRef,
+        said: &Said,
+        grant: &Grant,
+    ) -> Result<(String, String), NoPlace> {
         if let Some(chat) = channel.chat.as_ref().filter(|chat| *chat != "discord") {
             return Err(NoPlace::Unknown(format!("channel {channel} is on {chat}, which is not connected")));
         }
@@ -151,8 +164,8 @@ impl Discord {
             // Deleted, perhaps made anew under the same name: the next try looks.
             self.with_known(|known| known.forget_channel(&channel.name));
         }
-        sent?;
-        Ok(())
+        let message = sent?;
+        Ok((id, message))
     }
 
     /// Posts one message and gives its id; what Discord calls malformed is said again in plain text.

@@ -64,10 +64,8 @@ pub fn grant(grant: &Grant, zone: Tz, paint: Paint) -> String {
     }
     let first = match &grant.content {
         Content::Page(page) => paint.severity(page.severity, &look.first_line),
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => {
-            look.first_line.clone()
-        }
         Content::Notice { .. } => paint.wrong(&look.first_line),
+        _ => look.first_line.clone(),
     };
     let mut text = format!("{head} {first}");
     for line in &look.lines {
@@ -94,8 +92,8 @@ fn simulated(to: &Destination) -> bool {
 fn addressed(grant: &Grant) -> String {
     let what = match grant.content {
         Content::Page(_) => "page to",
-        Content::Post { .. } | Content::Room { .. } | Content::Ask { .. } | Content::Answer(_) => "to",
         Content::Notice { .. } => "notice to",
+        _ => "to",
     };
     let name = match &grant.to {
         Destination::Person { person, method: Method::Chat } => format!("[{what} {person}]"),

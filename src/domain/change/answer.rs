@@ -3,13 +3,15 @@
 //! happened that may decide it, and every few minutes for what only time decides. The answer is a delivery like any
 //! other. What the gate says is `gate`; the calls themselves are made in `notify/`.
 
+mod recall;
+
 use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
 use super::authority::reviewed;
 use super::deployed::{Deployed, DeploymentTold};
 use super::gate::{self, Decision, Verdict};
-use super::{Step, deployment, life, rules};
+use super::{deployment, life, rules};
 use crate::domain::command::GateAsked;
 use crate::domain::delivery::{Content, Delivery, Destination, Priority};
 use crate::domain::draft::Draft;
@@ -371,23 +373,6 @@ pub fn settled(draft: &mut Draft<'_>, delivery: &Delivery, ended: Result<(), &st
     }
 }
 
-/// Whether an event may decide a question: what it is about stands in the way of some change.
-fn decides(event: &Event) -> bool {
-    match event {
-        Event::ChangeMoved(moved) => !matches!(moved.step, Step::Reminded),
-        Event::ChangeEdited(_)
-        | Event::ChangeApproved(_)
-        | Event::FreezeStarted(_)
-        | Event::FreezeEnded { .. }
-        | Event::IncidentResolved { .. }
-        | Event::IncidentClosed { .. }
-        | Event::IncidentMerged(_)
-        | Event::IncidentSeveritySet { .. }
-        | Event::ConfigLoaded { .. } => true,
-        _ => false,
-    }
-}
-
 impl State {
     /// How many questions of hosts wait for the gate.
     pub fn questions(&self) -> usize {
@@ -429,27 +414,6 @@ impl State {
                 question.status = Status::Overtaken;
             }
         });
-    }
-
-    /// After an event that may decide them, the questions that wait are asked at once.
-    pub(in crate::domain) fn recall_questions(&mut self, stamp: &Stamp<'_>, event: &Event) {
-        if self.index.questions.is_empty() {
-            return;
-        }
-        let shift = if let Event::ClockStepped { by_ms } = event { Some(Span(*by_ms)) } else { None };
-        if shift.is_none() && !decides(event) {
-            return;
-        }
-        let waiting: Vec<DeploymentId> = self.index.questions.iter().copied().collect();
-        for id in waiting {
-            self.alter_question(id, |question| {
-                if let Some(question) = question
-                    && let Status::Waits { again, .. } = &mut question.status
-                {
-                    *again = shift.map_or(stamp.at, |by| again.after(by));
-                }
-            });
-        }
     }
 
     fn alter_question(&mut self, id: DeploymentId, alter: impl FnOnce(&mut Option<Box<Asked>>)) {

@@ -19,7 +19,7 @@ use super::rules::Group;
 use super::{Change, ChangeState, Outcome, Step, facts, step};
 use crate::domain::delivery::{Content, Destination, Method, Priority};
 use crate::domain::draft::Draft;
-use crate::domain::id::{ChangeId, PersonId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::input::Reply;
 use crate::domain::reject::{Reject, RejectCode};
 
@@ -72,21 +72,31 @@ pub fn ask(draft: &mut Draft<'_>, change: &Change, text: String) {
 
 /// Posts in a team's channel, where it has one and a chat is connected.
 pub fn post_to(draft: &mut Draft<'_>, team: &crate::domain::id::TeamId, text: String) {
+    post_content(draft, team, Content::Post { text });
+}
+
+/// The same of anything that can be said in a channel.
+pub fn post_content(draft: &mut Draft<'_>, team: &crate::domain::id::TeamId, content: Content) {
     let channel = draft.org.teams.get(team).and_then(|team| team.channel.clone());
     if let Some(channel) = channel.filter(|_| draft.org.chat_connected) {
-        draft.owe(None, None, Destination::Channel(channel), Priority::Post, Content::Post { text });
+        draft.owe(None, None, Destination::Channel(channel), Priority::Post, content);
     }
 }
 
 /// Tells a person, by the first of their ways for what is not urgent.
 pub fn tell(draft: &mut Draft<'_>, person: &PersonId, text: String) {
+    tell_content(draft, person, None, Content::Notice { text });
+}
+
+/// The same of anything that can be said to a person; about an incident, only its people read it in the journal.
+pub fn tell_content(draft: &mut Draft<'_>, person: &PersonId, about: Option<IncidentId>, content: Content) {
     if draft.org.people.get(person).is_none_or(|known| known.left) {
         return;
     }
     let connected = draft.org.chat_connected;
     if let Some(rule) = draft.org.rules(person, false).iter().find(|rule| connected || rule.method != Method::Chat) {
         let to = Destination::Person { person: person.clone(), method: rule.method };
-        draft.owe(None, None, to, Priority::Notice, Content::Notice { text });
+        draft.owe(about, None, to, Priority::Notice, content);
     }
 }
 

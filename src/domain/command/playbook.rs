@@ -92,7 +92,8 @@ pub(super) const MEANINGS: &[Meaning] = &[
     }),
     meaning(
         "runbook.answer",
-        Permission::Respond,
+        // Whoever is asked may answer; who that is, the step says.
+        Permission::Declare,
         &[RUN, needs("answer", OptionKind::Choice).of(&["yes", "no"]), MAYBE_TEXT],
         |given| {
             let answer = given.needed_read("answer", yes)?;

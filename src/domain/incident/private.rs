@@ -102,7 +102,7 @@ pub fn masked(page: PageContent) -> PageContent {
 }
 
 /// Tells a private incident's people, each in chat, what would else be posted in the team's channel.
-pub fn tell(draft: &mut Draft<'_>, id: IncidentId, text: &str) {
+pub fn tell(draft: &mut Draft<'_>, id: IncidentId, content: &Content) {
     let Some(incident) = draft.incident(id).filter(|_| draft.org.chat_connected) else { return };
     let opened_by = incident.opened_by.person().into_iter();
     let mut people: Vec<PersonId> = Vec::new();
@@ -114,7 +114,7 @@ pub fn tell(draft: &mut Draft<'_>, id: IncidentId, text: &str) {
     }
     for person in people {
         let to = Destination::Person { person, method: Method::Chat };
-        draft.owe(Some(id), None, to, Priority::Post, Content::Post { text: text.to_owned() });
+        draft.owe(Some(id), None, to, Priority::Post, content.clone());
     }
 }
 

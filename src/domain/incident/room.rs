@@ -79,18 +79,29 @@ impl Incident {
 
 /// Says a line about an incident: in its thread, where it has one, else in the team's channel. `everywhere`: in both.
 /// The first line about an incident that deserves a room asks for it.
-pub fn say(draft: &mut Draft<'_>, id: IncidentId, text: String, everywhere: bool) {
+pub fn say(draft: &mut Draft<'_>, id: IncidentId, content: Content, everywhere: bool) {
     let Some(incident) = draft.incident(id) else { return };
     let channel = draft.channel(incident).cloned();
     let thread = incident.thread().filter(|_| draft.org.chat_connected);
     let asks = incident.room.is_none() && incident.deserves_room() && draft.state.rooms().count() < ROOMS_MAX;
     let only_there = thread.is_some() && !everywhere;
     if let Some(channel) = channel.filter(|_| !only_there) {
-        let content = if asks { Content::Room { text: text.clone() } } else { Content::Post { text: text.clone() } };
-        draft.owe(Some(id), None, Destination::Channel(channel), Priority::Post, content);
+        let owe = |draft: &mut Draft<'_>, content| {
+            draft.owe(Some(id), None, Destination::Channel(channel.clone()), Priority::Post, content);
+        };
+        match &content {
+            Content::Post { text } if asks => owe(draft, Content::Room { text: text.clone() }),
+            // What is more than a line is said beside the room that it asks for.
+            Content::Question { .. } | Content::Progress { .. } if asks => {
+                let about = draft.incident(id).map(super::show::headline).unwrap_or_default();
+                owe(draft, Content::Room { text: about });
+                owe(draft, content.clone());
+            }
+            _ => owe(draft, content.clone()),
+        }
     }
     if let Some(thread) = thread {
-        draft.owe(Some(id), None, Destination::Channel(thread), Priority::Post, Content::Post { text });
+        draft.owe(Some(id), None, Destination::Channel(thread), Priority::Post, content);
     }
 }
 
@@ -112,7 +123,9 @@ pub fn fall_back(draft: &mut Draft<'_>, id: Option<IncidentId>, delivery: &Deliv
     if known {
         draft.emit(Event::RoomLost { incident: id, reason: reason.clone() });
     }
-    if let (Some(Content::Post { text }), false) = (delivery.content.as_deref(), told) {
-        say(draft, id, text.clone(), false);
+    if let (Some(content @ (Content::Post { .. } | Content::Question { .. } | Content::Progress { .. })), false) =
+        (delivery.content.as_deref(), told)
+    {
+        say(draft, id, content.clone(), false);
     }
 }

@@ -66,6 +66,8 @@ pub fn text(grant: &Grant, zone: Tz) -> String {
         Content::Post { .. }
         | Content::Room { .. }
         | Content::Ask { .. }
+        | Content::Question { .. }
+        | Content::Progress { .. }
         | Content::Answer(_)
         | Content::Notice { .. } => look(grant, zone).text(),
     }
@@ -79,7 +81,11 @@ pub fn look(grant: &Grant, zone: Tz) -> Look {
             let (first_line, lines) = page_lines(grant, page, zone);
             Look { subject: page_subject(grant, page), first_line, lines }
         }
-        Content::Post { text } | Content::Room { text } | Content::Ask { text, .. } => text_look(grant, "", text, zone),
+        Content::Post { text }
+        | Content::Room { text }
+        | Content::Ask { text, .. }
+        | Content::Question { text, .. }
+        | Content::Progress { text, .. } => text_look(grant, "", text, zone),
         Content::Notice { text } => text_look(grant, "Opsbell: ", text, zone),
         Content::Answer(answer) => text_look(grant, "", &answer.shown(), zone),
     }

@@ -4,11 +4,14 @@ use compact_str::format_compact;
 
 use super::{escalate, page};
 use crate::domain::change::answer;
-use crate::domain::delivery::{Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, room_wait};
+use crate::domain::delivery::{
+    Content, Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, room_wait,
+};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{DeliveryId, IncidentId, PageId};
 use crate::domain::incident::room;
+use crate::domain::playbook;
 use crate::domain::time::Timestamp;
 
 /// The longest reason that is kept, in bytes.
@@ -27,8 +30,10 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
             answer::settled(draft, delivery, Ok(()));
         }
         Outcome::Placed(place) => {
-            let place = Some(place.clone());
-            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place });
+            let room = matches!(delivery.content.as_deref(), Some(Content::Room { .. }));
+            let kept = Some(place.clone()).filter(|_| room);
+            draft.emit_last(Event::DeliveryAccepted { delivery: delivery_id, incident, place: kept });
+            playbook::board::placed(draft, delivery, place);
         }
         Outcome::Later { reason, after } => {
             let DeliveryStatus::Owed { attempts, unknown, .. } = delivery.status else { return };

@@ -6,6 +6,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::acts::{Act, ChangeStep};
 use super::drive::{self, failed, group, step};
+use super::question::{self, Answers};
 use super::spec::{Does, Step};
 use super::{Doing, Move, Run};
 use crate::domain::actor::{Actor, By};
@@ -249,17 +250,19 @@ fn request(
             )
             .hint(format!("Invite them first: /incident invite {incident} {person}")));
         }
-        Group::Person(person) => change::life::tell(draft, person, told.clone()),
+        Group::Person(person) => question::tell(draft, run, &told, (person, Answers::DoneOrNot)),
         Group::Team(_) | Group::Role(_) if private => {
             let incident = run.incident.map(|id| id.to_string()).unwrap_or_default();
             return Err(Reject::new(RejectCode::Conflict, format!("{incident} is private: {who} may not hear of it."))
                 .hint("Ask a person: of = \"person:NAME\""));
         }
-        Group::Team(team) if *team != run.team => change::life::post_to(draft, team, told.clone()),
+        Group::Team(team) if *team != run.team => {
+            change::life::post_content(draft, team, question::content(run, &told, Answers::DoneOrNot));
+        }
         Group::Team(_) | Group::Role(_) => {}
     }
     if !private {
-        drive::post(draft, run, told);
+        question::put(draft, run, &told, (None, Answers::DoneOrNot));
     }
     drive::note(draft, run, &format!("{} asks {who} for something: {text}", run.id));
     Ok(String::new())

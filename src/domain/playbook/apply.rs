@@ -2,7 +2,7 @@
 
 use super::act::VIA;
 use super::spec::Part;
-use super::{Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, REMEDY, Run, StepDone};
+use super::{Board, Doing, ENDED_MAX, Ended, Move, PlaybookMoved, PlaybookStarted, REMEDY, Run, StepDone};
 use crate::domain::actor::Actor;
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
@@ -36,6 +36,7 @@ impl Run {
             attempt: 0,
             done: Vec::new(),
             ended: None,
+            board: Board::default(),
         }
     }
 
@@ -79,6 +80,11 @@ impl Run {
                 if let Doing::Unclear { remind, .. } = &mut self.doing {
                     *remind = Some(*at);
                 }
+            }
+            Move::Shown { place } => self.board.place = Some(place.clone()),
+            Move::MessageLost => {
+                self.board.place = None;
+                self.board.lost = self.board.lost.saturating_add(1);
             }
             Move::Turned { part, .. } => {
                 self.part = *part;

@@ -4,10 +4,10 @@
 
 use compact_str::{CompactString, format_compact};
 
+use super::question::{self, Answers};
 use super::spec::{Does, OnFailure, Part, Step};
 use super::text::{Values, fill, fill_json, fill_url};
 use super::{Doing, Ending, Move, OUTPUT_MAX, Performed, PlaybookMoved, Run, Work, act, remedy, signal};
-use crate::domain::actor::Actor;
 use crate::domain::change::rules::Group;
 use crate::domain::change::{self, Outcome};
 use crate::domain::delivery::{Content, Destination, Priority};
@@ -134,8 +134,8 @@ pub(super) fn go(draft: &mut Draft<'_>, run: &mut Run) {
             Does::Ask { question, of, within } => {
                 let question = fill(question, &values);
                 let until = now.after(*within);
-                ask(draft, run, &question, of.as_deref(), until);
-                Doing::Asking { question, until }
+                step(draft, run, Move::Began { step: id, doing: Doing::Asking { question: question.clone(), until } });
+                return ask(draft, run, &question, of.as_deref(), until);
             }
             Does::Http(_) | Does::Run(_) => match work(&next, &values) {
                 Ok(work) => Doing::Owed { work, until: now.after(next.timeout).after(GRACE) },
@@ -235,10 +235,7 @@ fn unclear(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
         run.headline(),
         run.id
     );
-    if let Actor::Person(person) = &run.by {
-        change::life::tell(draft, person, text.clone());
-    }
-    post(draft, run, text);
+    question::put(draft, run, &text, (run.by.person(), Answers::Happened));
     remedy::not_worked(draft, run, &format!("nobody knows whether {id} was done: {reason}"));
 }
 
@@ -251,10 +248,7 @@ fn remind(draft: &mut Draft<'_>, run: &mut Run, reason: &str) {
         run.headline(),
         run.id
     );
-    if let Actor::Person(person) = &run.by {
-        change::life::tell(draft, person, text.clone());
-    }
-    post(draft, run, text);
+    question::put(draft, run, &text, (run.by.person(), Answers::Happened));
     step(draft, run, Move::Reminded { step: id, remind: draft.now.after(REMINDED_AGAIN) });
 }
 
@@ -293,11 +287,16 @@ pub(super) fn note(draft: &mut Draft<'_>, run: &Run, text: &str) {
 
 /// Tells whoever follows: the room of the incident, else the channel of the service's team.
 pub(super) fn post(draft: &mut Draft<'_>, run: &Run, text: String) {
+    post_content(draft, run, Content::Post { text });
+}
+
+/// The same of anything that can be said in a channel.
+pub(super) fn post_content(draft: &mut Draft<'_>, run: &Run, content: Content) {
     match run.incident {
-        Some(incident) if draft.incident(incident).is_some() => draft.post(incident, text),
+        Some(incident) if draft.incident(incident).is_some() => draft.post_content(incident, content),
         // Of a private incident nothing is told in a channel, also when it is closed.
         Some(incident) if draft.state.meta.private.contains(&incident) => {}
-        _ => change::life::post_to(draft, &run.team, text),
+        _ => change::life::post_content(draft, &run.team, content),
     }
 }
 
@@ -317,16 +316,12 @@ fn ask(draft: &mut Draft<'_>, run: &Run, question: &str, of: Option<&str>, until
         run.headline(),
         until.unix_secs()
     );
-    match &who {
-        Some(Group::Person(person)) => change::life::tell(draft, person, text.clone()),
-        None => {
-            if let Actor::Person(person) = &run.by {
-                change::life::tell(draft, person, text.clone());
-            }
-        }
-        Some(_) => {}
-    }
-    post(draft, run, text);
+    let person = match &who {
+        Some(Group::Person(person)) => Some(person),
+        None => run.by.person(),
+        Some(_) => None,
+    };
+    question::put(draft, run, &text, (person, Answers::YesOrNo));
 }
 
 /// `person:cleo`, `team:payments`, `role:admin`.

@@ -1,13 +1,15 @@
 //! Playbooks, and their runs, `RUN-n`. `spec` is what a playbook is, `text` and `values` its parameters, `start` how a run
 //! begins (and the change that it may be), `drive` how it goes on, `acts` what it can do inside Opsbell and `act` doing it,
-//! `signal` what it can wait to hear, `remedy` what alerts begin, `person` what people do to it, `show` how it reads, `apply` what events do. What a step does outside (`http`, `run`) is owed by an event, granted by the runtime once
+//! `signal` what it can wait to hear, `remedy` what alerts begin, `person` what people do to it, `question` what it asks them, `board` the message that shows how it stands, `show` how it reads, `apply` what events do. What a step does outside (`http`, `run`) is owed by an event, granted by the runtime once
 //! that is durable, done by `src/perform/`, and comes back as an input; nothing of that is here.
 
 pub mod act;
 pub mod acts;
 mod apply;
+pub mod board;
 pub mod drive;
 pub mod person;
+pub mod question;
 pub mod remedy;
 pub mod show;
 pub mod signal;
@@ -28,7 +30,7 @@ use super::actor::Actor;
 use super::command::PlaybookCommand;
 use super::draft::Draft;
 use super::id::{ChangeId, IncidentId, RunId, ServiceId, TeamId};
-use super::input::Reply;
+use super::input::{Place, Reply};
 use super::org::Role;
 use super::reject::Reject;
 use super::time::Timestamp;
@@ -96,6 +98,26 @@ pub struct Run {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// The message in a chat that shows how it stands, and is kept up to date there.
+    #[serde(default, skip_serializing_if = "Board::is_none")]
+    pub board: Board,
+}
+
+/// The message that shows how a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Board {
+    /// Where it is; `None`: there is none (any more), or the chat does not edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<Place>>,
+    /// How often it was deleted there.
+    #[serde(default)]
+    pub lost: u8,
+}
+
+impl Board {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Run {
@@ -388,6 +410,13 @@ pub enum Move {
         /// When it is asked once more.
         remind: Timestamp,
     },
+    /// The message that shows how the run stands is there.
+    Shown {
+        /// Where.
+        place: Box<Place>,
+    },
+    /// That message was deleted.
+    MessageLost,
     /// The run went over to another part.
     Turned {
         /// Which.

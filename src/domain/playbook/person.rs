@@ -2,11 +2,13 @@
 
 use super::acts::Act;
 use super::drive::{self, done, failed, finish, go};
+use super::question;
 use super::spec::Does;
 use super::{Doing, Ending, Run};
 use crate::domain::actor::Actor;
 use crate::domain::authorise::{authorise_by, word};
 use crate::domain::command::Resumed;
+use crate::domain::command::spec::Permission;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, RunId};
@@ -100,11 +102,16 @@ pub fn answer(draft: &mut Draft<'_>, id: RunId, yes: bool, text: Option<&str>) -
         Some(Does::Act(Act::Request { of, .. })) => Some(Some(of)),
         _ => None,
     };
-    let (Doing::Asking { .. }, Some(of)) = (&run.doing, of) else {
+    let (Doing::Asking { until, .. }, Some(of)) = (&run.doing, of) else {
         return Err(Reject::new(RejectCode::Conflict, format!("{id} asks nothing just now."))
             .hint(format!("See it: /runbook show {id}")));
     };
+    let until = *until;
     may_answer(draft, &run, of.as_deref())?;
+    // The moment at which that fails the step may be behind this in the queue.
+    if draft.now >= until {
+        return Err(question::late(id, until));
+    }
     let word = if yes { "yes" } else { "no" };
     let who = draft.actor().clone();
     let words = text.and_then(|text| limits::line(text, 500)).map(|text| format!(": {text}")).unwrap_or_default();
@@ -123,7 +130,7 @@ fn may_answer(draft: &mut Draft<'_>, run: &Run, of: Option<&str>) -> Result<(), 
         (Some(group), Some(person)) if draft.org.belongs(person, &group) => return Ok(()),
         (Some(group), _) => Reject::new(RejectCode::NotAllowed, format!("{} asks {group}, not you.", run.id))
             .hint(format!("See it: /runbook show {}", run.id)),
-        (None, _) => match authorise_by(draft.org, by, run.playbook.permission, None) {
+        (None, _) => match authorise_by(draft.org, by, run.playbook.permission.max(Permission::Respond), None) {
             Ok(()) => return Ok(()),
             Err(refusal) => refusal,
         },

@@ -79,7 +79,7 @@ pub fn status(state: &State, org: &Org, asker: &Actor) -> Option<String> {
 }
 
 /// What it does just now, in words.
-fn doing(run: &Run) -> String {
+pub fn doing(run: &Run) -> String {
     let step = run.step().map(|step| step.id.as_str()).unwrap_or_default();
     let of = match run.part {
         Part::Steps => String::new(),
@@ -184,13 +184,18 @@ fn run(run: &Run) -> String {
         }
         None => {
             text.push_str(&format!("\nNow: {}", doing(run)));
-            let next = match &run.doing {
-                Doing::Asking { .. } => format!("/runbook answer {} yes or no", run.id),
-                Doing::Unclear { .. } => format!("/runbook resume {} done, again or failed", run.id),
-                _ => format!("/runbook cancel {}", run.id),
-            };
-            text.push_str(&format!("\nNext: {next}"));
+            text.push_str(&format!("\nNext: {}", next(run)));
         }
     }
     text
+}
+
+/// What can be said to it next.
+pub fn next(run: &Run) -> String {
+    match &run.doing {
+        Doing::Asking { .. } => format!("/runbook answer {} yes or no", run.id),
+        Doing::Unclear { .. } => format!("/runbook resume {} done, again or failed", run.id),
+        Doing::Over => format!("/runbook show {}", run.id),
+        _ => format!("/runbook cancel {}", run.id),
+    }
 }

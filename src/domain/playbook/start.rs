@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::drive::{self, all_values, service_of};
 use super::spec::{Does, Kind, Part, Playbook};
 use super::text::{Values, fill};
-use super::{Doing, OPEN_MAX, PlaybookStarted, Run, values};
+use super::{Board, Doing, OPEN_MAX, PlaybookStarted, Run, board, values};
 use crate::domain::change::content::Content;
 use crate::domain::change::{self, Change, open};
 use crate::domain::command::spec::Permission;
@@ -235,14 +235,12 @@ fn begin(
     }
     let record = Run::started(&draft.stamp(), &started);
     draft.emit(Event::PlaybookStarted(Box::new(started)));
-    if change.is_none() {
-        let by = match &record.remedy {
-            Some(remedy) => format!("the remedy {remedy}"),
-            None => draft.actor().to_string(),
-        };
-        let text = format!("{} begins, by {by}.", record.headline());
-        drive::post(draft, &record, text);
-    }
+    let by = match &record.remedy {
+        Some(remedy) => format!("the remedy {remedy}"),
+        None => draft.actor().to_string(),
+    };
+    let within = change.map(|change| format!(" in {change}")).unwrap_or_default();
+    board::put(draft, &record, format!("{} begins{within}, by {by}.", record.headline()));
     Ok(id)
 }
 
@@ -321,6 +319,7 @@ fn dry(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: &Values, inciden
         attempt: 0,
         done: Vec::new(),
         ended: None,
+        board: Board::default(),
     };
     let all = all_values(&run);
     let mut text = format!("{} would do this; nothing was done.", playbook.id);
