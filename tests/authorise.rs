@@ -15,7 +15,7 @@ use opsbell::domain::signal::{AlertSeverity, SignalKind};
 use opsbell::domain::state::State;
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::runtime::Core;
-use support_paging::{START, input, press, say, sent, signal, small};
+use support_paging::{START, example, input, press, say, sent, signal, small};
 
 const READ: &[&str] = &[
     "alert list",
@@ -37,6 +37,8 @@ const READ: &[&str] = &[
     "problem list",
     "problem show",
     "runbook list",
+    "request list",
+    "request show",
     "runbook show",
     "report dora",
     "report changes",
@@ -49,7 +51,17 @@ const READ: &[&str] = &[
 const OWN: &[&str] = &["contact list", "contact test"];
 /// For somebody else, as this test says them, for administrators only; for oneself by a code.
 const ADMINISTER: &[&str] = &["connect", "disconnect"];
-const DECLARE: &[&str] = &["incident declare", "incident invite", "page"];
+const DECLARE: &[&str] = &[
+    "incident declare",
+    "incident invite",
+    "page",
+    // Of these, who may is asked of the request as well: see below.
+    "request approve",
+    "request cancel",
+    "request close",
+    "request new",
+    "request reject",
+];
 const RESPOND: &[&str] = &[
     "ack",
     "alert silence",
@@ -94,6 +106,8 @@ const RESPOND: &[&str] = &[
     "problem resolve",
     "problem root-cause",
     "problem workaround",
+    "request fulfil",
+    "request take",
     "resolve",
     "runbook answer",
     "runbook cancel",
@@ -160,6 +174,8 @@ fn call(spec: &CommandSpec) -> Call {
             OptionKind::Alert => "ALR-1",
             OptionKind::Problem => "PRB-1",
             OptionKind::Change => "CHG-1",
+            OptionKind::Request => "REQ-1",
+            OptionKind::Item => "an-item",
             OptionKind::Severity => "sev3",
             OptionKind::Duration => "30m",
             OptionKind::Choice => option.choices[0].as_str(),
@@ -285,4 +301,57 @@ fn who_somebody_is_comes_from_the_envelope_only() {
         assert!(commit.is_none_or(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }])));
     }
     assert!(core.state().incidents.values().next().is_some_and(|incident| incident.holder.is_none()));
+}
+
+/// What each command about a request says of who may, on the loaded object: an item of the crew team that platform
+/// fulfils, asked for by nur for margriet; and something asked of the loyalty team by ivo.
+#[test]
+fn requests_are_judged_fulfilled_and_closed_by_whom_they_concern() {
+    // ivo and hana are loyalty, nur and wei crew, sanne and tariq platform and administrators, margriet a stakeholder.
+    let everybody = ["bas", "hana", "ivo", "margriet", "nur", "sanne", "tariq", "wei"];
+    let before: [&[(&str, &str)]; 4] = [
+        &[
+            ("nur", "/request new item:roster-access for:margriet"),
+            ("ivo", "/request new \"a lounge\" service:loyalty-api"),
+        ],
+        &[("hana", "/request take REQ-2")],
+        &[("hana", "/request fulfil REQ-2")],
+        &[("wei", "/request reject REQ-1 no")],
+    ];
+    // The commands that begun so far, the command, and who may; everybody else is refused, on the record.
+    let table: [(usize, &str, &[&str]); 10] = [
+        (1, "/request approve REQ-1", &["wei"]),
+        (1, "/request reject REQ-1 no", &["wei"]),
+        (1, "/request cancel REQ-1", &["margriet", "nur", "sanne", "tariq"]),
+        (1, "/request take REQ-2", &["hana", "ivo", "sanne", "tariq"]),
+        (1, "/request fulfil REQ-2", &["hana", "ivo", "sanne", "tariq"]),
+        (2, "/request reject REQ-2 no", &["hana", "ivo", "sanne", "tariq"]),
+        (2, "/request cancel REQ-2", &["ivo", "sanne", "tariq"]),
+        (3, "/request close REQ-2", &["ivo", "sanne", "tariq"]),
+        // Not approved yet: those who could approve it do not take it, and those who could take it may not yet.
+        (1, "/request take REQ-1", &[]),
+        (4, "/request approve REQ-1", &[]),
+    ];
+    for (done, command, may) in table {
+        for who in everybody {
+            let mut core = Core::new(State::new("requests"), example());
+            for (who, text) in before.iter().take(done).copied().flatten() {
+                let (answer, commit) = core.take(Timestamp(START), say(who, text));
+                assert!(answer.reply.as_ref().is_ok_and(|reply| reply.ok), "{who}: {text}: {answer:?}");
+                core.durable(&commit.expect("it was done"));
+            }
+            let state = |core: &Core| serde_json::to_value(&core.state().disassemble().requests).expect("plain data");
+            let was = state(&core);
+            let (answer, commit) = core.take(Timestamp(START).after(Span::secs(1)), say(who, command));
+            assert_eq!(answer.reply.is_ok(), may.contains(&who), "{who}: {command}: {answer:?}");
+            if let Err(reject) = &answer.reply {
+                assert_eq!(state(&core), was, "{who}: {command}");
+                let traced =
+                    commit.is_some_and(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }]));
+                assert_eq!(traced, reject.code == RejectCode::NotAllowed, "{who}: {command}: {reject}");
+            } else {
+                assert_ne!(state(&core), was, "{who}: {command}");
+            }
+        }
+    }
 }

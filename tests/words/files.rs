@@ -84,6 +84,8 @@ fn the_promised_words_are_there() {
     promised.extend(more.split(',').map(str::to_owned));
     let subs = "list open show link root-cause workaround known-error resolve close";
     promised.extend(subs.split(' ').map(|sub| format!("problem {sub}")));
+    let subs = "list new show approve reject take fulfil close cancel";
+    promised.extend(subs.split(' ').map(|sub| format!("request {sub}")));
     promised.extend("list show edit publish".split(' ').map(|sub| format!("postmortem {sub}")));
     let missing: Vec<&String> = promised.iter().filter(|word| !names.contains(&word.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -29,7 +29,10 @@ pub fn least(draft: &Draft<'_>, command: &Command) -> Permission {
     let needed = match command {
         Command::Playbook(PlaybookCommand::Run(asked)) if !asked.dry => of(&asked.playbook),
         Command::Playbook(PlaybookCommand::Cancel(id, _) | PlaybookCommand::Resume(id, _)) => run(id),
-        Command::Request(RequestCommand::New(asked)) => asked.item.as_deref().and_then(of),
+        Command::Request(RequestCommand::New(asked)) => {
+            let item = asked.item.as_deref().and_then(|name| draft.org.playbooks.get(name));
+            item.filter(|playbook| playbook.kind == Kind::Request).map(|playbook| playbook.permission)
+        }
         Command::Change(ChangeCommand::Standard(asked)) => asked.model.as_deref().and_then(of),
         Command::Change(ChangeCommand::Start(id)) => {
             draft.state.changes.get(id).and_then(|change| change.content.model.as_deref()).and_then(of)
