@@ -3,18 +3,21 @@
 
 mod support_paging;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use opsbell::domain::actor::{ADMINISTRATOR, Actor, By};
 use opsbell::domain::command::Call;
 use opsbell::domain::command::spec::{CommandSpec, OptionKind};
 use opsbell::domain::event::{Commit, Event};
+use opsbell::domain::id::ServiceRequestId;
 use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
 use opsbell::domain::reject::RejectCode;
+use opsbell::domain::request::{RequestState, ServiceRequest, Step};
 use opsbell::domain::signal::{AlertSeverity, SignalKind};
 use opsbell::domain::state::State;
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::runtime::Core;
+use proptest::prelude::*;
 use support_paging::{START, example, input, press, say, sent, signal, small};
 
 const READ: &[&str] = &[
@@ -351,6 +354,121 @@ fn requests_are_judged_fulfilled_and_closed_by_whom_they_concern() {
                 assert_eq!(traced, reject.code == RejectCode::NotAllowed, "{who}: {command}: {reject}");
             } else {
                 assert_ne!(state(&core), was, "{who}: {command}");
+            }
+        }
+    }
+}
+
+/// What may be done to the requests of a random day; by whom, is decided at random as well.
+fn said_of_requests() -> impl Strategy<Value = (usize, String, i64)> {
+    let words = prop::sample::select(vec![
+        "/request new item:roster-access",
+        "/request new item:roster-access for:wei",
+        "/request new item:seat-map with:\"flight=EJ204\"",
+        "/request new \"a lounge\" service:loyalty-api for:nur",
+        "/request approve REQ-#",
+        "/request approve REQ-#",
+        "/request reject REQ-# no",
+        "/request take REQ-#",
+        "/request fulfil REQ-#",
+        "/request close REQ-#",
+        "/request cancel REQ-#",
+        "/runbook answer RUN-# yes",
+        "/runbook answer RUN-# no",
+        "/runbook cancel RUN-#",
+    ]);
+    (0..PEOPLE.len(), words, 0..6u32, prop::sample::select(vec![0i64, 1, 60, 3_600, 86_400]))
+        .prop_map(|(who, words, n, secs)| (who, words.replace('#', &n.to_string()), secs))
+}
+
+const PEOPLE: [&str; 9] = ["bas", "daan", "hana", "ivo", "margriet", "nur", "sanne", "wei", "nobody"];
+
+/// Whether a person may do a step to a request, from a table of its own.
+fn may(who: &str, step: &Step, request: &ServiceRequest) -> bool {
+    let admin = ["sanne", "tariq"].contains(&who);
+    let is_for = request.is_for(&who.into());
+    let team: &[&str] = match request.team.as_str() {
+        "loyalty" => &["hana", "ivo"],
+        "booking" => &["daan", "elif"],
+        "platform" => &["sanne", "tariq"],
+        other => panic!("a request of {other}"),
+    };
+    match step {
+        Step::Approved => ["nur", "wei"].contains(&who) && !is_for,
+        Step::Rejected { .. } if request.awaits_approval() => ["nur", "wei"].contains(&who) && !is_for,
+        Step::Rejected { .. } | Step::Taken => team.contains(&who) || admin,
+        // Whoever answers the last question of a run ends it, and with it what it was begun for.
+        Step::Fulfilled { .. } if request.run.is_some() => true,
+        Step::Fulfilled { .. } => team.contains(&who) || admin,
+        // Who answers for a run, or stops it, is the run's to ask.
+        Step::Closed | Step::Cancelled { .. } if request.asked_by.is_some() => true,
+        Step::Closed | Step::Cancelled { .. } => is_for || admin,
+        Step::Began { .. } | Step::Stalled { .. } | Step::Linked { .. } | Step::Reminded => true,
+    }
+}
+
+fn follows(from: RequestState, step: &Step) -> bool {
+    use RequestState::{Approved, Fulfilled, InFulfilment, Submitted};
+    match step {
+        Step::Approved => from == Submitted,
+        Step::Began { .. } => from == Approved,
+        Step::Stalled { .. } => from == InFulfilment,
+        Step::Closed => from == Fulfilled,
+        Step::Rejected { .. } | Step::Taken | Step::Fulfilled { .. } | Step::Cancelled { .. } => from.waits(),
+        Step::Linked { .. } | Step::Reminded => from.waits(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is said in whatever order by whomever: no step is taken by somebody who may not, none that does not
+    /// follow, and nothing pages.
+    #[test]
+    fn no_sequence_gives_a_request_what_it_may_not_have(said in prop::collection::vec(said_of_requests(), 20..60)) {
+        let mut core = Core::new(State::new("requests"), example());
+        let mut now = Timestamp(START);
+        let mut known: BTreeMap<ServiceRequestId, ServiceRequest> = BTreeMap::new();
+        for (who, text, secs) in said {
+            now = now.after(Span::secs(secs));
+            let mut inputs = VecDeque::from([say(PEOPLE[who], &text)]);
+            // What is due comes first, as in production.
+            while let Some(input) = core.due(now).or_else(|| inputs.pop_front()) {
+                let by = input.by.actor.clone();
+                known.extend(core.state().requests.iter().map(|(id, request)| (*id, (**request).clone())));
+                let (_, commit) = core.take(now, input);
+                let Some(commit) = commit else { continue };
+                for event in &commit.events {
+                    prop_assert!(!matches!(event, Event::PageOpened { .. } | Event::IncidentOpened(_)), "{text}: {event:?}");
+                    match event {
+                        Event::RequestOpened(opened) => {
+                            prop_assert!(!known.contains_key(&opened.request), "a number is given once");
+                        }
+                        Event::RequestMoved(moved) => {
+                            let Some(before) = known.get_mut(&moved.request) else { continue };
+                            prop_assert!(follows(before.state, &moved.step), "{}: {:?}", before.state, moved.step);
+                            if let Some(person) = by.person() {
+                                prop_assert!(may(person.as_str(), &moved.step, before), "{person}: {:?}", moved.step);
+                            }
+                            // Steps of one commit follow each other.
+                            match &moved.step {
+                                Step::Approved => before.state = RequestState::Approved,
+                                Step::Began { .. } | Step::Taken => before.state = RequestState::InFulfilment,
+                                Step::Fulfilled { .. } => before.state = RequestState::Fulfilled,
+                                Step::Stalled { .. } => before.state = RequestState::Approved,
+                                _ => {}
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                core.durable(&commit);
+                let over = known.keys().filter(|id| !core.state().requests.contains_key(id)).copied();
+                for id in over.collect::<Vec<_>>() {
+                    if let Some(request) = known.get_mut(&id) {
+                        request.state = RequestState::Closed;
+                    }
+                }
             }
         }
     }

@@ -476,3 +476,22 @@ fn what_is_wrong_with_the_use_of_a_model_is_told_in_the_file() {
     the model deploy, by playbooks/d.toml:48: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
     "#);
 }
+
+#[test]
+fn an_item_says_who_approves_it_and_nothing_else_does() {
+    let item = |kind: &str, more: &str| {
+        format!("kind = \"{kind}\"\nsummary = \"Access\"\n{more}\n[[step]]\nsay = \"there it is\"\n")
+    };
+    let whole = "permission = \"declare\"\napprovers = [\"team:core\", \"person:ann\", \"role:admin\"]\nteam = \"core\"\ndue = \"2d\"";
+    let loaded = load(&[("playbooks/access.toml", &item("request", whole))]);
+    let org = loaded.config.expect("it is in force").org;
+    let known = org.playbooks["access"].item.as_ref().expect("an item");
+    assert_eq!((known.approvers.len(), known.team.as_ref().map(|team| team.as_str())), (3, Some("core")));
+    assert_eq!(known.due, Some(crate::domain::time::Span::days(2)));
+    let told = [
+        findings(&[("playbooks/a.toml", &item("runbook", whole))]),
+        findings(&[("playbooks/b.toml", &item("request", "approvers = [\"ann\", \"team:cores\"]\nteam = \"x\"\ndue = \"soon\""))]),
+        findings(&[("playbooks/c.toml", &item("request", "approvers = \"team:core\""))]),
+    ];
+    insta::assert_snapshot!(told.concat().join("\n"), @"");
+}
