@@ -4,6 +4,7 @@
 mod support_paging;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use opsbell::domain::actor::{ADMINISTRATOR, Actor, By};
 use opsbell::domain::command::Call;
@@ -11,6 +12,7 @@ use opsbell::domain::command::spec::{CommandSpec, OptionKind};
 use opsbell::domain::event::{Commit, Event};
 use opsbell::domain::id::ServiceRequestId;
 use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
+use opsbell::domain::org::Org;
 use opsbell::domain::reject::RejectCode;
 use opsbell::domain::request::{RequestState, ServiceRequest, Step};
 use opsbell::domain::signal::{AlertSeverity, SignalKind};
@@ -472,4 +474,48 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_approved_is_what_was_asked_for_by_somebody_who_may_still_have_it() {
+    let mut core = Core::new(State::new("requests"), example());
+    let at = Timestamp(START);
+    let (_, commit) = core.take(at, say("nur", "/request new item:roster-access"));
+    core.durable(&commit.expect("it is asked for"));
+    let edited = |edit: &dyn Fn(&mut Org)| {
+        let mut org = Org::clone(&example());
+        edit(&mut org);
+        Arc::new(org)
+    };
+    let cases: [(Arc<Org>, &str); 3] = [
+        (
+            edited(&|org| {
+                let mut playbook = (*org.playbooks["roster-access"]).clone();
+                playbook.steps[0].retries += 1;
+                org.playbooks.insert("roster-access".into(), Arc::new(playbook));
+            }),
+            "was edited since it was asked for",
+        ),
+        (edited(&|org| drop(org.playbooks.remove("roster-access"))), "is no longer in the catalogue"),
+        (
+            edited(&|org| org.people.get_mut("nur").expect("she is there").left = true),
+            "nur may not have roster-access any more",
+        ),
+    ];
+    for (org, why) in cases {
+        core.set_org(org);
+        let (answer, commit) = core.take(at, say("wei", "/request approve REQ-1"));
+        let reject = answer.reply.expect_err(why);
+        assert!(reject.message.contains(why) && commit.is_none(), "{reject}");
+    }
+    core.set_org(example());
+    for n in 0..100 {
+        let (answer, commit) = core.take(at, say("wei", "/request approve REQ-1"));
+        assert!(answer.reply.is_ok(), "{answer:?}");
+        assert_eq!(commit.is_some(), n == 0, "100 approvals have one effect");
+        commit.iter().for_each(|commit| core.durable(commit));
+    }
+    assert_eq!(core.state().runs.len(), 1);
+    let run = core.state().runs.values().next().expect("it runs");
+    assert_eq!(run.by, Actor::Person("nur".into()), "it is hers, though wei set it off");
 }

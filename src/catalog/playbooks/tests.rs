@@ -490,7 +490,10 @@ fn an_item_says_who_approves_it_and_nothing_else_does() {
     assert_eq!(known.due, Some(crate::domain::time::Span::days(2)));
     let told = [
         findings(&[("playbooks/a.toml", &item("runbook", whole))]),
-        findings(&[("playbooks/b.toml", &item("request", "approvers = [\"ann\", \"team:cores\"]\nteam = \"x\"\ndue = \"soon\""))]),
+        findings(&[(
+            "playbooks/b.toml",
+            &item("request", "approvers = [\"ann\", \"team:cores\"]\nteam = \"x\"\ndue = \"soon\""),
+        )]),
         findings(&[("playbooks/c.toml", &item("request", "approvers = \"team:core\""))]),
     ];
     insta::assert_snapshot!(told.concat().join("\n"), @"");
