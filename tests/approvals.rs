@@ -425,7 +425,7 @@ fn act(world: &mut World, chance: &mut Chance) {
 fn runs() -> u64 {
     // An environment variable, because the number is chosen by whoever runs the tests.
     #[allow(clippy::disallowed_methods, reason = "tests read what CI sets")]
-    std::env::var("OPSBELL_APPROVAL_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+    std::env::var("OPSBELL_APPROVAL_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
 }
 
 /// What happened in many sequences.

@@ -218,7 +218,10 @@ pub struct House {
     pub engine: Handle,
     wiring: Arc<Wiring>,
     address: SocketAddr,
+    /// What comes in: HTTP, chats.
     tokio: Option<tokio::runtime::Runtime>,
+    /// What goes out.
+    sends: Option<tokio::runtime::Runtime>,
     stop_http: Option<tokio::sync::oneshot::Sender<()>>,
     http: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     engine_thread: Option<JoinHandle<()>>,
@@ -252,7 +255,7 @@ impl House {
         let install = data::random_install()?;
         let disk = Arc::clone(&options.disk);
         let opened = recover::open(options.disk, data.dir(), &install, &mut *options.progress)?;
-        let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("adapters").build()?;
+        let (tokio, sends) = (share("faces")?, share("lanes")?);
         let (engine, queues) = engine::queues();
 
         let factors = Factors::open(&data.dir().join("factors")).context("the second factors cannot be read")?;
@@ -290,7 +293,7 @@ impl House {
             durable.into_iter().for_each(|seq| feed.durable(seq));
         })?;
         let lanes = TokioLanes {
-            tokio: tokio.handle().clone(),
+            tokio: sends.handle().clone(),
             notifiers: Arc::clone(&wiring.notifiers),
             performer: Arc::clone(&wiring.performer),
             engine: engine.clone(),
@@ -347,6 +350,7 @@ impl House {
             wiring,
             address,
             tokio: Some(tokio),
+            sends: Some(sends),
             stop_http: Some(stop_http),
             http: Some(http),
             engine_thread: Some(engine_thread),
@@ -371,7 +375,7 @@ impl House {
         data::demo_key(&self.wiring.admin, integration.as_str())
     }
 
-    /// Where adapters run.
+    /// Where faces run.
     pub fn tokio(&self) -> Option<&tokio::runtime::Handle> {
         self.tokio.as_ref().map(tokio::runtime::Runtime::handle)
     }
@@ -396,12 +400,20 @@ impl House {
             let _ = thread.join();
         }
         self.wiring.data.forget_address();
-        if let Some(tokio) = self.tokio.take() {
+        for tokio in [self.sends.take(), self.tokio.take()].into_iter().flatten() {
             // Long enough for what adapters hold to be let go: programs that steps have begun end with their tasks.
             tokio.shutdown_timeout(PARTING);
         }
         over.store(true, std::sync::atomic::Ordering::SeqCst);
     }
+}
+
+/// A runtime on half of the cores: what comes in and what goes out each have their own, so that neither waits for the
+/// other, and less is handed from thread to thread.
+fn share(name: &str) -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let threads = (cores / 2).max(1);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name(name).build()
 }
 
 /// Discord, as the configuration names it.

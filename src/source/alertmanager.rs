@@ -8,10 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
+use super::object::{Entries, NULL, Object};
 use super::{Reading, Rejected, Unreadable, body, limits};
 use crate::domain::org::Mapping;
 use crate::domain::signal::{AlertSeverity, Signal, SignalKind};
@@ -33,8 +35,8 @@ const GO_ZERO_TIME_PREFIX: &str = "0001-01-01";
 struct Body<'a> {
     #[serde(default)]
     status: Value,
-    #[serde(default, deserialize_with = "present")]
-    alerts: Option<Value>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    alerts: Option<&'a RawValue>,
     /// Looked into only for an alert without a name.
     #[serde(default, borrow)]
     common_labels: Option<&'a RawValue>,
@@ -45,8 +47,73 @@ struct Body<'a> {
 }
 
 /// Tells a null (`Some`) from a field that is not there (`None`).
-fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(d).map(Some)
+fn present<'de, D: Deserializer<'de>>(d: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(d).map(Some)
+}
+
+/// The fields of an alert that are looked at.
+#[derive(Default)]
+struct Alert {
+    labels: Option<Object<Texts>>,
+    annotations: Option<Object<Texts>>,
+    fingerprint: Value,
+    status: Value,
+    generator: Value,
+    starts_at: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Labels,
+    Annotations,
+    Fingerprint,
+    Status,
+    #[serde(rename = "generatorURL")]
+    Generator,
+    StartsAt,
+    #[serde(other)]
+    Other,
+}
+
+impl Entries for Alert {
+    type Key = Field;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, key: Field, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            Field::Labels => self.labels = Some(map.next_value()?),
+            Field::Annotations => self.annotations = Some(map.next_value()?),
+            Field::Fingerprint => self.fingerprint = map.next_value()?,
+            Field::Status => self.status = map.next_value()?,
+            Field::Generator => self.generator = map.next_value()?,
+            Field::StartsAt => self.starts_at = map.next_value()?,
+            Field::Other => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Values as text, whole and as they came: the key is made of these. An empty value is no label, as in Prometheus;
+/// what should not be nested is kept as JSON.
+#[derive(Default)]
+struct Texts(BTreeMap<String, String>);
+
+impl Entries for Texts {
+    type Key = String;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: String, map: &mut A) -> Result<(), A::Error> {
+        let text = match map.next_value()? {
+            Value::Null => String::new(),
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        if text.is_empty() {
+            self.0.remove(&name);
+        } else {
+            self.0.insert(name, text);
+        }
+        Ok(())
+    }
 }
 
 /// Reads a webhook body. A body without a list `alerts` is unreadable; an alert that is not one is rejected alone.
@@ -64,18 +131,20 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
     let body: Body<'_> = body::parse(bytes)?;
     let alerts = match body.alerts {
         None => return Err(not_a_webhook("$.alerts", "the body has no list `alerts`")),
-        // Go writes a list into which nothing was put as null.
-        Some(Value::Null) => Vec::new(),
-        Some(Value::Array(alerts)) => alerts,
-        Some(other) => {
-            let message = format!("`alerts` is {}, not a list", body::kind(&other));
-            return Err(not_a_webhook("$.alerts", &message));
-        }
+        Some(list) if list.get().starts_with('[') => body::parse::<Vec<Object<Alert>>>(list.get().as_bytes())?,
+        Some(other) => match body::parse(other.get().as_bytes())? {
+            // Go writes a list into which nothing was put as null.
+            Value::Null => Vec::new(),
+            other => {
+                let message = format!("`alerts` is {}, not a list", body::kind(&other));
+                return Err(not_a_webhook("$.alerts", &message));
+            }
+        },
     };
     let group = Group { status: word(&body.status), labels: [body.common_labels, body.group_labels] };
     let mut reading = Reading::default();
     let sent = alerts.len();
-    for (at, alert) in alerts.into_iter().enumerate().take(limits::ALERTS) {
+    for (at, Object(alert)) in alerts.into_iter().enumerate().take(limits::ALERTS) {
         match read_alert(alert, &group, at) {
             Ok(signal) => reading.signals.push(signal),
             Err(rejected) => reading.rejected.push(rejected),
@@ -123,24 +192,19 @@ impl Group<'_> {
     }
 }
 
-fn read_alert(alert: Value, group: &Group<'_>, at: usize) -> Result<Signal, Rejected> {
+fn read_alert(alert: Result<Alert, &str>, group: &Group<'_>, at: usize) -> Result<Signal, Rejected> {
     let rejected = |field: &str, reason: String| Rejected { path: format!("$.alerts[{at}]{field}"), reason };
-    let mut alert = match alert {
-        Value::Object(alert) => alert,
-        other => return Err(rejected("", format!("an alert is an object; this is {}", body::kind(&other)))),
+    let alert = alert.map_err(|kind| rejected("", format!("an alert is an object; this is {kind}")))?;
+    let labels = match alert.labels {
+        Some(Object(Ok(Texts(labels)))) => labels,
+        None | Some(Object(Err(NULL))) => BTreeMap::new(),
+        Some(Object(Err(kind))) => return Err(rejected(".labels", format!("labels are an object; this is {kind}"))),
     };
-    let labels = match alert.remove("labels") {
-        Some(Value::Object(labels)) => texts(labels),
-        None | Some(Value::Null) => BTreeMap::new(),
-        Some(other) => {
-            return Err(rejected(".labels", format!("labels are an object; this is {}", body::kind(&other))));
-        }
-    };
-    let annotations = match alert.remove("annotations") {
-        Some(Value::Object(annotations)) => texts(annotations),
+    let annotations = match alert.annotations {
+        Some(Object(Ok(Texts(annotations)))) => annotations,
         _ => BTreeMap::new(),
     };
-    let fingerprint = alert.get("fingerprint").and_then(body::scalar).and_then(|text| limits::key(&text));
+    let fingerprint = body::scalar(&alert.fingerprint).and_then(|text| limits::key(&text));
     if labels.is_empty() && annotations.is_empty() && fingerprint.is_none() {
         return Err(rejected(
             ".labels",
@@ -154,12 +218,11 @@ fn read_alert(alert: Value, group: &Group<'_>, at: usize) -> Result<Signal, Reje
         .or_else(|| group.name())
         .or_else(|| summary.and_then(|text| limits::line(text, limits::NAME_CHARS)))
         .unwrap_or_else(|| UNNAMED.to_owned());
-    let status =
-        alert.get("status").and_then(word).or_else(|| group.status.clone()).unwrap_or_else(|| "firing".to_owned());
+    let status = word(&alert.status).or_else(|| group.status.clone()).unwrap_or_else(|| "firing".to_owned());
     let severity_word = first(&labels, &["severity"]).and_then(|word| limits::line(word, limits::WORD_CHARS));
     let link = first(&annotations, &RUNBOOK_ANNOTATIONS)
         .and_then(limits::link)
-        .or_else(|| alert.get("generatorURL").and_then(Value::as_str).and_then(limits::link));
+        .or_else(|| alert.generator.as_str().and_then(limits::link));
     let key = fingerprint
         .unwrap_or_else(|| if labels.is_empty() { limits::hash([name.as_str()]) } else { limits::labels_key(&labels) });
     Ok(Signal {
@@ -172,24 +235,11 @@ fn read_alert(alert: Value, group: &Group<'_>, at: usize) -> Result<Signal, Reje
         summary: summary.and_then(|text| limits::lines(text, limits::SUMMARY_CHARS)),
         environment: first(&labels, &ENVIRONMENT_LABELS).and_then(|word| limits::line(word, limits::WORD_CHARS)),
         link,
-        started_at: alert.get("startsAt").and_then(Value::as_str).and_then(started_at),
+        started_at: alert.starts_at.as_str().and_then(started_at),
         deployment: None,
         labels: shown(labels),
         name,
     })
-}
-
-/// Values as text, whole and as they came: the key is made of these. An empty value is no label, as in Prometheus;
-/// what should not be nested is kept as JSON.
-fn texts(map: Map<String, Value>) -> BTreeMap<String, String> {
-    map.into_iter()
-        .filter_map(|(name, value)| match value {
-            Value::Null => None,
-            Value::String(text) => Some((name, text)),
-            other => Some((name, other.to_string())),
-        })
-        .filter(|(_, text)| !text.is_empty())
-        .collect()
 }
 
 /// The labels within the limits on text.

@@ -15,6 +15,7 @@ mod generic;
 mod github;
 mod gitlab;
 mod grafana;
+mod object;
 mod opsgenie;
 mod pagerduty;
 mod text;

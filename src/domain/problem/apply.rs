@@ -3,7 +3,7 @@
 use compact_str::{CompactString, format_compact};
 
 use super::recurrence::{KEPT_MAX, WITHIN};
-use super::{INCIDENTS_MAX, Problem, ProblemChange, ProblemOpened, ProblemState, Recent, TIMELINE_MAX};
+use super::{Fingerprint, INCIDENTS_MAX, Problem, ProblemChange, ProblemOpened, ProblemState, Recent, TIMELINE_MAX};
 use crate::domain::event::{Event, IncidentOpened};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::Entry;
@@ -19,7 +19,7 @@ impl Problem {
             service: opened.service.clone(),
             team: opened.team.clone(),
             state: ProblemState::Open,
-            fingerprint: opened.fingerprint.clone(),
+            fingerprint: opened.fingerprint,
             opened_by: stamp.by.actor.clone(),
             opened_at: stamp.at,
             root_cause: None,
@@ -97,8 +97,8 @@ impl State {
             Event::ProblemOpened(opened) => {
                 self.meta.problems = self.meta.problems.max(opened.problem.0);
                 let problem = Problem::opened(stamp, opened);
-                if let Some(fingerprint) = &problem.fingerprint {
-                    self.index.problem_of.insert(fingerprint.clone(), problem.id);
+                if let Some(fingerprint) = problem.fingerprint {
+                    self.index.problem_of.insert(fingerprint, problem.id);
                 }
                 self.dirty.touched.insert(RecordKey::Problem(problem.id));
                 self.problems.insert(problem.id, Box::new(problem));
@@ -130,9 +130,9 @@ impl State {
     /// Remembers for a while of which kind an incident was. The oldest are forgotten when there are too many: a storm
     /// of different alerts must not fill the memory.
     pub(in crate::domain) fn remember(&mut self, stamp: &Stamp<'_>, opened: &IncidentOpened) {
-        let Some(fingerprint) = super::recurrence::fingerprint(&opened.group) else { return };
+        let Some(fingerprint) = Fingerprint::of(&opened.group) else { return };
         let recent = Recent { incident: opened.incident, fingerprint, at: stamp.at };
-        self.index.kinds.insert((recent.fingerprint.clone(), recent.incident));
+        self.index.kinds.insert((recent.fingerprint, recent.incident));
         self.dirty.touched.insert(RecordKey::Recent(recent.incident));
         self.recent.insert(recent.incident, recent);
         while let Some((id, oldest)) = self.recent.first_key_value() {

@@ -12,8 +12,8 @@
 
 use compact_str::CompactString;
 
-use super::recurrence::{fingerprint, of_kind, problem_of};
-use super::{Problem, ProblemChange, ProblemOpened, ProblemState};
+use super::recurrence::{of_kind, problem_of};
+use super::{Fingerprint, Problem, ProblemChange, ProblemOpened, ProblemState};
 use crate::domain::delivery::{Content, Destination, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -65,11 +65,11 @@ pub fn open(
         return Err(Reject::new(RejectCode::Missing, message)
             .hint(format!("Give one that may be read: /problem open {id} title:\"…\"")));
     }
-    let kind = fingerprint(&record.group);
+    let kind = Fingerprint::of(&record.group);
     let title = title.map_or_else(|| record.title.to_string(), ToOwned::to_owned);
     let service = service.unwrap_or_else(|| record.service.clone());
     let mut incidents: Vec<IncidentId> =
-        kind.as_ref().map(|kind| of_kind(draft.state, kind, draft.now).collect()).unwrap_or_default();
+        kind.map(|kind| of_kind(draft.state, kind, draft.now).collect()).unwrap_or_default();
     if !incidents.contains(&id) {
         incidents.push(id);
     }
@@ -87,7 +87,7 @@ fn belongs_to(draft: &Draft<'_>, id: IncidentId) -> Option<ProblemId> {
     draft.state.problems.values().find(|problem| problem.state.open() && problem.incidents.contains(&id)).map(|p| p.id)
 }
 
-fn opened(draft: &mut Draft<'_>, title: &str, service: ServiceId, kind: Option<CompactString>) -> ProblemId {
+fn opened(draft: &mut Draft<'_>, title: &str, service: ServiceId, kind: Option<Fingerprint>) -> ProblemId {
     let problem = ProblemId(draft.state.meta.problems + 1);
     let team = draft.org.services.get(&service).map(|known| known.team.clone()).unwrap_or_default();
     let title: CompactString = title.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(TITLE_MAX).collect();

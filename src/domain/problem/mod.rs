@@ -3,6 +3,7 @@
 //! notices what comes again, `show` how it reads, `apply` what events do.
 
 mod apply;
+mod fingerprint;
 pub mod life;
 pub mod recurrence;
 pub mod show;
@@ -23,7 +24,8 @@ use super::input::Reply;
 use super::reject::Reject;
 use super::time::Timestamp;
 
-pub use recurrence::{Fingerprint, Recent};
+pub use fingerprint::Fingerprint;
+pub use recurrence::Recent;
 
 /// Where a problem stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

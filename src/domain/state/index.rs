@@ -112,11 +112,11 @@ impl State {
             self.index.owed.insert(notice.clone(), None);
         }
         for recent in self.recent.values() {
-            self.index.kinds.insert((recent.fingerprint.clone(), recent.incident));
+            self.index.kinds.insert((recent.fingerprint, recent.incident));
         }
         for problem in self.problems.values().filter(|problem| problem.state.open()) {
-            if let Some(fingerprint) = &problem.fingerprint {
-                self.index.problem_of.insert(fingerprint.clone(), problem.id);
+            if let Some(fingerprint) = problem.fingerprint {
+                self.index.problem_of.insert(fingerprint, problem.id);
             }
         }
         for (key, answer) in &self.answers {
