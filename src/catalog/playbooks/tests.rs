@@ -496,5 +496,17 @@ fn an_item_says_who_approves_it_and_nothing_else_does() {
         )]),
         findings(&[("playbooks/c.toml", &item("request", "approvers = \"team:core\""))]),
     ];
-    insta::assert_snapshot!(told.concat().join("\n"), @"");
+    let mut told = told.concat();
+    told.sort();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    playbooks/a.toml:3: a runbook is run by responders; write permission = "respond"; only an item (kind = "request") is for everybody
+    playbooks/a.toml:4: a runbook takes no `approvers`; write kind = "request", or take it out
+    playbooks/a.toml:5: a runbook takes no `team`; write kind = "request", or take it out
+    playbooks/a.toml:6: a runbook takes no `due`; write kind = "request", or take it out
+    playbooks/b.toml:3: `ann` is nobody who could approve; write person:NAME, team:NAME or role:admin
+    playbooks/b.toml:3: unknown team `cores`; did you mean `core`?
+    playbooks/b.toml:4: unknown team `x`; declared: core
+    playbooks/b.toml:5: `soon` is not a duration; write it like 30s, 5m, 1h30m or 2d
+    playbooks/c.toml:3: `approvers` takes a list, not a text; put brackets around it: approvers = ["…"]
+    "#);
 }
