@@ -3,21 +3,25 @@
 
 mod support_paging;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use opsbell::domain::actor::{ADMINISTRATOR, Actor, By};
 use opsbell::domain::command::Call;
 use opsbell::domain::command::spec::{CommandSpec, OptionKind};
 use opsbell::domain::event::{Commit, Event};
-use opsbell::domain::id::RunId;
+use opsbell::domain::id::{RunId, ServiceRequestId};
 use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
+use opsbell::domain::org::Org;
 use opsbell::domain::playbook::question::{RunButton, Which};
 use opsbell::domain::reject::RejectCode;
+use opsbell::domain::request::{RequestState, ServiceRequest, Step};
 use opsbell::domain::signal::{AlertSeverity, SignalKind};
 use opsbell::domain::state::State;
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::runtime::Core;
-use support_paging::{START, input, press, say, sent, signal, small};
+use proptest::prelude::*;
+use support_paging::{START, example, input, press, say, sent, signal, small};
 
 const READ: &[&str] = &[
     "alert list",
@@ -39,6 +43,8 @@ const READ: &[&str] = &[
     "problem list",
     "problem show",
     "runbook list",
+    "request list",
+    "request show",
     "runbook show",
     "report dora",
     "report changes",
@@ -51,8 +57,19 @@ const READ: &[&str] = &[
 const OWN: &[&str] = &["contact list", "contact test"];
 /// For somebody else, as this test says them, for administrators only; for oneself by a code.
 const ADMINISTER: &[&str] = &["connect", "disconnect"];
-/// `runbook answer`: whoever is asked, which the step says; of others it is refused all the same.
-const DECLARE: &[&str] = &["incident declare", "incident invite", "page", "runbook answer"];
+const DECLARE: &[&str] = &[
+    "incident declare",
+    "incident invite",
+    "page",
+    // Of these, who may is asked of the request as well: see below.
+    "request approve",
+    "request cancel",
+    "request close",
+    "request new",
+    "request reject",
+    // Whoever is asked, which the step says; of others it is refused all the same.
+    "runbook answer",
+];
 const RESPOND: &[&str] = &[
     "ack",
     "alert silence",
@@ -97,6 +114,8 @@ const RESPOND: &[&str] = &[
     "problem resolve",
     "problem root-cause",
     "problem workaround",
+    "request fulfil",
+    "request take",
     "resolve",
     "runbook cancel",
     "runbook resume",
@@ -162,6 +181,8 @@ fn call(spec: &CommandSpec) -> Call {
             OptionKind::Alert => "ALR-1",
             OptionKind::Problem => "PRB-1",
             OptionKind::Change => "CHG-1",
+            OptionKind::Request => "REQ-1",
+            OptionKind::Item => "an-item",
             OptionKind::Severity => "sev3",
             OptionKind::Duration => "30m",
             OptionKind::Choice => option.choices[0].as_str(),
@@ -304,4 +325,216 @@ fn who_somebody_is_comes_from_the_envelope_only() {
         assert!(commit.is_none_or(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }])));
     }
     assert!(core.state().incidents.values().next().is_some_and(|incident| incident.holder.is_none()));
+}
+
+/// What each command about a request says of who may, on the loaded object: an item of the crew team that platform
+/// fulfils, asked for by nur for margriet; and something asked of the loyalty team by ivo.
+#[test]
+fn requests_are_judged_fulfilled_and_closed_by_whom_they_concern() {
+    // ivo and hana are loyalty, nur and wei crew, sanne and tariq platform and administrators, margriet a stakeholder.
+    let everybody = ["bas", "hana", "ivo", "margriet", "nur", "sanne", "tariq", "wei"];
+    let before: [&[(&str, &str)]; 4] = [
+        &[
+            ("nur", "/request new item:roster-access for:margriet"),
+            ("ivo", "/request new \"a lounge\" service:loyalty-api"),
+        ],
+        &[("hana", "/request take REQ-2")],
+        &[("hana", "/request fulfil REQ-2")],
+        &[("wei", "/request reject REQ-1 no")],
+    ];
+    // The commands that begun so far, the command, and who may; everybody else is refused, on the record.
+    let table: [(usize, &str, &[&str]); 10] = [
+        (1, "/request approve REQ-1", &["wei"]),
+        (1, "/request reject REQ-1 no", &["wei"]),
+        (1, "/request cancel REQ-1", &["margriet", "nur", "sanne", "tariq"]),
+        (1, "/request take REQ-2", &["hana", "ivo", "sanne", "tariq"]),
+        (1, "/request fulfil REQ-2", &["hana", "ivo", "sanne", "tariq"]),
+        (2, "/request reject REQ-2 no", &["hana", "ivo", "sanne", "tariq"]),
+        (2, "/request cancel REQ-2", &["ivo", "sanne", "tariq"]),
+        (3, "/request close REQ-2", &["ivo", "sanne", "tariq"]),
+        // Not approved yet: those who could approve it do not take it, and those who could take it may not yet.
+        (1, "/request take REQ-1", &[]),
+        (4, "/request approve REQ-1", &[]),
+    ];
+    for (done, command, may) in table {
+        for who in everybody {
+            let mut core = Core::new(State::new("requests"), example());
+            for (who, text) in before.iter().take(done).copied().flatten() {
+                let (answer, commit) = core.take(Timestamp(START), say(who, text));
+                assert!(answer.reply.as_ref().is_ok_and(|reply| reply.ok), "{who}: {text}: {answer:?}");
+                core.durable(&commit.expect("it was done"));
+            }
+            let state = |core: &Core| serde_json::to_value(&core.state().disassemble().requests).expect("plain data");
+            let was = state(&core);
+            let (answer, commit) = core.take(Timestamp(START).after(Span::secs(1)), say(who, command));
+            assert_eq!(answer.reply.is_ok(), may.contains(&who), "{who}: {command}: {answer:?}");
+            if let Err(reject) = &answer.reply {
+                assert_eq!(state(&core), was, "{who}: {command}");
+                let traced =
+                    commit.is_some_and(|commit| matches!(commit.events.as_slice(), [Event::AttemptRefused { .. }]));
+                assert_eq!(traced, reject.code == RejectCode::NotAllowed, "{who}: {command}: {reject}");
+            } else {
+                assert_ne!(state(&core), was, "{who}: {command}");
+            }
+        }
+    }
+}
+
+/// What may be done to the requests of a random day; by whom, is decided at random as well.
+fn said_of_requests() -> impl Strategy<Value = (usize, String, i64)> {
+    let words = prop::sample::select(vec![
+        "/request new item:roster-access",
+        "/request new item:roster-access for:wei",
+        "/request new item:seat-map with:\"flight=EJ204\"",
+        "/request new \"a lounge\" service:loyalty-api for:nur",
+        "/request approve REQ-#",
+        "/request approve REQ-#",
+        "/request reject REQ-# no",
+        "/request take REQ-#",
+        "/request fulfil REQ-#",
+        "/request close REQ-#",
+        "/request cancel REQ-#",
+        "/runbook answer RUN-# yes",
+        "/runbook answer RUN-# no",
+        "/runbook cancel RUN-#",
+    ]);
+    (0..PEOPLE.len(), words, 0..6u32, prop::sample::select(vec![0i64, 1, 60, 3_600, 86_400]))
+        .prop_map(|(who, words, n, secs)| (who, words.replace('#', &n.to_string()), secs))
+}
+
+const PEOPLE: [&str; 9] = ["bas", "daan", "hana", "ivo", "margriet", "nur", "sanne", "wei", "nobody"];
+
+/// Whether a person may do a step to a request, from a table of its own.
+fn may(who: &str, step: &Step, request: &ServiceRequest) -> bool {
+    let admin = ["sanne", "tariq"].contains(&who);
+    let is_for = request.is_for(&who.into());
+    let team: &[&str] = match request.team.as_str() {
+        "loyalty" => &["hana", "ivo"],
+        "booking" => &["daan", "elif"],
+        "platform" => &["sanne", "tariq"],
+        other => panic!("a request of {other}"),
+    };
+    match step {
+        Step::Approved => ["nur", "wei"].contains(&who) && !is_for,
+        Step::Rejected { .. } if request.awaits_approval() => ["nur", "wei"].contains(&who) && !is_for,
+        Step::Rejected { .. } | Step::Taken => team.contains(&who) || admin,
+        // Whoever answers the last question of a run ends it, and with it what it was begun for.
+        Step::Fulfilled { .. } if request.run.is_some() => true,
+        Step::Fulfilled { .. } => team.contains(&who) || admin,
+        // Who answers for a run, or stops it, is the run's to ask.
+        Step::Closed | Step::Cancelled { .. } if request.asked_by.is_some() => true,
+        Step::Closed | Step::Cancelled { .. } => is_for || admin,
+        Step::Began { .. } | Step::Stalled { .. } | Step::Linked { .. } | Step::Reminded => true,
+    }
+}
+
+fn follows(from: RequestState, step: &Step) -> bool {
+    use RequestState::{Approved, Fulfilled, InFulfilment, Submitted};
+    match step {
+        Step::Approved => from == Submitted,
+        Step::Began { .. } => from == Approved,
+        Step::Stalled { .. } => from == InFulfilment,
+        Step::Closed => from == Fulfilled,
+        Step::Rejected { .. } | Step::Taken | Step::Fulfilled { .. } | Step::Cancelled { .. } => from.waits(),
+        Step::Linked { .. } | Step::Reminded => from.waits(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is said in whatever order by whomever: no step is taken by somebody who may not, none that does not
+    /// follow, and nothing pages.
+    #[test]
+    fn no_sequence_gives_a_request_what_it_may_not_have(said in prop::collection::vec(said_of_requests(), 20..60)) {
+        let mut core = Core::new(State::new("requests"), example());
+        let mut now = Timestamp(START);
+        let mut known: BTreeMap<ServiceRequestId, ServiceRequest> = BTreeMap::new();
+        for (who, text, secs) in said {
+            now = now.after(Span::secs(secs));
+            let mut inputs = VecDeque::from([say(PEOPLE[who], &text)]);
+            // What is due comes first, as in production.
+            while let Some(input) = core.due(now).or_else(|| inputs.pop_front()) {
+                let by = input.by.actor.clone();
+                known.extend(core.state().requests.iter().map(|(id, request)| (*id, (**request).clone())));
+                let (_, commit) = core.take(now, input);
+                let Some(commit) = commit else { continue };
+                for event in &commit.events {
+                    prop_assert!(!matches!(event, Event::PageOpened { .. } | Event::IncidentOpened(_)), "{text}: {event:?}");
+                    match event {
+                        Event::RequestOpened(opened) => {
+                            prop_assert!(!known.contains_key(&opened.request), "a number is given once");
+                        }
+                        Event::RequestMoved(moved) => {
+                            let Some(before) = known.get_mut(&moved.request) else { continue };
+                            prop_assert!(follows(before.state, &moved.step), "{}: {:?}", before.state, moved.step);
+                            if let Some(person) = by.person() {
+                                prop_assert!(may(person.as_str(), &moved.step, before), "{person}: {:?}", moved.step);
+                            }
+                            // Steps of one commit follow each other.
+                            match &moved.step {
+                                Step::Approved => before.state = RequestState::Approved,
+                                Step::Began { .. } | Step::Taken => before.state = RequestState::InFulfilment,
+                                Step::Fulfilled { .. } => before.state = RequestState::Fulfilled,
+                                Step::Stalled { .. } => before.state = RequestState::Approved,
+                                _ => {}
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                core.durable(&commit);
+                let over = known.keys().filter(|id| !core.state().requests.contains_key(id)).copied();
+                for id in over.collect::<Vec<_>>() {
+                    if let Some(request) = known.get_mut(&id) {
+                        request.state = RequestState::Closed;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_approved_is_what_was_asked_for_by_somebody_who_may_still_have_it() {
+    let mut core = Core::new(State::new("requests"), example());
+    let at = Timestamp(START);
+    let (_, commit) = core.take(at, say("nur", "/request new item:roster-access"));
+    core.durable(&commit.expect("it is asked for"));
+    let edited = |edit: &dyn Fn(&mut Org)| {
+        let mut org = Org::clone(&example());
+        edit(&mut org);
+        Arc::new(org)
+    };
+    let cases: [(Arc<Org>, &str); 3] = [
+        (
+            edited(&|org| {
+                let mut playbook = (*org.playbooks["roster-access"]).clone();
+                playbook.steps[0].retries += 1;
+                org.playbooks.insert("roster-access".into(), Arc::new(playbook));
+            }),
+            "was edited since it was asked for",
+        ),
+        (edited(&|org| drop(org.playbooks.remove("roster-access"))), "is no longer in the catalogue"),
+        (
+            edited(&|org| org.people.get_mut("nur").expect("she is there").left = true),
+            "nur may not have roster-access any more",
+        ),
+    ];
+    for (org, why) in cases {
+        core.set_org(org);
+        let (answer, commit) = core.take(at, say("wei", "/request approve REQ-1"));
+        let reject = answer.reply.expect_err(why);
+        assert!(reject.message.contains(why) && commit.is_none(), "{reject}");
+    }
+    core.set_org(example());
+    for n in 0..100 {
+        let (answer, commit) = core.take(at, say("wei", "/request approve REQ-1"));
+        assert!(answer.reply.is_ok(), "{answer:?}");
+        assert_eq!(commit.is_some(), n == 0, "100 approvals have one effect");
+        commit.iter().for_each(|commit| core.durable(commit));
+    }
+    assert_eq!(core.state().runs.len(), 1);
+    let run = core.state().runs.values().next().expect("it runs");
+    assert_eq!(run.by, Actor::Person("nur".into()), "it is hers, though wei set it off");
 }

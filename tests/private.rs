@@ -168,6 +168,7 @@ fn acts() -> impl Strategy<Value = Act> {
                 "/incident note x",
                 "/contact test",
                 "/problem list",
+                "/request list",
                 "/problem show PRB-1",
                 "/postmortem list",
             ][..]
@@ -196,6 +197,7 @@ fn acts() -> impl Strategy<Value = Act> {
                     "/incident link related",
                     "/incident times",
                     "/problem open",
+                    "/request new text:wanted",
                     "/problem link PRB-1",
                     "/postmortem show",
                     "/postmortem edit",

@@ -30,7 +30,9 @@ pub fn example() -> BTreeMap<PathBuf, String> {
         "playbooks/release.toml",
         "playbooks/restart-service.toml",
         "playbooks/restart-workers.toml",
+        "playbooks/roster-access.toml",
         "playbooks/scale.toml",
+        "playbooks/seat-map.toml",
     ];
     files.into_iter().map(|(name, text)| (PathBuf::from(name), text.to_owned())).collect()
 }

@@ -2,6 +2,7 @@
 //! read for itself; what they say of each other, and of hosts and programs, is judged in `whole` when all are read.
 
 pub(super) mod acts;
+mod item;
 mod line;
 pub mod models;
 pub mod reference;
@@ -47,7 +48,8 @@ pub struct Drafted {
 }
 
 const RISKS: [(&str, Level); 3] = [("low", Level::Low), ("medium", Level::Medium), ("high", Level::High)];
-const PERMISSIONS: [(&str, Permission); 2] = [("respond", Permission::Respond), ("administer", Permission::Administer)];
+const PERMISSIONS: [(&str, Permission); 3] =
+    [("declare", Permission::Declare), ("respond", Permission::Respond), ("administer", Permission::Administer)];
 
 /// Reads one file.
 pub fn read(draft: &mut Draft<'_>, source: &Arc<Source>, path: &Path, text: &str) {
@@ -85,6 +87,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
     let services = draft.refer_all(Named::Service, "services", &mut table).unwrap_or_default();
     let risk = table.parse("risk", |word| value::choice(word, "risk", &RISKS));
     let permission = table.parse("permission", |word| value::choice(word, "permission", &PERMISSIONS));
+    let item = item::read(draft, &mut table, kind, permission);
     let expected = table.parse("expected", value::wait);
     let earn_after = table.count("earn_after", 1..=EARN_MAX);
     let expects = table.parse_all("expects", |text| Ok(CompactString::from(text.trim()))).unwrap_or_default();
@@ -115,6 +118,7 @@ fn playbook(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot: Spot)
         expected,
         earn_after,
         expects: expects.into_iter().map(|(name, _)| name).collect(),
+        item,
         parameters,
         steps: Vec::new(),
         verify: Vec::new(),

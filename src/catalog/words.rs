@@ -17,7 +17,7 @@
 //! [[option]]                             # required ones first
 //! name = "duration"
 //! summary = "How long"
-//! type = "duration"                      # text user team service schedule target oncall incident alert problem change severity duration choice number
+//! type = "duration"                      # text user team service schedule target oncall incident alert problem change request item severity duration choice number
 //! required = true
 //! choices = []                           # for `choice`
 //! rest = false                           # a text that takes the rest of the line without quotes
@@ -53,6 +53,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("service.toml", include_str!("../../commands/service.toml")),
     ("contact.toml", include_str!("../../commands/contact.toml")),
     ("problem.toml", include_str!("../../commands/problem.toml")),
+    ("request.toml", include_str!("../../commands/request.toml")),
     ("change.toml", include_str!("../../commands/change.toml")),
     ("freeze.toml", include_str!("../../commands/freeze.toml")),
     ("runbook.toml", include_str!("../../commands/runbook.toml")),

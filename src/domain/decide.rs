@@ -10,7 +10,7 @@ use super::change;
 use super::command::spec::Permission;
 use super::command::{
     Call, ChangeCommand, Command, Meant, PageTarget, PlaybookCommand, PostmortemCommand, ProblemCommand,
-    account_number, grammar, help, meaning,
+    RequestCommand, account_number, grammar, help, meaning,
 };
 use super::connect;
 use super::contact;
@@ -29,6 +29,7 @@ use super::postmortem;
 use super::problem;
 use super::reject::{Reject, RejectCode};
 use super::report;
+use super::request;
 use super::service;
 use super::silence;
 use super::state::State;
@@ -270,6 +271,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::Snooze { incident, .. } => Some(*incident),
         Command::Page { incident, .. } | Command::Problem(ProblemCommand::Open { incident, .. }) => *incident,
         Command::Playbook(PlaybookCommand::Run(asked)) => asked.incident,
+        Command::Request(RequestCommand::New(asked)) => asked.incident,
         Command::IncidentDeclare { .. }
         | Command::IncidentAckAll
         | Command::ServiceShow { .. }
@@ -283,6 +285,7 @@ fn incident_of(command: &Command) -> Option<IncidentId> {
         | Command::Change(_)
         | Command::Problem(_)
         | Command::Playbook(_)
+        | Command::Request(_)
         | Command::Postmortem(PostmortemCommand::List)
         | Command::OncallWho { .. }
         | Command::OncallNext { .. }
@@ -360,6 +363,7 @@ fn run(draft: &mut Draft<'_>, place: &Place, command: Command) -> Result<Reply, 
         Command::Change(command) => change::run(draft, command),
         Command::Playbook(command) => playbook::run(draft, command),
         Command::Problem(command) => problem::run(draft, command),
+        Command::Request(command) => request::run(draft, command),
         Command::Postmortem(command) => postmortem::run(draft, command),
         Command::Page { target, text, incident } => {
             page_somebody(draft, place, target, text.as_deref(), incident, false)
@@ -482,6 +486,7 @@ fn wake(draft: &mut Draft<'_>, wakeup: Wakeup, head: Option<&Head>) {
         WakeupKind::Freeze(id) => change::freeze::due(draft, id),
         WakeupKind::Playbook(id) => playbook::drive::due(draft, id),
         WakeupKind::Question(id) => change::answer::due(draft, id),
+        WakeupKind::Request(id) => request::due::due(draft, id),
         WakeupKind::Close(id) => {
             if draft.incident(id).is_some_and(|incident| incident.state == IncidentState::Resolved) {
                 draft.emit(Event::IncidentClosed { incident: id });

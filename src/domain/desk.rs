@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::alert::Alert;
 use super::change::Change;
-use super::id::{AlertId, ChangeId, IncidentId, ProblemId};
+use super::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use super::incident::Incident;
 use super::input::{Answer, Input, Unavailable};
 use super::org::Org;
 use super::problem::Problem;
+use super::request::ServiceRequest;
 use super::state::State;
 use super::time::Timestamp;
 
@@ -78,6 +79,15 @@ pub enum RecordQuery {
     },
     /// One change.
     Change(ChangeId),
+    /// Requests, open and over.
+    Requests {
+        /// Only numbers below this.
+        below: Option<u64>,
+        /// At most so many, up to 200.
+        limit: usize,
+    },
+    /// One request.
+    Request(ServiceRequestId),
 }
 
 /// Records, newest first.
@@ -91,6 +101,8 @@ pub enum RecordList {
     Problems(Vec<Problem>),
     /// Changes.
     Changes(Vec<Change>),
+    /// Requests.
+    Requests(Vec<ServiceRequest>),
 }
 
 /// The engine, as a face sees it.

@@ -9,7 +9,7 @@ use super::actor::{Actor, By};
 use super::change::Change;
 use super::delivery::{ChannelRef, Content, Destination, Priority};
 use super::event::{DeliveryOwed, Event};
-use super::id::{AlertId, ChangeId, DeliveryId, IncidentId, ProblemId};
+use super::id::{AlertId, ChangeId, DeliveryId, IncidentId, ProblemId, ServiceRequestId};
 use super::incident::Incident;
 use super::incident::apply::Stamp;
 use super::incident::merge::{self, IncidentMerged};
@@ -18,6 +18,7 @@ use super::input::Closed;
 use super::org::Org;
 use super::problem::Problem;
 use super::reject::{Reject, RejectCode};
+use super::request::ServiceRequest;
 use super::state::State;
 use super::time::Timestamp;
 
@@ -204,6 +205,17 @@ impl<'a> Draft<'a> {
             })
         };
         self.state.changes.get(&id).map(|change| &**change).or_else(closed)
+    }
+
+    /// A request, open or over.
+    pub fn request(&self, id: ServiceRequestId) -> Option<&'a ServiceRequest> {
+        let closed = || {
+            self.closed.iter().find_map(|closed| match closed {
+                Closed::Request(request) if request.id == id => Some(&**request),
+                _ => None,
+            })
+        };
+        self.state.requests.get(&id).map(|request| &**request).or_else(closed)
     }
 
     /// When, and by whom.

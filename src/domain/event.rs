@@ -2,12 +2,12 @@
 //! replays after rules and configuration have changed. What `apply` does with a released version never changes.
 
 mod about;
+mod commit;
 mod payload;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use super::actor::By;
 use super::change;
 use super::connect::{AccountLinked, AccountOffered, own::CodeShown};
 use super::id::{AlertId, ChangeId, DeliveryId, FreezeId, IncidentId, PageId, PersonId, ProblemId, SilenceId};
@@ -22,24 +22,13 @@ use super::org::{NotifyRule, Policy};
 use super::playbook;
 use super::postmortem::{Drafted, Edited, Published};
 use super::problem::{ProblemChange, ProblemOpened};
+use super::request::{RequestMoved, RequestOpened};
 use super::signal::AlertSeverity;
 use super::silence;
 use super::time::Timestamp;
 
+pub use commit::Commit;
 pub use payload::{AlertOpened, DeliveryOwed, IncidentOpened};
-
-/// One commit: what one input led to. A line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// Its number, from 1, without gaps.
-    pub seq: u64,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Who caused it.
-    pub by: By,
-    /// What happened, in order; not empty.
-    pub events: Vec<Event>,
-}
 
 /// What happened. The journal writes `"v":1` behind the type of each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -363,6 +352,13 @@ pub enum Event {
         /// What is known now.
         change: ProblemChange,
     },
+
+    /// Something was requested.
+    #[serde(rename = "request.opened")]
+    RequestOpened(Box<RequestOpened>),
+    /// It went on.
+    #[serde(rename = "request.moved")]
+    RequestMoved(Box<RequestMoved>),
 
     /// A change was asked for.
     #[serde(rename = "change.opened")]

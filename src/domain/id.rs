@@ -136,6 +136,12 @@ number!(
 );
 
 number!(
+    /// A service request, `REQ-7`. (`RequestId` is one request from outside.)
+    ServiceRequestId,
+    "REQ-"
+);
+
+number!(
     /// A change, `CHG-7`.
     ChangeId,
     "CHG-"

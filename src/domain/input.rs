@@ -8,12 +8,14 @@ use super::change::Change;
 use super::command::{Call, GateAsked};
 use super::delivery::Outcome;
 use super::id::{
-    ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, SilenceId,
+    ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, ServiceRequestId,
+    SilenceId,
 };
 use super::incident::Incident;
 use super::playbook::Performed;
 use super::playbook::question::{RunButton, Which};
 use super::problem::Problem;
+use super::request::ServiceRequest;
 use super::signal::Signal;
 use super::time::Span;
 
@@ -74,6 +76,8 @@ pub enum Closed {
     Problem(Box<Problem>),
     /// A change.
     Change(Box<Change>),
+    /// A request.
+    Request(Box<ServiceRequest>),
 }
 
 impl From<Incident> for Closed {
@@ -85,6 +89,12 @@ impl From<Incident> for Closed {
 impl From<Problem> for Closed {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<ServiceRequest> for Closed {
+    fn from(request: ServiceRequest) -> Self {
+        Self::Request(Box::new(request))
     }
 }
 
@@ -369,6 +379,8 @@ pub enum WakeupKind {
     Playbook(RunId),
     /// A code host's question is asked again.
     Question(DeploymentId),
+    /// A request is overdue, or closed of itself.
+    Request(ServiceRequestId),
 }
 
 impl std::fmt::Display for WakeupKind {
@@ -385,6 +397,7 @@ impl std::fmt::Display for WakeupKind {
             Self::Freeze(id) => write!(f, "the end of {id}"),
             Self::Playbook(id) => write!(f, "the next step of {id}"),
             Self::Question(id) => write!(f, "the question about {id}"),
+            Self::Request(id) => write!(f, "what {id} waits for"),
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod postmortem;
 pub mod problem;
 pub mod reject;
 pub mod report;
+pub mod request;
 pub mod service;
 pub mod signal;
 pub mod silence;

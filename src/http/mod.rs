@@ -29,6 +29,7 @@ mod query;
 mod read;
 mod records;
 mod reports;
+mod requests;
 mod runs;
 mod say;
 mod schema;
@@ -239,7 +240,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(records::problems))
         .routes(routes!(records::problem))
         .routes(routes!(records::postmortem, records::write_postmortem))
-        .routes(routes!(read::requests))
+        .routes(routes!(requests::requests))
+        .routes(routes!(requests::request))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))

@@ -288,18 +288,3 @@ pub(crate) async fn journal_head(State(app): State<Arc<App>>, headers: HeaderMap
     let (install, seq, hash) = ask::look(&app, see).await?;
     Ok(shape::json(StatusCode::OK, &json!({"install": install, "seq": seq, "hash": hash})))
 }
-
-/// Requests; none are made by this release.
-#[utoipa::path(
-    get, path = "/v1/requests", tag = "records", params(paged::Asked), security(("person" = []), ("administrator" = [])),
-    responses((status = 200, description = "Always empty", body = schema::List<Value>), document::Listing)
-)]
-pub(crate) async fn requests(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    none_yet(&app, &uri, &headers).await
-}
-
-async fn none_yet(app: &App, uri: &Uri, headers: &HeaderMap) -> Answer {
-    caller(app, headers).await?;
-    Part::<u64>::parse("none", uri)?;
-    Ok(items(&[], None))
-}

@@ -5,6 +5,7 @@
 mod change;
 mod factor;
 mod report;
+mod request;
 mod review;
 mod run;
 
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 pub(crate) use self::change::{Change, ChangeSummary, Evidence, Gate, Verdict};
 pub(crate) use self::factor::{Factor, NewFactor};
 pub(crate) use self::report::Dora;
+pub(crate) use self::request::{Request, RequestSummary};
 pub(crate) use self::review::{Postmortem, Problem, ProblemSummary, StatedTime, Written};
 pub(crate) use self::run::{Run, RunSummary};
 

@@ -14,7 +14,7 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method};
 use crate::domain::desk::{RecordList, RecordQuery};
 use crate::domain::event::{DeliveryOwed, Event};
-use crate::domain::id::{AlertId, ChangeId, IncidentId, PageId, PersonId, ProblemId, RunId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, PageId, PersonId, ProblemId, RunId, ServiceRequestId};
 use crate::domain::incident::private;
 use crate::domain::org::Org;
 use crate::domain::paging::look;
@@ -71,6 +71,7 @@ enum Record {
     Problem(ProblemId),
     Change(ChangeId),
     Run(RunId),
+    Request(ServiceRequestId),
 }
 
 /// Who listens to what.
@@ -165,7 +166,9 @@ fn records(event: &Value) -> impl Iterator<Item = Record> {
     let change = text("change").and_then(|id| id.parse().ok());
     let known = [incident.map(Record::Incident), alert.map(Record::Alert), problem.map(Record::Problem)];
     let run = text("run").and_then(|id| id.parse().ok());
-    known.into_iter().chain([change.map(Record::Change), run.map(Record::Run)]).flatten()
+    let request = text("request").and_then(|id| id.parse().ok());
+    let more = [change.map(Record::Change), run.map(Record::Run), request.map(Record::Request)];
+    known.into_iter().chain(more).flatten()
 }
 
 /// Adds what is owed; the same page by several methods is one event.
@@ -236,6 +239,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
                 Record::Problem(id) => view.state.problems.get(&id).map(|problem| problem.team.clone()),
                 Record::Change(id) => view.state.changes.get(&id).map(|change| change.team.clone()),
                 Record::Run(id) => view.state.runs.get(&id).map(|run| run.team.clone()),
+                Record::Request(id) => view.state.requests.get(&id).map(|request| request.team.clone()),
             };
             match team {
                 Some(team) => drop(teams.insert(record, team)),
@@ -251,6 +255,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
             Record::Alert(id) => RecordQuery::Alert(id),
             Record::Problem(id) => RecordQuery::Problem(id),
             Record::Change(id) => RecordQuery::Change(id),
+            Record::Request(id) => RecordQuery::Request(id),
             // The last ones are in State; of those before, it is not told whose they were.
             Record::Run(_) => continue,
         };
@@ -261,6 +266,7 @@ async fn place(app: &App, commits: &mut [Told]) -> Result<(), Failure> {
             }
             RecordList::Problems(found) => found.first().map(|problem| problem.team.clone()),
             RecordList::Changes(found) => found.first().map(|change| change.team.clone()),
+            RecordList::Requests(found) => found.first().map(|request| request.team.clone()),
         };
         if let Some(team) = team {
             teams.insert(record, team);
@@ -327,6 +333,7 @@ fn heard(item: &Item, listener: &Listener, app: &App) -> Option<(&'static str, V
                 Record::Problem(id) => id.to_string(),
                 Record::Change(id) => id.to_string(),
                 Record::Run(id) => id.to_string(),
+                Record::Request(id) => id.to_string(),
             };
             let data = json!({
                 "record": id,

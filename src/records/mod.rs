@@ -31,9 +31,10 @@ pub use trouble::{NotTaken, Trouble};
 
 use crate::domain::alert::Alert;
 use crate::domain::change::Change;
-use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::incident::Incident;
 use crate::domain::problem::Problem;
+use crate::domain::request::ServiceRequest;
 use crate::domain::state::OpenRecords;
 
 /// Calls that wait; a snapshot offered beyond them is `Full`.
@@ -220,6 +221,16 @@ impl Records {
     /// Changes that are over with numbers below `below`, newest first, at most `limit` (and 1,000).
     pub fn list_changes(&self, below: Option<u64>, limit: usize) -> Result<Vec<Change>, Trouble> {
         self.ask("list changes", move |store| store.changes(below, limit.min(LIST_MAX)))
+    }
+
+    /// A request that is over. Sees all that was queued before.
+    pub fn get_request(&self, id: ServiceRequestId) -> Result<Option<ServiceRequest>, Trouble> {
+        self.ask("load a request", move |store| store.request(id))
+    }
+
+    /// Requests that are over with numbers below `below`, newest first, at most `limit` (and 1,000).
+    pub fn list_requests(&self, below: Option<u64>, limit: usize) -> Result<Vec<ServiceRequest>, Trouble> {
+        self.ask("list requests", move |store| store.requests(below, limit.min(LIST_MAX)))
     }
 
     /// A closed problem. Sees all that was queued before.

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use crate::domain::id::{
-    AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, ProblemId, RunId, SilenceId,
+    AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, ProblemId, RunId, ServiceRequestId, SilenceId,
 };
 
 /// The place of one record.
@@ -21,6 +21,10 @@ pub enum Slot {
     OpenProblem(ProblemId),
     /// A closed problem.
     ClosedProblem(ProblemId),
+    /// A request that State keeps.
+    OpenRequest(ServiceRequestId),
+    /// A request that is over.
+    ClosedRequest(ServiceRequestId),
     /// A change that State keeps.
     OpenChange(ChangeId),
     /// A change that is over.
@@ -59,6 +63,8 @@ pub(super) const OPEN_ALERTS: &[u8] = b"o/a/";
 pub(super) const CLOSED_ALERTS: &[u8] = b"c/a/";
 pub(super) const OPEN_PROBLEMS: &[u8] = b"o/p/";
 pub(super) const CLOSED_PROBLEMS: &[u8] = b"c/p/";
+pub(super) const OPEN_REQUESTS: &[u8] = b"o/q/";
+pub(super) const CLOSED_REQUESTS: &[u8] = b"c/q/";
 pub(super) const OPEN_CHANGES: &[u8] = b"o/c/";
 pub(super) const CLOSED_CHANGES: &[u8] = b"c/c/";
 pub(super) const PAST: &[u8] = b"o/l/";
@@ -100,6 +106,8 @@ impl Slot {
             Self::ClosedAlert(id) => Place::Folio(CLOSED_ALERTS, id.0),
             Self::OpenProblem(id) => Place::Folio(OPEN_PROBLEMS, id.0),
             Self::ClosedProblem(id) => Place::Folio(CLOSED_PROBLEMS, id.0),
+            Self::OpenRequest(id) => Place::Folio(OPEN_REQUESTS, id.0),
+            Self::ClosedRequest(id) => Place::Folio(CLOSED_REQUESTS, id.0),
             Self::OpenChange(id) => Place::Folio(OPEN_CHANGES, id.0),
             Self::ClosedChange(id) => Place::Folio(CLOSED_CHANGES, id.0),
             Self::Past(id) => Place::Folio(PAST, id.0),

@@ -43,6 +43,9 @@ pub struct Counts {
     pub recent: usize,
     /// Postmortems that wait.
     pub waiting: usize,
+    /// Requests that are not over.
+    #[serde(default)]
+    pub requests: usize,
     /// Changes that are not over.
     #[serde(default)]
     pub changes: usize,
@@ -100,6 +103,8 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
             RecordKey::Answer(key) => place(Slot::Answer(key.clone()), json(&mut scratch, state.answers.get(key))?),
             RecordKey::Problem(id) if dirty.closed_problems.contains_key(id) => {}
             RecordKey::Problem(id) => place(Slot::OpenProblem(*id), json(&mut scratch, state.problems.get(id))?),
+            RecordKey::Request(id) if dirty.closed_requests.contains_key(id) => {}
+            RecordKey::Request(id) => place(Slot::OpenRequest(*id), json(&mut scratch, state.requests.get(id))?),
             RecordKey::Change(id) if dirty.closed_changes.contains_key(id) && !state.changes.contains_key(id) => {}
             RecordKey::Change(id) => place(Slot::OpenChange(*id), json(&mut scratch, state.changes.get(id))?),
             RecordKey::Past(id) => place(Slot::Past(*id), json(&mut scratch, state.past.get(id))?),
@@ -131,6 +136,10 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         place(Slot::OpenProblem(*id), None);
         place(Slot::ClosedProblem(*id), json(&mut scratch, Some(problem))?);
     }
+    for (id, request) in &dirty.closed_requests {
+        place(Slot::OpenRequest(*id), None);
+        place(Slot::ClosedRequest(*id), json(&mut scratch, Some(request))?);
+    }
     for (id, change) in dirty.closed_changes.iter().filter(|(id, _)| !state.changes.contains_key(id)) {
         place(Slot::OpenChange(*id), None);
         place(Slot::ClosedChange(*id), json(&mut scratch, Some(change))?);
@@ -145,6 +154,7 @@ pub fn snapshot(state: &State, dirty: &Dirty, hash: &str) -> Result<Snapshot, se
         problems: state.problems.len(),
         recent: state.recent.len(),
         waiting: state.waiting_postmortems.len(),
+        requests: state.requests.len(),
         changes: state.changes.len(),
         freezes: state.freezes.len(),
         past: state.past.len(),

@@ -17,13 +17,14 @@ use crate::domain::alert::Alert;
 use crate::domain::change::deployed::{Deployed, KnownCommit};
 use crate::domain::change::{Change, Freeze, Past};
 use crate::domain::delivery::Delivery;
-use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::incident::Incident;
 use crate::domain::org::Policy;
 use crate::domain::playbook::Run;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::{Problem, Recent};
 use crate::domain::report::dora::Outage;
+use crate::domain::request::ServiceRequest;
 use crate::domain::silence::Silence;
 use crate::domain::state::{Meta, OpenRecords};
 
@@ -213,6 +214,7 @@ impl Store {
         let id = |alert: &Alert| alert.id.0;
         self.each_numbered(slot::OPEN_ALERTS, beat, id, |alert| records.alerts.push(alert))?;
         self.each_numbered(slot::OPEN_PROBLEMS, beat, problem_id, |problem| records.problems.push(problem))?;
+        self.each_numbered(slot::OPEN_REQUESTS, beat, request_id, |request| records.requests.push(request))?;
         self.each_numbered(slot::OPEN_CHANGES, beat, change_id, |change| records.changes.push(change))?;
         let id = |past: &Past| past.change.0;
         self.each_numbered(slot::PAST, beat, id, |past| records.past.push(past))?;
@@ -260,6 +262,7 @@ impl Store {
             problems: records.problems.len(),
             recent: records.recent.len(),
             waiting: records.waiting.len(),
+            requests: records.requests.len(),
             changes: records.changes.len(),
             freezes: records.freezes.len(),
             past: records.past.len(),
@@ -312,6 +315,14 @@ impl Store {
 
     pub(super) fn problems(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<Problem>> {
         self.newest_first(slot::CLOSED_PROBLEMS, below, limit, problem_id)
+    }
+
+    pub(super) fn request(&self, id: ServiceRequestId) -> Outcome<Option<ServiceRequest>> {
+        self.one(slot::CLOSED_REQUESTS, id.0, request_id)
+    }
+
+    pub(super) fn requests(&self, below: Option<u64>, limit: usize) -> Outcome<Vec<ServiceRequest>> {
+        self.newest_first(slot::CLOSED_REQUESTS, below, limit, request_id)
     }
 
     pub(super) fn change(&self, id: ChangeId) -> Outcome<Option<Change>> {
@@ -369,6 +380,10 @@ impl Store {
         self.db.flush()?;
         Ok(())
     }
+}
+
+fn request_id(request: &ServiceRequest) -> u64 {
+    request.id.0
 }
 
 fn change_id(change: &Change) -> u64 {

@@ -73,9 +73,7 @@ pub(super) fn check(expect: &Expect, world: &World, seen: &mut Seen, zone: Tz) -
         Expect::Problem { problem, state, fields } => check_problem(world, *problem, *state, fields),
         Expect::Change { change, state, fields } => check_change(world, *change, *state, fields),
         Expect::Run { run, state, step } => check_run(world, *run, state, step.as_deref()),
-        Expect::Later(what) => {
-            Err(Miss::new(format!("a {what}"), format!("no answer: {what}s are not in this release")))
-        }
+        Expect::Request { request, state, fields } => super::request::check(world, *request, *state, fields),
         Expect::Page { person, method } => {
             let expected = format!("page {person} via {method}");
             match unknown(world, Some(person)) {
@@ -285,7 +283,7 @@ fn problem_says(problem: &Problem, field: ProblemField) -> String {
     }
 }
 
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     if value.contains(char::is_whitespace) || value.is_empty() { format!("\"{value}\"") } else { value.to_owned() }
 }
 

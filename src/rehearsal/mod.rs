@@ -7,6 +7,7 @@ mod line;
 pub mod load;
 mod parse;
 pub mod report;
+mod request;
 pub mod run;
 pub mod story;
 #[cfg(test)]

@@ -297,7 +297,7 @@ fn expect(words: &mut Words<'_>) -> Result<Expect, String> {
         "change" => expect_change(words),
         "problem" => expect_problem(words),
         "run" => expect_run(words),
-        "request" => later(words, "request"),
+        "request" => super::request::expect(words),
         "page" => {
             const USAGE: &str = "expect page PERSON via METHOD";
             let person = paged(need(words, USAGE)?)?;
@@ -445,15 +445,6 @@ fn step(words: &mut Words<'_>) -> Result<Statement, String> {
     Ok(Statement::Step { name, how })
 }
 
-/// Understood as far as a later release will need it.
-fn later(words: &mut Words<'_>, what: &'static str) -> Result<Expect, String> {
-    let usage = format!("expect {what} ID STATE [field=VALUE …]");
-    need(words, &usage)?;
-    need(words, &usage)?;
-    while words.next()?.is_some() {}
-    Ok(Expect::Later(what))
-}
-
 fn text(words: &mut Words<'_>, usage: &str) -> Result<(bool, String), String> {
     let how = need(words, usage)?;
     let contains = match how.as_str() {
@@ -465,7 +456,7 @@ fn text(words: &mut Words<'_>, usage: &str) -> Result<(bool, String), String> {
     if text.is_empty() { Err("the text to look for is empty".to_owned()) } else { Ok((contains, text)) }
 }
 
-fn need(words: &mut Words<'_>, usage: &str) -> Result<String, String> {
+pub(super) fn need(words: &mut Words<'_>, usage: &str) -> Result<String, String> {
     words.next()?.ok_or_else(|| missing(usage))
 }
 
@@ -473,7 +464,7 @@ fn missing(usage: &str) -> String {
     format!("something is missing; usage: {usage}")
 }
 
-fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+pub(super) fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     let hint = match did_you_mean(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it is one of {}", known.join(", ")),
@@ -482,7 +473,7 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> String {
 }
 
 /// A word as it is repeated in a message.
-fn cut(word: &str) -> String {
+pub(super) fn cut(word: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = word.chars().take(LONGEST).filter(|c| !c.is_control()).collect();
     if word.chars().nth(LONGEST).is_some() {

@@ -8,13 +8,16 @@ use chrono_tz::Tz;
 
 use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
-use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId};
+use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId, ServiceRequestId};
 use crate::domain::incident::{IncidentState, Severity};
 use crate::domain::input::{Button, ChangeButton};
 use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
+use crate::domain::request::RequestState;
 use crate::domain::signal::AlertSeverity;
 use crate::domain::time::{Span, Timestamp};
+
+pub use super::request::RequestField;
 
 /// A whole story, free of syntax errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,8 +199,15 @@ pub enum Expect {
         /// At which step it should be; the last one, when it is over.
         step: Option<String>,
     },
-    /// `expect request …`: understood, but not in this release.
-    Later(&'static str),
+    /// `expect request ID STATE [field=VALUE …]`.
+    Request {
+        /// Which.
+        request: ServiceRequestId,
+        /// Where it should stand.
+        state: RequestState,
+        /// Further fields and what they should say.
+        fields: Vec<(RequestField, String)>,
+    },
     /// `expect page PERSON via METHOD`.
     Page {
         /// Who (or `webhook:ID`).

@@ -41,7 +41,7 @@ fn every_statement_is_read() {
         clear api key=k\nsend alertmanager a.json\nas cleo: /ack INC-1 # she is awake\nas cleo in #ops: /incident note see #42\n\
         as cleo in discord:ops: /ack\npress bas hand-back INC-1\nfail chat\nfail sms bas\nrestore sms bas\nrestart\nconfig other\n\
         expect incident INC-1 triggered sev1 lead=none title=\"a b\"\nexpect change CHG-1 scheduled risk=low\n\
-        expect problem PRB-1 open\nexpect request REQ-1 submitted\nexpect page webhook:desk via webhook\nexpect no page\n\
+        expect problem PRB-1 open\nexpect request REQ-1 submitted item=none\nexpect page webhook:desk via webhook\nexpect no page\n\
         expect no page bas\nexpect reply bas contains \"x\"\nexpect reply bas lacks x\nexpect post #ops contains x\n\
         expect post payments lacks x";
     let story = Story::parse("s.txt", text).unwrap_or_else(|errors| panic!("{errors:?}"));

@@ -13,7 +13,9 @@ use crate::domain::change::Change;
 use crate::domain::change::answer::QuestionStep;
 use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, RunId};
+use crate::domain::id::{
+    ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, RunId, ServiceRequestId,
+};
 use crate::domain::incident::Incident;
 use crate::domain::input::{Button, ChangeButton, Closed, Input, InputKind, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
@@ -21,6 +23,7 @@ use crate::domain::playbook::question::{RunButton, Which};
 use crate::domain::playbook::{Errand, Move, Performed, Work};
 use crate::domain::problem::{Problem, ProblemChange};
 use crate::domain::reject::Reject;
+use crate::domain::request::{ServiceRequest, Step as RequestStep};
 use crate::domain::signal::Signal;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -41,6 +44,7 @@ pub struct World {
     journal: Vec<Kept>,
     closed: BTreeMap<IncidentId, Incident>,
     closed_problems: BTreeMap<ProblemId, Problem>,
+    closed_requests: BTreeMap<ServiceRequestId, ServiceRequest>,
     closed_changes: BTreeMap<ChangeId, Change>,
     faults: BTreeSet<Fault>,
     /// How steps outside go, by their name or `http` and `run`.
@@ -123,6 +127,7 @@ impl World {
             journal: Vec::new(),
             closed: BTreeMap::new(),
             closed_problems: BTreeMap::new(),
+            closed_requests: BTreeMap::new(),
             closed_changes: BTreeMap::new(),
             faults: BTreeSet::new(),
             steps: BTreeMap::new(),
@@ -156,6 +161,11 @@ impl World {
     /// An incident, open or closed.
     pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
         self.state().incidents.get(&id).map(|incident| &**incident).or_else(|| self.closed.get(&id))
+    }
+
+    /// A request, open or over.
+    pub fn request(&self, id: ServiceRequestId) -> Option<&ServiceRequest> {
+        self.state().requests.get(&id).map(|request| &**request).or_else(|| self.closed_requests.get(&id))
     }
 
     /// A problem, open or closed.
@@ -258,7 +268,9 @@ impl World {
         // A story has few records, so all closed ones are at hand; production loads those that are named.
         let problems = self.closed_problems.values().cloned().map(Closed::from);
         let changes = self.closed_changes.values().cloned().map(Closed::from);
-        let closed = self.closed.values().cloned().map(Closed::from).chain(problems).chain(changes).collect();
+        let requests = self.closed_requests.values().cloned().map(Closed::from);
+        let closed = self.closed.values().cloned().map(Closed::from).chain(problems).chain(changes);
+        let closed = closed.chain(requests).collect();
         let reply = self.take(Input { by, idempotency: None, kind, closed });
         self.deliver();
         self.begin_runs();
@@ -379,6 +391,7 @@ impl World {
         let dirty = self.core.state_mut().take_dirty();
         self.closed.extend(dirty.closed_incidents);
         self.closed_problems.extend(dirty.closed_problems);
+        self.closed_requests.extend(dirty.closed_requests);
         self.closed_changes.extend(dirty.closed_changes);
     }
 
@@ -543,6 +556,17 @@ fn noted(event: &Event, by: &Actor) -> Option<String> {
             ProblemChange::KnownError => format!("{problem} is a known error"),
             ProblemChange::Resolved(_) => format!("{problem} resolved by {by}"),
             ProblemChange::Closed => format!("{problem} closed by {by}"),
+        },
+        Event::RequestOpened(opened) => format!("{} asked for by {by}: {}", opened.request, opened.title),
+        Event::RequestMoved(moved) => match &moved.step {
+            RequestStep::Approved => format!("{} approved by {by}", moved.request),
+            RequestStep::Rejected { reason } => format!("{} rejected by {by}: {reason}", moved.request),
+            RequestStep::Taken => format!("{} taken by {by}", moved.request),
+            RequestStep::Stalled { reason } => format!("{} not fulfilled: {reason}", moved.request),
+            RequestStep::Fulfilled { .. } => format!("{} fulfilled", moved.request),
+            RequestStep::Cancelled { .. } => format!("{} cancelled by {by}", moved.request),
+            RequestStep::Closed => format!("{} closed", moved.request),
+            RequestStep::Began { .. } | RequestStep::Linked { .. } | RequestStep::Reminded => return None,
         },
         Event::ChangeOpened(opened) => format!("{} asked for by {by}: {}", opened.change, opened.content.title),
         Event::ChangeEdited(edited) => format!("{} edited by {by}: {}", edited.change, edited.what),

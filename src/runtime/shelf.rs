@@ -2,6 +2,8 @@
 //! that is durable, finds closed records, and has the records rebuilt when they fail. It never waits for sled.
 
 mod changes;
+mod named;
+mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -13,18 +15,21 @@ use super::handle::{Handle, Tell};
 use super::recover;
 use crate::domain::alert::Alert;
 use crate::domain::change::Change;
-use crate::domain::command::spec::{Lexicon, OptionKind};
-use crate::domain::command::{Call, grammar};
+use crate::domain::command::spec::Lexicon;
 use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
 use crate::domain::event::{Commit, Event};
-use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::incident::Incident;
-use crate::domain::input::{Closed, Input, InputKind, Unavailable};
+use crate::domain::input::{Closed, Input, Unavailable};
 use crate::domain::problem::Problem;
+use crate::domain::request::ServiceRequest;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 use crate::journal::JournalReader;
 use crate::records::{NotTaken, Records, Snapshot, snapshot};
+
+pub use named::Named;
+use named::named;
 
 /// Records are passed on when so many are dirty …
 const DIRTY_MAX: usize = 2_048;
@@ -51,6 +56,7 @@ struct Gathered {
     alerts: BTreeMap<AlertId, Alert>,
     problems: BTreeMap<ProblemId, Problem>,
     changes: BTreeMap<ChangeId, Change>,
+    requests: BTreeMap<ServiceRequestId, ServiceRequest>,
 }
 
 enum Store {
@@ -135,7 +141,8 @@ impl Shelf {
             Ok(snapshot) => {
                 let (incidents, alerts) = (dirty.closed_incidents, dirty.closed_alerts);
                 let (problems, changes) = (dirty.closed_problems, dirty.closed_changes);
-                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts, problems, changes });
+                let requests = dirty.closed_requests;
+                self.gathered = Some(Gathered { seq, snapshot, incidents, alerts, problems, changes, requests });
             }
             Err(error) => self.fail(seq, &format!("a record cannot be written: {error}")),
         }
@@ -316,6 +323,12 @@ impl Shelf {
                 let gathered = gathered.and_then(|gathered| gathered.problems.get(&id));
                 state.closed_problem_since(id).or(gathered).cloned().map(Closed::from)
             }
+            Named::Request(id) => {
+                if state.requests.contains_key(&id) || id.0 == 0 || id.0 > state.meta.requests {
+                    return AtHand::NotClosed;
+                }
+                requests::in_memory(state, gathered, id).cloned().map(Closed::from)
+            }
             Named::Change(id) => {
                 if state.changes.contains_key(&id) || id.0 == 0 || id.0 > state.meta.changes {
                     return AtHand::NotClosed;
@@ -337,6 +350,9 @@ impl Shelf {
                 Event::ProblemChanged { problem, .. } => {
                     self.closings.push_back((commit.seq, Named::Problem(*problem)));
                 }
+                Event::RequestMoved(moved) => {
+                    self.closings.push_back((commit.seq, Named::Request(moved.request)));
+                }
                 Event::ChangeMoved(moved) => {
                     self.closings.push_back((commit.seq, Named::Change(moved.change)));
                 }
@@ -350,11 +366,7 @@ impl Shelf {
 
     /// Whether a record may have been closed after a commit: then what was loaded before that is stale.
     pub fn closed_after(&self, closed: &Closed, seq: u64) -> bool {
-        let name = match closed {
-            Closed::Incident(incident) => Named::Incident(incident.id),
-            Closed::Problem(problem) => Named::Problem(problem.id),
-            Closed::Change(change) => Named::Change(change.id),
-        };
+        let name = Named::of(closed);
         seq < self.closings_from || self.closings.iter().any(|(at, closed)| *at > seq && *closed == name)
     }
 
@@ -367,6 +379,7 @@ impl Shelf {
                 let found = match id {
                     Named::Incident(id) => records.get_incident(id).map(|found| found.map(Closed::from)),
                     Named::Problem(id) => records.get_problem(id).map(|found| found.map(Closed::from)),
+                    Named::Request(id) => records.get_request(id).map(|found| found.map(Closed::from)),
                     Named::Change(id) => records.get_change(id).map(|found| found.map(Closed::from)),
                 };
                 match found {
@@ -413,6 +426,10 @@ impl Shelf {
                     let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
                     done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
                 })
+            }
+            RecordQuery::Request(id) => requests::one(state, self.gathered.as_ref(), records, id),
+            RecordQuery::Requests { below, limit } => {
+                requests::list(state, self.gathered.as_ref(), records, below, limit)
             }
             RecordQuery::Change(id) => changes::one(state, self.gathered.as_ref(), records, id),
             RecordQuery::Changes { below, limit } => {
@@ -534,17 +551,6 @@ impl FnOnceErr for Listed {
     }
 }
 
-/// A record that an input names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Named {
-    /// An incident.
-    Incident(IncidentId),
-    /// A problem.
-    Problem(ProblemId),
-    /// A change.
-    Change(ChangeId),
-}
-
 /// Where a named record is.
 enum AtHand {
     /// In State, or nowhere.
@@ -553,28 +559,4 @@ enum AtHand {
     Closed(Closed),
     /// In the store.
     Stored,
-}
-
-/// The records that an input names. A text that is no command names none; it is refused when it is decided.
-fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<Named> {
-    let of = |call: &Call| -> Vec<Named> {
-        let spec = lexicon.commands.iter().find(|spec| spec.name == call.command);
-        let kind = |name: &str| spec.and_then(|spec| spec.options.iter().find(|o| o.name == name)).map(|o| o.kind);
-        let values = call.options.iter().filter_map(|(name, value)| match kind(name)? {
-            OptionKind::Incident => value.trim().parse().ok().map(Named::Incident),
-            OptionKind::Change => value.trim().parse().ok().map(Named::Change),
-            OptionKind::Problem => value.trim().parse().ok().map(Named::Problem),
-            _ => None,
-        });
-        values.take(NAMED_MAX).collect()
-    };
-    match kind {
-        InputKind::Text { text, .. } => grammar::parse(text, lexicon).map(|call| of(&call)).unwrap_or_default(),
-        InputKind::Call { call, .. } => of(call),
-        InputKind::PressChange { change, .. } => vec![Named::Change(*change)],
-        InputKind::Press { incident, .. } | InputKind::WritePostmortem { incident, .. } => {
-            vec![Named::Incident(*incident)]
-        }
-        _ => Vec::new(),
-    }
 }

@@ -114,6 +114,17 @@ bas /problem workaround PRB-1 "restart it"
 bas /problem known-error PRB-1
 bas /problem resolve PRB-1 "it has 60 now"
 bas /problem close PRB-1
+bas /request list
+bas /request new "a test card" service:payments-api for:cleo due:2d
+bas /request show REQ-1
+bas /request approve REQ-1
+bas /request take REQ-1
+bas /request fulfil REQ-1 "it ends in 4242"
+cleo /request close REQ-1
+bas /request new "a lounge" service:payments-api
+cleo /request reject REQ-2 "not ours"
+bas /request new "a chair" service:payments-api
+bas /request cancel REQ-3 "found one"
 bas /change new "raise the pool" service:payments-api plan:"set 60" rollback:"set 20" for:30m
 bas /change list
 bas /change show CHG-1

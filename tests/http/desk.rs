@@ -108,6 +108,13 @@ impl Desk for FakeDesk {
             RecordQuery::Problem(id) => {
                 RecordList::Problems(state.problems.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
             }
+            RecordQuery::Requests { below, limit } => {
+                let found = state.requests.values().rev().filter(|request| under(below, request.id.0));
+                RecordList::Requests(found.take(limit).map(|boxed| (**boxed).clone()).collect())
+            }
+            RecordQuery::Request(id) => {
+                RecordList::Requests(state.requests.get(&id).map(|boxed| (**boxed).clone()).into_iter().collect())
+            }
             RecordQuery::Changes { below, limit } => {
                 let found = state.changes.values().rev().filter(|change| under(below, change.id.0));
                 RecordList::Changes(found.take(limit).map(|boxed| (**boxed).clone()).collect())

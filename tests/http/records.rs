@@ -1,7 +1,7 @@
 //! Problems, and postmortems as files: what is read, what reaches the engine, what is refused.
 
 use axum::http::StatusCode;
-use opsbell::domain::id::{IncidentId, ProblemId};
+use opsbell::domain::id::{IncidentId, ProblemId, ServiceRequestId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{InputKind, Reply};
 use opsbell::domain::reject::{Reject, RejectCode};
@@ -44,6 +44,24 @@ pub fn written_house() -> House {
             *incident = serde_json::from_value::<Incident>(value).unwrap().into();
         }
         for n in 1..=2 {
+            let request = json!({
+                "id": ServiceRequestId(n), "title": "Read access for 7 days", "service": "payments-api",
+                "team": "payments", "requester": {"person": "bas"}, "submitted_at": Timestamp(5_000),
+                "state": "submitted", "timeline": [{"at": Timestamp(5_000), "by": {"person": "bas"}, "text": "submitted"}],
+            });
+            let mut request = request;
+            if n == 2 {
+                let more = json!({
+                    "text": "to see who is rested", "of": "person:cleo", "for_whom": "cleo", "state": "fulfilled",
+                    "item": {"playbook": "replica", "hash": "ab", "values": {"days": "7"}},
+                    "approvers": ["team:payments"], "approval": {"person": "cleo", "at": Timestamp(6_000)},
+                    "fulfiller": "cleo", "due": Timestamp(9_000), "fulfilled_at": Timestamp(8_000),
+                    "closes": Timestamp(90_000), "ended_at": Timestamp(90_000), "resolution": "granted",
+                    "run": "RUN-1", "asked_by": {"run": "RUN-1", "step": "ask"}, "incident": "INC-1", "changes": ["CHG-1"],
+                });
+                request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            }
+            state.requests.insert(ServiceRequestId(n), Box::new(serde_json::from_value(request).unwrap()));
             let problem = json!({
                 "id": ProblemId(n), "title": "card queue stuck", "service": "payments-api", "team": "payments",
                 "state": "known-error", "fingerprint": "682a1c47a1d34030", "opened_by": {"person": "bas"},
@@ -137,6 +155,21 @@ async fn what_is_wrong_with_a_file_is_said() {
         told += &format!("{message}\n  {}\n", house.send(sent(Some(BAS), b"x".to_vec(), None)).await.told());
     }
     insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn requests_look_like_this() {
+    let house = written_house();
+    let list = house.get("/v1/requests?limit=1").await.json();
+    assert_eq!((&list["items"][0]["id"], &list["items"][0]["item"]), (&json!("REQ-2"), &json!("replica")));
+    let next = list["next"].as_str().unwrap();
+    let rest = house.get(&format!("/v1/requests?cursor={next}")).await.json();
+    assert_eq!((&rest["items"][0]["id"], &rest["next"]), (&json!("REQ-1"), &json!(null)));
+    let one = house.get("/v1/requests/REQ-2").await.json();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&one).unwrap());
+    assert_eq!(house.get("/v1/requests/REQ-9").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.get("/v1/requests/INC-1").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.get("/v1/requests?limit=x").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

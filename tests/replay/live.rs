@@ -194,6 +194,7 @@ impl Live {
                 RecordKey::Problem(id) => state.problems.get(id).map(json),
                 RecordKey::Recent(id) => state.recent.get(id).map(json),
                 RecordKey::Waiting(id) => state.waiting_postmortems.get(id).map(json),
+                RecordKey::Request(id) => state.requests.get(id).map(json),
                 RecordKey::Change(id) => state.changes.get(id).map(json),
                 RecordKey::Freeze(id) => state.freezes.get(id).map(json),
                 RecordKey::Past(id) => state.past.get(id).map(json),
@@ -224,6 +225,7 @@ impl Live {
         wanted.extend(state.problems.iter().map(|(id, record)| (RecordKey::Problem(*id), json(record))));
         wanted.extend(state.recent.iter().map(|(id, record)| (RecordKey::Recent(*id), json(record))));
         wanted.extend(state.waiting_postmortems.iter().map(|(id, record)| (RecordKey::Waiting(*id), json(record))));
+        wanted.extend(state.requests.iter().map(|(id, record)| (RecordKey::Request(*id), json(record))));
         wanted.extend(state.changes.iter().map(|(id, record)| (RecordKey::Change(*id), json(record))));
         wanted.extend(state.freezes.iter().map(|(id, record)| (RecordKey::Freeze(*id), json(record))));
         wanted.extend(state.past.iter().map(|(id, record)| (RecordKey::Past(*id), json(record))));
@@ -277,6 +279,7 @@ pub fn bytes(records: &OpenRecords) -> Vec<u8> {
         problems,
         recent,
         waiting,
+        requests,
         changes,
         freezes,
         past,
@@ -285,7 +288,7 @@ pub fn bytes(records: &OpenRecords) -> Vec<u8> {
         commits,
         outages,
     } = records;
-    let more = (runs, deployments, commits, outages);
+    let more = (runs, deployments, commits, outages, requests);
     let whole = (
         meta, alerts, incidents, notices, answers, tokens, silences, problems, recent, waiting, changes, freezes, past,
         more,
@@ -309,7 +312,7 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         changes,
         freezes,
         past,
-        (runs, deployments, commits, outages),
+        (runs, deployments, commits, outages, requests),
     ) = serde_json::from_slice(bytes).expect("its own words");
     let records = OpenRecords {
         meta,
@@ -322,6 +325,7 @@ pub fn from_bytes(bytes: &[u8]) -> State {
         problems,
         recent,
         waiting,
+        requests,
         changes,
         freezes,
         past,

@@ -64,6 +64,16 @@ fn all_of_it() {
     /problem resolve      It is mended
     /problem close        It stays away: its record is complete
 
+    /request list         Show what is requested and not closed
+    /request new          Ask for an item of the catalogue, or in words for a service's team; nobody is paged
+    /request show         Show one request: who asked, who approved, what happened
+    /request approve      Agree to a request that needs approval; nobody approves their own
+    /request reject       Refuse a request; whoever asked is told why
+    /request take         Be the one who fulfils a request
+    /request fulfil       It is done: whoever asked is told, and may close it
+    /request close        It is as you wanted it; a fulfilled request is closed of itself after three days
+    /request cancel       You want it no longer
+
     /change list          Show the open changes
     /change new           Ask for a change that others approve
     /change standard      Ask for a change by a model that was approved once
@@ -141,6 +151,9 @@ fn a_reader_sees_what_a_reader_may_do() {
 
     /problem list       Show the open problems
     /problem show       Show one problem: what is known, its incidents, what happened
+
+    /request list       Show what is requested and not closed
+    /request show       Show one request: who asked, who approved, what happened
 
     /change list        Show the open changes
     /change show        Show one change: what, why, risk, approvals, what happened

@@ -34,7 +34,7 @@ pub(super) fn read(draft: &mut Draft<'_>, mut table: Table<'_>, name: &str, spot
     let url = table.parse("url", base);
     let services = draft.refer_all(Named::Service, "services", &mut table);
     let risk = table.parse("risk", |word| value::choice(word, "risk", &RISKS));
-    let permission = table.parse("permission", |word| value::choice(word, "permission", &PERMISSIONS));
+    let permission = table.parse("permission", |word| value::choice(word, "permission", &PERMISSIONS[1..]));
     let expected = table.parse("expected", value::wait);
     let expects = table.parse_all("expects", |text| Ok(CompactString::from(text.trim())));
     table.done();

@@ -69,7 +69,7 @@ pub const STEPS: [Described; 12] = [
     },
     Described {
         word: "request",
-        does: "Asks somebody for something, in their own channel; they say when it is done: `/runbook answer RUN-1 yes`.",
+        does: "Asks somebody for something, in their own channel; it has a record, `REQ-n`, and they say when it is done: `/request fulfil REQ-1`, or `/runbook answer RUN-1 yes`.",
         with: &["of", "within", "on_failure"],
     },
     Described {
@@ -100,7 +100,7 @@ pub fn playbook() -> Vec<Key> {
         (
             "kind",
             format!(
-                "One of {kinds}. `standard-change`: each run is a change, and the playbook is its own `[[change-model]]`. The others open no change."
+                "One of {kinds}. `standard-change`: each run is a change, and the playbook is its own `[[change-model]]`. The others open no change. `request`: an item of the catalogue, each run of which is a request (requests.md)."
             ),
         ),
         ("summary", "One line; may hold names. It becomes the title of the change.".into()),
@@ -110,7 +110,11 @@ pub fn playbook() -> Vec<Key> {
             "`low`, `medium` (the default) or `high`: the riskiest that a standard change by it is pre-authorised for."
                 .into(),
         ),
-        ("permission", "`respond` (the default) or `administer`: what one has to be allowed to do to run it.".into()),
+        (
+            "permission",
+            "`respond` (the default) or `administer`: what one has to be allowed to do to run it; an item may say `declare`, and is then for everybody."
+                .into(),
+        ),
         ("expected", "How long it usually takes, `10m`.".into()),
         (
             "earn_after",
@@ -118,6 +122,13 @@ pub fn playbook() -> Vec<Key> {
                 .into(),
         ),
         ("expects", "Alerts that it causes: while the change runs they page nobody.".into()),
+        (
+            "approvers",
+            "As an item: who may approve it, `[\"team:platform\", \"person:cleo\", \"role:admin\"]`; one of them does, who neither asked for it nor gets it. Nobody has to where it is left out."
+                .into(),
+        ),
+        ("team", "As an item: the team that does by hand what the run does not; that of the service where it is left out.".into()),
+        ("due", "As an item: until when it is needed, from when it was asked for, `2d`; no time where it is left out.".into()),
         ("parameter", format!("`[[parameter]]`: what has to be said; at most {PARAMETERS_MAX}.")),
         (
             "step",

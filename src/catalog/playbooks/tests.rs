@@ -476,3 +476,37 @@ fn what_is_wrong_with_the_use_of_a_model_is_told_in_the_file() {
     the model deploy, by playbooks/d.toml:48: steps may not ask `other.example`; if they may: [[http-host]] with host = "other.example"
     "#);
 }
+
+#[test]
+fn an_item_says_who_approves_it_and_nothing_else_does() {
+    let item = |kind: &str, more: &str| {
+        format!("kind = \"{kind}\"\nsummary = \"Access\"\n{more}\n[[step]]\nsay = \"there it is\"\n")
+    };
+    let whole = "permission = \"declare\"\napprovers = [\"team:core\", \"person:ann\", \"role:admin\"]\nteam = \"core\"\ndue = \"2d\"";
+    let loaded = load(&[("playbooks/access.toml", &item("request", whole))]);
+    let org = loaded.config.expect("it is in force").org;
+    let known = org.playbooks["access"].item.as_ref().expect("an item");
+    assert_eq!((known.approvers.len(), known.team.as_ref().map(|team| team.as_str())), (3, Some("core")));
+    assert_eq!(known.due, Some(crate::domain::time::Span::days(2)));
+    let told = [
+        findings(&[("playbooks/a.toml", &item("runbook", whole))]),
+        findings(&[(
+            "playbooks/b.toml",
+            &item("request", "approvers = [\"ann\", \"team:cores\"]\nteam = \"x\"\ndue = \"soon\""),
+        )]),
+        findings(&[("playbooks/c.toml", &item("request", "approvers = \"team:core\""))]),
+    ];
+    let mut told = told.concat();
+    told.sort();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    playbooks/a.toml:3: a runbook is run by responders; write permission = "respond"; only an item (kind = "request") is for everybody
+    playbooks/a.toml:4: a runbook takes no `approvers`; write kind = "request", or take it out
+    playbooks/a.toml:5: a runbook takes no `team`; write kind = "request", or take it out
+    playbooks/a.toml:6: a runbook takes no `due`; write kind = "request", or take it out
+    playbooks/b.toml:3: `ann` is nobody who could approve; write person:NAME, team:NAME or role:admin
+    playbooks/b.toml:3: unknown team `cores`; did you mean `core`?
+    playbooks/b.toml:4: unknown team `x`; declared: core
+    playbooks/b.toml:5: `soon` is not a duration; write it like 30s, 5m, 1h30m or 2d
+    playbooks/c.toml:3: `approvers` takes a list, not a text; put brackets around it: approvers = ["…"]
+    "#);
+}

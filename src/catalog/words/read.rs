@@ -31,7 +31,7 @@ const LEAF: &[&str] = &["run", "permission", "private", "examples", "option"];
 const OPTION: &[&str] = &["name", "summary", "type", "required", "choices", "rest", "synonyms"];
 const KINDS: &[&str] = &[
     "text", "user", "team", "service", "schedule", "target", "oncall", "incident", "alert", "problem", "change",
-    "severity", "duration", "choice", "number",
+    "request", "item", "severity", "duration", "choice", "number",
 ];
 const PERMISSIONS: &[&str] = &["read", "declare", "respond", "administer"];
 

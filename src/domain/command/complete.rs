@@ -4,8 +4,9 @@
 use super::grammar::{Reader, choices, command, option, subcommands};
 use super::spec::{Lexicon, OptionKind, OptionSpec, Permission};
 use super::word::{option_name, skip_space};
-use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, TeamId};
+use crate::domain::id::{AlertId, IncidentId, PersonId, ScheduleId, ServiceId, ServiceRequestId, TeamId};
 use crate::domain::org::Org;
+use crate::domain::request::open::items;
 
 /// The most that is offered at once; also what chat platforms show.
 pub const MOST: usize = 25;
@@ -29,6 +30,8 @@ pub struct Around<'a> {
     pub incidents: &'a [(IncidentId, String)],
     /// Firing alerts with their names, the likeliest first.
     pub alerts: &'a [(AlertId, String)],
+    /// Open requests with their titles, the likeliest first.
+    pub requests: &'a [(ServiceRequestId, String)],
     /// What the person may do.
     pub may: &'a dyn Fn(Permission) -> bool,
 }
@@ -65,6 +68,8 @@ pub fn values(option: &OptionSpec, partial: &str, around: &Around<'_>) -> Vec<(S
     let prefixed = |kind: &str, name: &str| (format!("{kind}:{name}"), kind.to_owned());
     let all: Vec<(String, String)> = match option.kind {
         OptionKind::Text | OptionKind::Number | OptionKind::Problem | OptionKind::Change => Vec::new(),
+        OptionKind::Request => around.requests.iter().map(|(id, title)| (id.to_string(), title.clone())).collect(),
+        OptionKind::Item => items(org).map(|item| (item.id.to_string(), item.summary.to_string())).collect(),
         OptionKind::User => people().map(|name| plain(name, "person")).chain([plain("me", "whoever asks")]).collect(),
         OptionKind::Team => teams().map(|name| plain(name, "team")).collect(),
         OptionKind::Service => services().collect(),
@@ -158,8 +163,14 @@ fn options(text: &str, head_at: usize, at: usize, lexicon: &Lexicon, around: &Ar
         let required = open.iter().find(|option| option.required);
         // Values of the next needed option, and of those that are recognised by their look.
         for option in &open {
-            let by_look = matches!(option.kind, OptionKind::Incident | OptionKind::Alert | OptionKind::Severity)
-                || option.kind == OptionKind::Choice;
+            let by_look = matches!(
+                option.kind,
+                OptionKind::Incident
+                    | OptionKind::Alert
+                    | OptionKind::Request
+                    | OptionKind::Severity
+                    | OptionKind::Choice
+            );
             let next = required.map_or(!by_look, |required| required.name == option.name);
             if by_look || next {
                 found.extend(values(option, partial, around).into_iter().map(completion(at)));

@@ -14,7 +14,7 @@ use super::Call;
 use super::help::usage;
 use super::spec::{CommandSpec, Lexicon, OptionKind, OptionSpec, Permission};
 use super::word::{Word, clean, next_word, option_name, quoted, raw_end, shown, skip_space};
-use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId};
+use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 use crate::domain::time::Span;
 
@@ -369,6 +369,7 @@ fn looks_like(option: &OptionSpec, value: &str) -> bool {
         OptionKind::Alert => has_prefix(value, AlertId::PREFIX) && value.parse::<AlertId>().is_ok(),
         OptionKind::Problem => has_prefix(value, ProblemId::PREFIX) && value.parse::<ProblemId>().is_ok(),
         OptionKind::Change => has_prefix(value, ChangeId::PREFIX) && value.parse::<ChangeId>().is_ok(),
+        OptionKind::Request => has_prefix(value, ServiceRequestId::PREFIX) && value.parse::<ServiceRequestId>().is_ok(),
         OptionKind::Severity | OptionKind::Choice => {
             let meant = option.meant(value);
             choices(option).any(|choice| choice.eq_ignore_ascii_case(meant))
@@ -390,7 +391,8 @@ fn takes_digits(option: &OptionSpec, digits: &str) -> bool {
         | OptionKind::Incident
         | OptionKind::Alert
         | OptionKind::Problem
-        | OptionKind::Change => true,
+        | OptionKind::Change
+        | OptionKind::Request => true,
         OptionKind::Severity => crate::domain::incident::Severity::from_word(digits).is_some(),
         OptionKind::Choice => choices(option).any(|choice| choice == digits),
         _ => false,
@@ -405,6 +407,7 @@ fn takes_any(kind: OptionKind) -> bool {
             | OptionKind::Alert
             | OptionKind::Problem
             | OptionKind::Change
+            | OptionKind::Request
             | OptionKind::Severity
             | OptionKind::Choice
             | OptionKind::Duration

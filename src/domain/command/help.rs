@@ -67,6 +67,8 @@ fn placeholder(option: &OptionSpec) -> String {
         OptionKind::Alert => "ALR-n".to_owned(),
         OptionKind::Problem => "PRB-n".to_owned(),
         OptionKind::Change => "CHG-n".to_owned(),
+        OptionKind::Request => "REQ-n".to_owned(),
+        OptionKind::Item => "ITEM".to_owned(),
         OptionKind::Severity => "sev1|sev2|sev3|sev4".to_owned(),
         OptionKind::Duration => "30m".to_owned(),
         OptionKind::Choice => option.choices.join("|"),

@@ -9,7 +9,7 @@ use super::value::{
     role, service, target, yes,
 };
 use super::word::{clean, shown};
-use super::{Call, change, playbook, report, silence};
+use super::{Call, change, playbook, report, request, silence};
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
 
@@ -72,7 +72,7 @@ const OF: Takes = may("of", OptionKind::Oncall);
 
 /// Every meaning there is. A test proves that each has a command file, and each command file a meaning.
 pub fn meanings() -> impl Iterator<Item = &'static Meaning> + Clone {
-    MEANINGS.iter().chain(change::MEANINGS).chain(playbook::MEANINGS).chain(report::MEANINGS)
+    MEANINGS.iter().chain(change::MEANINGS).chain(playbook::MEANINGS).chain(report::MEANINGS).chain(request::MEANINGS)
 }
 
 const MEANINGS: &[Meaning] = &[

@@ -9,6 +9,7 @@ pub mod meaning;
 pub mod offer;
 pub mod playbook;
 mod report;
+pub mod request;
 mod silence;
 pub mod spec;
 pub mod typed;
@@ -18,6 +19,7 @@ mod word;
 pub use change::{ChangeAsked, ChangeCommand, ChangeWhen, GateAsked};
 pub use meaning::typed;
 pub use playbook::{PlaybookAsked, PlaybookCommand, Resumed};
+pub use request::{RequestAsked, RequestCommand};
 pub use typed::{Command, Meant, OncallOf, PageTarget, PostmortemCommand, ProblemCommand};
 pub use value::account_number;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::complete::{self, Around, Completion};
 use super::help::usage;
-use super::spec::{CommandSpec, Lexicon, OptionSpec};
+use super::spec::{CommandSpec, Lexicon, OptionSpec, Permission};
 use crate::domain::actor::Actor;
 use crate::domain::authorise::authorise;
 use crate::domain::desk::View;
-use crate::domain::id::{AlertId, IncidentId, PersonId};
+use crate::domain::id::{AlertId, IncidentId, PersonId, ServiceRequestId};
 use crate::domain::org::Org;
 
 /// Incidents and alerts that are looked at.
@@ -21,6 +21,7 @@ pub struct Offered {
     who: PersonId,
     incidents: Vec<(IncidentId, String)>,
     alerts: Vec<(AlertId, String)>,
+    requests: Vec<(ServiceRequestId, String)>,
 }
 
 impl Offered {
@@ -37,12 +38,19 @@ impl Offered {
         }
         let alerts =
             state.alerts.values().rev().take(RECORDS).map(|alert| (alert.id, alert.name.to_string())).collect();
-        Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts }
+        let requests = state
+            .requests
+            .values()
+            .rev()
+            .take(RECORDS)
+            .map(|request| (request.id, request.title.to_string()))
+            .collect();
+        Self { org: Arc::clone(view.org), who: who.clone(), incidents, alerts, requests }
     }
 
     /// What the value of one option could be that begins with `partial`, with a description each.
     pub fn values(&self, option: &OptionSpec, partial: &str) -> Vec<(String, String)> {
-        let around = Around { org: &self.org, incidents: &self.incidents, alerts: &self.alerts, may: &|_| true };
+        let around = self.around(&|_| true);
         complete::values(option, partial, &around)
     }
 
@@ -50,13 +58,13 @@ impl Offered {
     pub fn complete(&self, text: &str, own: &[CommandSpec]) -> Vec<Completion> {
         let lexicon = with_own(&self.org.lexicon, own);
         let actor = Actor::Person(self.who.clone());
-        let around = Around {
-            org: &self.org,
-            incidents: &self.incidents,
-            alerts: &self.alerts,
-            may: &|permission| authorise(&self.org, &actor, permission, None).is_ok(),
-        };
-        complete::complete(text, &lexicon, &around)
+        let may = |permission| authorise(&self.org, &actor, permission, None).is_ok();
+        complete::complete(text, &lexicon, &self.around(&may))
+    }
+
+    fn around<'a>(&'a self, may: &'a dyn Fn(Permission) -> bool) -> Around<'a> {
+        let (incidents, alerts) = (&self.incidents, &self.alerts);
+        Around { org: &self.org, incidents, alerts, requests: &self.requests, may }
     }
 }
 

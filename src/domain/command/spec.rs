@@ -109,6 +109,10 @@ pub enum OptionKind {
     Problem,
     /// A change.
     Change,
+    /// A service request.
+    Request,
+    /// An item of the catalogue: a playbook of kind `request`.
+    Item,
     /// `sev1` to `sev4`.
     Severity,
     /// `30m`, `1h30m`.

@@ -3,6 +3,7 @@
 
 use super::change::ChangeCommand;
 use super::playbook::PlaybookCommand;
+use super::request::RequestCommand;
 use crate::domain::connect::Links;
 use crate::domain::delivery::Method;
 use crate::domain::id::{AlertId, ChangeId, IncidentId, PersonId, ProblemId, ScheduleId, ServiceId, SilenceId, TeamId};
@@ -199,6 +200,8 @@ pub enum Command {
     Change(ChangeCommand),
     /// Something about playbooks and their runs.
     Playbook(PlaybookCommand),
+    /// Something about requests.
+    Request(RequestCommand),
     /// Something about problems.
     Problem(ProblemCommand),
     /// Something about a postmortem.

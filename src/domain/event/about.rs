@@ -30,6 +30,8 @@ impl Event {
             | Self::SilenceReleased { .. }
             | Self::ProblemOpened(_)
             | Self::ProblemChanged { .. }
+            | Self::RequestOpened(_)
+            | Self::RequestMoved(_)
             | Self::ChangeOpened(_)
             | Self::ChangeEdited(_)
             | Self::ChangeApproved(_)

@@ -23,6 +23,7 @@ use crate::domain::incident::{Severity, life, private};
 use crate::domain::input::{Place, Wakeup, WakeupKind};
 use crate::domain::limits;
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::request::{asked, carry};
 use crate::domain::silence::start::{Asked, silence};
 use crate::domain::silence::until::Ends;
 use crate::domain::state::State;
@@ -217,6 +218,9 @@ fn ask_for_change(draft: &mut Draft<'_>, run: &Run, said: &ChangeStep, private: 
     let reply = open::normal(draft, asked)?;
     let first = reply.text.lines().next().unwrap_or_default().to_owned();
     drive::note(draft, run, &format!("{}: {first}", run.id));
+    if let Some(change) = reply.records.first().and_then(|record| record.parse().ok()) {
+        carry::asked_for(draft, run, change);
+    }
     Ok(reply.text)
 }
 
@@ -231,8 +235,11 @@ fn request(
     let Some(who) = group(of) else {
         return Err(Reject::new(RejectCode::BadValue, format!("`{of}` is nobody who could be asked.")));
     };
+    // Everybody reads requests, so what a private incident needs has no record.
+    let record = if private { None } else { asked::open(draft, run, text, of, until) };
+    let record = record.map(|id| format!("\nIts record: /request show {id}")).unwrap_or_default();
     let told = format!(
-        "{} asks {who} for something: {text}\nUntil <t:{2}:f>; when it is done: /runbook answer {1} yes, else: /runbook answer {1} no WHY",
+        "{} asks {who} for something: {text}\nUntil <t:{2}:f>; when it is done: /runbook answer {1} yes, else: /runbook answer {1} no WHY{record}",
         run.headline(),
         run.id,
         until.unix_secs()

@@ -14,19 +14,22 @@ use crate::domain::time::Span;
 impl Run {
     /// The record that an event begins.
     pub(super) fn started(stamp: &Stamp<'_>, started: &PlaybookStarted) -> Self {
+        // What a chat granted counts for whoever began it themselves.
+        let own = stamp.by.granted.filter(|_| started.remedy.is_none() && started.by.is_none());
         Self {
             id: started.run,
             playbook: started.playbook.clone(),
             values: started.values.clone(),
             by: match started.remedy {
                 Some(_) => Actor::timer(REMEDY),
-                None => stamp.by.actor.clone(),
+                None => started.by.clone().unwrap_or_else(|| stamp.by.actor.clone()),
             },
-            granted: stamp.by.granted.filter(|_| started.remedy.is_none()),
-            granted_at: stamp.by.granted.filter(|_| started.remedy.is_none()).map(|_| stamp.at),
+            granted: own,
+            granted_at: own.map(|_| stamp.at),
             started_at: stamp.at,
             remedy: started.remedy.clone(),
             change: started.change,
+            request: started.request,
             incident: started.incident,
             service: started.service.clone(),
             team: started.team.clone(),

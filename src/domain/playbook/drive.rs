@@ -16,6 +16,7 @@ use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::limits;
 use crate::domain::org::{Org, Role};
+use crate::domain::request;
 use crate::domain::time::Span;
 
 /// So much longer than a step may take its receipt is waited for: the performer ends it before.
@@ -30,6 +31,7 @@ const BACKOFF_MAX: Span = Span::hours(1);
 /// Adds an event to the draft and does to the copy of the run what it will do to the record.
 pub(super) fn step(draft: &mut Draft<'_>, run: &mut Run, step: Move) {
     run.moved(&draft.stamp(), &step);
+    request::asked::went_on(draft, run, &step);
     draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, incident: run.incident, step })));
 }
 
@@ -155,6 +157,7 @@ pub(super) fn all_values(run: &Run) -> Values {
     values.insert("run".into(), format_compact!("{}", run.id));
     values.insert("by".into(), format_compact!("{}", run.by));
     values.extend(run.change.map(|change| ("change".into(), format_compact!("{change}"))));
+    values.extend(run.request.map(|request| ("request".into(), format_compact!("{request}"))));
     values.extend(run.incident.map(|incident| ("incident".into(), format_compact!("{incident}"))));
     values
 }
@@ -264,6 +267,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, run: &mut Run, ending: Ending, reaso
     let told = format!("{} is {ending}{because}", run.headline());
     note(draft, run, &told);
     remedy::ended(draft, run, ending, why.as_deref());
+    request::carry::ended(draft, run, ending, why.as_deref());
     let outcome = match ending {
         Ending::Done => Outcome::Successful,
         Ending::RolledBack => Outcome::RolledBack,

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::Actor;
 use super::command::PlaybookCommand;
 use super::draft::Draft;
-use super::id::{ChangeId, IncidentId, RunId, ServiceId, TeamId};
+use super::id::{ChangeId, IncidentId, RunId, ServiceId, ServiceRequestId, TeamId};
 use super::input::{Place, Reply};
 use super::org::Role;
 use super::reject::Reject;
@@ -74,6 +74,9 @@ pub struct Run {
     /// The change that it carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeId>,
+    /// The request that it fulfils.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<ServiceRequestId>,
     /// The incident that it is run for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
@@ -326,6 +329,12 @@ pub struct PlaybookStarted {
     /// The change that it carries out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<ChangeId>,
+    /// The request that it fulfils.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<ServiceRequestId>,
+    /// Whose run it is, where somebody else set it off: whoever approved a request begins it for its requester.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
     /// The incident that it is run for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,

@@ -10,7 +10,7 @@ use super::acts::{Act, Awaited};
 use crate::domain::change::Level;
 use crate::domain::command::spec::Permission;
 use crate::domain::delivery::ChannelRef;
-use crate::domain::id::ServiceId;
+use crate::domain::id::{ServiceId, TeamId};
 use crate::domain::time::Span;
 
 /// The most steps that a playbook has, with those of the playbooks it uses.
@@ -81,6 +81,9 @@ pub struct Playbook {
     /// Alerts that it is expected to cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expects: Vec<CompactString>,
+    /// As an item of the catalogue: who agrees to it, and who fulfils it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
     /// What has to be said to run it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<Parameter>,
@@ -119,6 +122,20 @@ impl Playbook {
             .collect();
         lines.join("\n")
     }
+}
+
+/// What a playbook of kind `request` says beside its steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Who may approve it, `team:platform`; one of them does. Empty: nobody has to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<CompactString>,
+    /// Who fulfils what its run does not; the service's team where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// Until when it is needed, from when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Span>,
 }
 
 /// Something that has to be said to run a playbook.

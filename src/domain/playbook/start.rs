@@ -11,7 +11,7 @@ use super::{Board, Doing, OPEN_MAX, PlaybookStarted, Run, board, values};
 use crate::domain::change::content::Content;
 use crate::domain::change::{self, Change, open};
 use crate::domain::command::spec::Permission;
-use crate::domain::command::{ChangeAsked, ChangeCommand, Command, PlaybookAsked, PlaybookCommand};
+use crate::domain::command::{ChangeAsked, ChangeCommand, Command, PlaybookAsked, PlaybookCommand, RequestCommand};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, RunId, ServiceId};
@@ -19,6 +19,8 @@ use crate::domain::input::Reply;
 use crate::domain::limits;
 use crate::domain::org::Org;
 use crate::domain::reject::{Reject, RejectCode, did_you_mean};
+use crate::domain::request::ServiceRequest;
+use crate::domain::request::open::{Aside, by_item};
 
 /// What a command needs beyond what its file says: the permission of the playbook that it runs or acts on.
 pub fn least(draft: &Draft<'_>, command: &Command) -> Permission {
@@ -27,6 +29,10 @@ pub fn least(draft: &Draft<'_>, command: &Command) -> Permission {
     let needed = match command {
         Command::Playbook(PlaybookCommand::Run(asked)) if !asked.dry => of(&asked.playbook),
         Command::Playbook(PlaybookCommand::Cancel(id, _) | PlaybookCommand::Resume(id, _)) => run(id),
+        Command::Request(RequestCommand::New(asked)) => {
+            let item = asked.item.as_deref().and_then(|name| draft.org.playbooks.get(name));
+            item.filter(|playbook| playbook.kind == Kind::Request).map(|playbook| playbook.permission)
+        }
         Command::Change(ChangeCommand::Standard(asked)) => asked.model.as_deref().and_then(of),
         Command::Change(ChangeCommand::Start(id)) => {
             draft.state.changes.get(id).and_then(|change| change.content.model.as_deref()).and_then(of)
@@ -50,7 +56,7 @@ pub fn find<'o>(org: &'o Org, name: &str) -> Result<&'o Arc<Playbook>, Reject> {
 }
 
 /// A refused run stands in the journal: somebody may be trying what a value could do.
-fn refused(draft: &mut Draft<'_>, playbook: &Playbook, reject: Reject) -> Reject {
+pub(in crate::domain) fn refused(draft: &mut Draft<'_>, playbook: &Playbook, reject: Reject) -> Reject {
     draft.emit(Event::AttemptRefused {
         command: "runbook run".into(),
         permission: "a fitting value".into(),
@@ -77,6 +83,9 @@ pub fn run(draft: &mut Draft<'_>, asked: PlaybookAsked) -> Result<Reply, Reject>
     if playbook.kind == Kind::StandardChange {
         let asked = change_asked(&playbook, &values, asked.incident);
         return in_change(draft, &playbook, asked, values);
+    }
+    if playbook.kind == Kind::Request {
+        return by_item(draft, &playbook, values, Aside { incident: asked.incident, ..Aside::default() });
     }
     let id = begin(draft, &playbook, values, (None, asked.incident), None)?;
     let mut reply =
@@ -205,10 +214,73 @@ fn room(draft: &Draft<'_>, playbook: &Playbook, service: Option<&ServiceId>) -> 
             .hint(format!("Follow it: /runbook show {0}; stop it: /runbook cancel {0}", other.id)));
     }
     if open.nth(OPEN_MAX - 1).is_some() {
-        return Err(Reject::new(RejectCode::Conflict, format!("{OPEN_MAX} playbooks run; no more are begun."))
-            .hint("See them: /runbook list"));
+        return Err(too_many());
     }
     Ok(())
+}
+
+fn too_many() -> Reject {
+    Reject::new(RejectCode::Conflict, format!("{OPEN_MAX} playbooks run; no more are begun."))
+        .hint("See them: /runbook list")
+}
+
+/// The service that an item of the catalogue is asked for.
+///
+/// # Errors
+/// It is not for that service.
+pub(in crate::domain) fn service_for(
+    org: &Org,
+    playbook: &Playbook,
+    values: &Values,
+) -> Result<Option<ServiceId>, Reject> {
+    let only = || match playbook.services.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    };
+    let service = service_of(org, values).or_else(only);
+    if playbook.fits(service.as_ref()) {
+        return Ok(service);
+    }
+    let on = service.map(|service| service.to_string()).unwrap_or_default();
+    Err(Reject::new(RejectCode::NotAllowed, format!("{} is not for {on}.", playbook.id))
+        .hint(format!("See it: /runbook show {}", playbook.id)))
+}
+
+/// Begins the run that fulfils a request, in its requester's name. Two requests for the same are two runs.
+///
+/// # Errors
+/// Too much runs already.
+pub(in crate::domain) fn by_request(
+    draft: &mut Draft<'_>,
+    playbook: &Arc<Playbook>,
+    request: &ServiceRequest,
+) -> Result<RunId, Reject> {
+    if draft.state.runs.values().filter(|run| run.ended.is_none()).nth(OPEN_MAX - 1).is_some() {
+        return Err(too_many());
+    }
+    let id = RunId(draft.state.meta.runs + 1);
+    let incident = request.incident.filter(|id| draft.open(*id).is_ok());
+    let started = PlaybookStarted {
+        run: id,
+        playbook: playbook.clone(),
+        values: request.item.as_ref().map(|item| item.values.clone()).unwrap_or_default(),
+        change: None,
+        request: Some(request.id),
+        by: Some(request.requester.clone()).filter(|requester| requester != draft.actor()),
+        incident,
+        service: request.service.clone(),
+        team: request.team.clone(),
+        remedy: None,
+    };
+    if let Some(incident) = incident {
+        let text = format_compact!("{id} runs {} for {}", playbook.id, request.id);
+        draft.emit(Event::IncidentNoted { incident, text });
+    }
+    let record = Run::started(&draft.stamp(), &started);
+    draft.emit(Event::PlaybookStarted(Box::new(started)));
+    let text = format!("{} begins, for {} of {}.", record.headline(), request.id, request.requester);
+    drive::post(draft, &record, text);
+    Ok(id)
 }
 
 /// Begins the run; its first step follows at once, in a commit of its own.
@@ -228,7 +300,8 @@ fn begin(
     let id = RunId(draft.state.meta.runs + 1);
     let playbook = playbook.clone();
     let remedy = remedy.cloned();
-    let started = PlaybookStarted { run: id, playbook, values, change, incident, service, team, remedy };
+    let (request, by) = (None, None);
+    let started = PlaybookStarted { run: id, playbook, values, change, request, by, incident, service, team, remedy };
     if let Some(incident) = incident {
         let text = format_compact!("{id} runs {}", started.playbook.id);
         draft.emit(Event::IncidentNoted { incident, text });
@@ -310,6 +383,7 @@ fn dry(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: &Values, inciden
         started_at: draft.now,
         remedy: None,
         change: None,
+        request: None,
         incident,
         service: None,
         team: Default::default(),

@@ -127,6 +127,7 @@ fn all_that_is_wrong_is_said_at_once() {
         earn_after: None,
         expected: None,
         expects: Vec::new(),
+        item: None,
         parameters: vec![
             parameter(ParameterKind::Number, None, &[]),
             Parameter { name: "y".into(), ..parameter(ParameterKind::Text, None, &[]) },

@@ -10,6 +10,7 @@ use crate::domain::oncall;
 use crate::domain::org::Org;
 use crate::domain::paging::audit;
 use crate::domain::playbook;
+use crate::domain::request;
 use crate::domain::silence;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -48,6 +49,9 @@ pub fn status(state: &State, org: &Org, asker: &Actor, now: Timestamp) -> String
     }
     if let Some(line) = change::show::status(state, now) {
         let _ = writeln!(text, "Changes: {line}. See /change list");
+    }
+    if let Some(line) = request::show::status(state, None, now) {
+        let _ = writeln!(text, "Requests: {line}. See /request list");
     }
     if let Some(line) = playbook::show::status(state, org, asker) {
         let _ = writeln!(text, "Playbooks: {line}. See /runbook list");

@@ -134,6 +134,7 @@ impl State {
                 self.apply_problem(stamp, event);
                 self.change(*incident, |incident| incident.apply(stamp, event));
             }
+            Event::RequestOpened(_) | Event::RequestMoved(_) => self.apply_request(stamp, event),
             Event::ChangeOpened(_)
             | Event::ChangeEdited(_)
             | Event::ChangeApproved(_)

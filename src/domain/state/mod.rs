@@ -19,7 +19,7 @@ use super::connect::Accounts;
 use super::delivery::Delivery;
 use super::id::{
     AlertId, ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PersonId, ProblemId, RunId,
-    ServiceId, SilenceId,
+    ServiceId, ServiceRequestId, SilenceId,
 };
 use super::incident::{Incident, private};
 use super::input::{Reply, Wakeup};
@@ -30,6 +30,7 @@ use super::postmortem::{Amended, Waiting};
 use super::problem::{Fingerprint, Problem, Recent};
 use super::report::dora::Outage;
 use super::report::summary::Book;
+use super::request::ServiceRequest;
 use super::silence::Silence;
 use super::time::Timestamp;
 
@@ -56,6 +57,8 @@ pub struct State {
     pub recent: BTreeMap<IncidentId, Recent>,
     /// Postmortems that wait to be published; their texts are with their incidents.
     pub waiting_postmortems: BTreeMap<IncidentId, Waiting>,
+    /// Requests that are not over.
+    pub requests: BTreeMap<ServiceRequestId, Box<ServiceRequest>>,
     /// Changes that are not over.
     pub changes: BTreeMap<ChangeId, Box<Change>>,
     /// Freezes by word that hold.
@@ -101,6 +104,9 @@ pub struct Meta {
     /// The last problem's number.
     #[serde(default)]
     pub problems: u64,
+    /// The last request's number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub requests: u64,
     /// The last change's number.
     #[serde(default)]
     pub changes: u64,
@@ -238,6 +244,8 @@ pub enum RecordKey {
     Recent(IncidentId),
     /// A postmortem that waits.
     Waiting(IncidentId),
+    /// A request.
+    Request(ServiceRequestId),
     /// A change.
     Change(ChangeId),
     /// A freeze.
@@ -265,6 +273,8 @@ pub struct Dirty {
     pub closed_alerts: BTreeMap<AlertId, Alert>,
     /// Problems closed since, likewise.
     pub closed_problems: BTreeMap<ProblemId, Problem>,
+    /// Requests that are over since, likewise.
+    pub closed_requests: BTreeMap<ServiceRequestId, ServiceRequest>,
     /// Changes that are over since, likewise.
     pub closed_changes: BTreeMap<ChangeId, Change>,
 }
@@ -301,6 +311,8 @@ pub struct OpenRecords {
     pub recent: Vec<Recent>,
     /// Postmortems that wait.
     pub waiting: Vec<Waiting>,
+    /// Requests that are not over.
+    pub requests: Vec<ServiceRequest>,
     /// Changes that are not over.
     pub changes: Vec<Change>,
     /// Freezes by word.
@@ -442,6 +454,11 @@ impl State {
         &self.dirty.closed_problems
     }
 
+    /// All requests that ended since `take_dirty`.
+    pub fn closed_requests_since(&self) -> &BTreeMap<ServiceRequestId, ServiceRequest> {
+        &self.dirty.closed_requests
+    }
+
     /// A change that ended since `take_dirty`.
     pub fn closed_change_since(&self, id: ChangeId) -> Option<&Change> {
         self.dirty.closed_changes.get(&id)
@@ -480,6 +497,7 @@ impl State {
             problems: records.problems.into_iter().map(|problem| (problem.id, Box::new(problem))).collect(),
             recent: records.recent.into_iter().map(|recent| (recent.incident, recent)).collect(),
             waiting_postmortems: records.waiting.into_iter().map(|waiting| (waiting.incident, waiting)).collect(),
+            requests: records.requests.into_iter().map(|request| (request.id, Box::new(request))).collect(),
             changes: records.changes.into_iter().map(|change| (change.id, Box::new(change))).collect(),
             freezes: records.freezes.into_iter().map(|freeze| (freeze.id, freeze)).collect(),
             past: records.past.into_iter().map(|past| (past.change, past)).collect(),
@@ -500,6 +518,7 @@ impl State {
         state.index_silences();
         state.index_changes();
         state.index_runs();
+        state.index_requests();
         state.index_questions();
         state
     }
@@ -517,6 +536,7 @@ impl State {
             problems: self.problems.values().map(|problem| (**problem).clone()).collect(),
             recent: self.recent.values().cloned().collect(),
             waiting: self.waiting_postmortems.values().cloned().collect(),
+            requests: self.requests.values().map(|request| (**request).clone()).collect(),
             changes: self.changes.values().map(|change| (**change).clone()).collect(),
             freezes: self.freezes.values().cloned().collect(),
             past: self.past.values().cloned().collect(),

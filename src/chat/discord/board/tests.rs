@@ -40,6 +40,7 @@ fn run(steps: usize) -> Run {
         steps: (1..=steps).map(|n| step(&format!("step-{n}"))).collect(),
         verify: vec![step("answers")],
         rollback: vec![step("back")],
+        item: None,
     };
     Run {
         id: RunId(7),
@@ -47,9 +48,11 @@ fn run(steps: usize) -> Run {
         values: Default::default(),
         by: Actor::Person("bas".into()),
         granted: None,
+        granted_at: None,
         started_at: at(0),
         remedy: None,
         change: None,
+        request: None,
         incident: None,
         service: Some("payments-api".into()),
         team: Default::default(),

@@ -13,6 +13,7 @@ use crate::domain::org::{Org, Schedule, Summary, Target};
 use crate::domain::paging::Page;
 use crate::domain::postmortem::Waiting;
 use crate::domain::problem::Problem;
+use crate::domain::request;
 use crate::domain::silence;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
@@ -79,6 +80,8 @@ pub struct Facts {
     pub suppressed: String,
     /// What is changed, waits for approval, is frozen or overdue, of all teams; empty where nothing is.
     pub changes: String,
+    /// What is requested and waits, or is overdue; empty where nothing is.
+    pub requests: String,
     /// The journal's last durable commit, `SEQ:HASH`; empty in a rehearsal.
     pub head: String,
 }
@@ -272,6 +275,7 @@ impl Facts {
             services: services.into_iter().take(SERVICES_MAX).collect(),
             suppressed: silence::show::status(state, now).unwrap_or_default(),
             changes: change::show::status(state, now).unwrap_or_default(),
+            requests: request::show::status(state, summary.team.as_ref(), now).unwrap_or_default(),
             head: head.map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -279,7 +283,8 @@ impl Facts {
     /// Whether nothing is open, paged, resolved, suppressed or waits to be published.
     pub fn nothing_to_say(&self) -> bool {
         let counts = [self.open_count, self.pages_count, self.resolved_count, self.waiting_count];
-        counts.iter().all(|count| *count == 0) && self.suppressed.is_empty() && self.changes.is_empty()
+        let lines = [&self.suppressed, &self.changes, &self.requests];
+        counts.iter().all(|count| *count == 0) && lines.iter().all(|line| line.is_empty())
     }
 
     /// Nothing has happened.
@@ -334,6 +339,7 @@ impl Facts {
             }],
             waiting_count: 2,
             changes: text("1 being carried out (CHG-1)"),
+            requests: text("1 for an approval, 1 being fulfilled; REQ-1 is overdue"),
             suppressed: text("3 alerts suppressed by 1 silence: /alert list suppressed"),
             problems: vec![Known {
                 id: text("PRB-1"),

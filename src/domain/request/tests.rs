@@ -1,0 +1,1 @@
+//! What requests come to, where no story tells it.
