@@ -500,7 +500,7 @@ fn answer_run(asked: Asked, button: RunButton, which: Which) {
             other => return words_said(other, true),
         };
         let alone = Reaction::one(Said::text(&reply.text).private());
-        let Some(question) = question.filter(|text| !text.is_empty() && !(reply.private && open)) else { return alone };
+        let Some(question) = question.filter(|text| !(text.is_empty() || reply.private && open)) else { return alone };
         // Our own words, as inert as they were when we said them.
         let label = plain::text(&format!("✓ {me}: {}", button.as_str()));
         let next = reply.text.lines().last().map(plain::text).unwrap_or_default();
