@@ -54,7 +54,7 @@ impl Desk {
         let playbook = format!("kind = 'runbook'\nsummary = 'Calm'\npermission = 'respond'\n{steps}");
         let org: Arc<Org> = support_paging::with_playbook(CONFIG, "calm", &playbook);
         let mut desk = Self { core: Core::new(State::new("runs"), org), now: Timestamp(START), refused: 0 };
-        desk.say("dot", None, "/incident declare \"Down\" service:api severity:sev2").unwrap();
+        desk.say("dot", None, "/incident declare \"Down\" service:api severity:sev2").expect("declared");
         desk
     }
 

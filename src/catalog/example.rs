@@ -28,6 +28,7 @@ pub fn example() -> BTreeMap<PathBuf, String> {
         "playbooks/partner-down.toml",
         "playbooks/pause-partner.toml",
         "playbooks/release.toml",
+        "playbooks/report-a-leak.toml",
         "playbooks/restart-service.toml",
         "playbooks/restart-workers.toml",
         "playbooks/roster-access.toml",

@@ -12,7 +12,8 @@ use crate::support::client::{Answer, Client};
 use crate::support::code_host::{CodeHost, Shape, Trouble};
 use crate::support::server::{Server, run, said};
 
-const KEY: &str = "key-of-the-code-hosts-7f3a";
+const GITHUB_KEY: &str = "key-of-github-7f3a90c1b2";
+const GITLAB_KEY: &str = "key-of-gitlab-1d44e8f09a";
 const TOKEN: &str = "token-for-answers-91c2";
 const SHA: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
 
@@ -28,8 +29,7 @@ impl Stage {
         let place = Place::new();
         let github = CodeHost::start(Shape::GitHub, TOKEN);
         let gitlab = CodeHost::start(Shape::GitLab, TOKEN);
-        for name in ["hosts.key", "hosts.token"] {
-            let value = if name == "hosts.key" { KEY } else { TOKEN };
+        for (name, value) in [("github.key", GITHUB_KEY), ("gitlab.key", GITLAB_KEY), ("hosts.token", TOKEN)] {
             fs::write(place.config.join(name), value).expect("a file");
         }
         let mut config = place.usual();
@@ -37,7 +37,7 @@ impl Stage {
         for (source, host) in [("github", &github), ("gitlab", &gitlab)] {
             let url = host.url();
             config.push_str(&format!(
-                "[[integration]]\nid = \"{source}\"\nsource = \"{source}\"\nservice = \"api\"\nkey_file = \"hosts.key\"\n\
+                "[[integration]]\nid = \"{source}\"\nsource = \"{source}\"\nservice = \"api\"\nkey_file = \"{source}.key\"\n\
                  answer_url = \"{url}/\"\nanswer_token_file = \"hosts.token\"\n"
             ));
         }
@@ -65,7 +65,7 @@ impl Stage {
             "commit_url": format!("https://gitlab.example/ej-airways/payments-api/-/commit/{SHA}"),
         });
         let mut client = Client::new(server.address(), "");
-        let answer = client.post("/v1/ingest/gitlab", &[("X-Gitlab-Token", KEY)], body.to_string().as_bytes());
+        let answer = client.post("/v1/ingest/gitlab", &[("X-Gitlab-Token", GITLAB_KEY)], body.to_string().as_bytes());
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, 202, "{}", answer.text());
         path
@@ -86,7 +86,7 @@ fn protection_rule(run: u64, callback: &str) -> Value {
 
 fn post_github(server: &mut Server, body: &Value) -> Answer {
     let body = body.to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("a key");
+    let mut mac = Hmac::<Sha256>::new_from_slice(GITHUB_KEY.as_bytes()).expect("a key");
     mac.update(body.as_bytes());
     let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let signature = format!("sha256={hex}");
