@@ -91,7 +91,7 @@ fn question(stage: &Stage, place: u64, words: &str) -> Shown {
 
 /// How often a step ended, by the journal.
 fn ended(stage: &mut Stage, step: &str) -> usize {
-    let journal = stage.server.client().get("/v1/journal?limit=200").unwrap().text();
+    let journal = stage.server.client().get("/v1/journal?limit=200").expect("an answer").text();
     journal.matches(&format!(r#"{{"ended":{{"step":"{step}""#)).count()
 }
 
