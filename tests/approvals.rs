@@ -121,7 +121,7 @@ impl World {
             closed: Vec::new(),
         };
         let Some(reply) = self.take(who, input) else { return };
-        let verdict: Verdict = serde_json::from_str(&reply).unwrap();
+        let verdict: Verdict = serde_json::from_str(&reply).expect("a verdict");
         if let (Decision::Allow, Some(change), Some(sha)) = (verdict.decision, verdict.change, sha) {
             let change = &self.core.state().changes[&change];
             let known = change.commit.as_deref().or(change.content.commit.as_deref());
