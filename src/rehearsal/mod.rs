@@ -5,6 +5,7 @@
 mod check;
 mod line;
 pub mod load;
+mod noted;
 mod parse;
 pub mod report;
 mod request;
