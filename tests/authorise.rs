@@ -327,6 +327,20 @@ fn who_somebody_is_comes_from_the_envelope_only() {
     assert!(core.state().incidents.values().next().is_some_and(|incident| incident.holder.is_none()));
 }
 
+/// Who agrees to an item is somebody else than who asks, by person: of an account that is nobody's that is not known.
+#[test]
+fn an_account_of_nobody_orders_nothing_that_needs_an_approval() {
+    let mut core = Core::new(State::new("requests"), example());
+    let order = |words: &str| Input { by: By::new(Actor::Member("discord:77".into()), "discord"), ..say("nur", words) };
+    let (answer, commit) = core.take(Timestamp(START), order("/request new item:roster-access"));
+    assert_eq!(answer.reply.expect_err("who asks is not known").code, RejectCode::Unlinked);
+    assert!(commit.is_none_or(|commit| !commit.events.iter().any(|it| matches!(it, Event::RequestOpened(_)))));
+    assert!(core.state().requests.is_empty());
+    // What nobody has to approve is anybody's to ask for.
+    let (answer, _) = core.take(Timestamp(START), order("/request new \"a lounge\" service:loyalty-api"));
+    assert!(answer.reply.is_ok(), "{answer:?}");
+}
+
 /// What each command about a request says of who may, on the loaded object: an item of the crew team that platform
 /// fulfils, asked for by nur for margriet; and something asked of the loyalty team by ivo.
 #[test]

@@ -72,10 +72,11 @@ fn unshared(draft: &mut Draft<'_>, table: &mut Table<'_>, id: Option<&str>, key:
     let message = |other: &str| format!("this key is that of `{other}` as well: either could speak as the other");
     // A text of the wrong type has been reported.
     if let Some(text) = table.keys().find(|(key, _)| *key == name).and_then(|(_, value)| value.get_ref().as_str()) {
-        if let Some(other) = draft.key_names.get(text) {
+        let text = format!("{name}={text}");
+        if let Some(other) = draft.key_names.get(&text) {
             return table.add(Finding::error(&spot, message(other)).hint(hint));
         }
-        draft.key_names.insert(text.to_owned(), id.to_owned());
+        draft.key_names.insert(text, id.to_owned());
     }
     if let Some((other, _)) = draft.secrets.ingest.iter().find(|(_, other)| Some(*other) == key) {
         draft.shared_keys.push(Finding::error(&spot, message(other.as_str())).hint(hint));

@@ -32,6 +32,12 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     if args.change.is_empty() || !args.change.chars().all(plain) {
         return Err(anyhow!("a change is named like CHG-7").into());
     }
+    let usual = || PathBuf::from(format!("{}-evidence.zip", args.change.to_ascii_uppercase()));
+    let place = args.out.clone().unwrap_or_else(usual);
+    // Before it is asked for: what is taken stands in the journal.
+    if place.exists() {
+        return Err(anyhow!("{}: is there already; name another file with --out", place.display()).into());
+    }
     let token = process_env("OPSBELL_TOKEN").filter(|token| !token.is_empty());
     let client = Client::find(global, token)?;
     let person = args.person.as_deref().unwrap_or_default();
@@ -42,7 +48,6 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     let path = format!("/v1/changes/{}/evidence{asked}", args.change);
     let told = client.ask(reqwest::Method::GET, &path, None)?;
     let id = told["change"]["id"].as_str().unwrap_or(&args.change).to_owned();
-    let place = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{id}-evidence.zip")));
     let packed = pack(&files(&id, &told)?)?;
     let mut file = File::create_new(&place).with_context(|| format!("{}: cannot be made", place.display()))?;
     file.write_all(&packed).and_then(|()| file.sync_all()).with_context(|| format!("{}", place.display()))?;

@@ -7,8 +7,9 @@
 //! alerts come with Go's zero time in it).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -93,6 +94,40 @@ impl Entries for Alert {
     }
 }
 
+/// The first alerts of a list, and how many it has: a body of a million nothings must not become as many alerts.
+#[derive(Default)]
+struct Alerts {
+    first: Vec<Object<Alert>>,
+    sent: usize,
+}
+
+impl<'de> Deserialize<'de> for Alerts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Alerts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Alerts, A::Error> {
+                let mut alerts = Alerts::default();
+                while alerts.first.len() < limits::ALERTS {
+                    let Some(alert) = list.next_element()? else { break };
+                    alerts.first.push(alert);
+                }
+                alerts.sent = alerts.first.len();
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    alerts.sent += 1;
+                }
+                Ok(alerts)
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
+}
+
 /// Values as text, whole and as they came: the key is made of these. An empty value is no label, as in Prometheus;
 /// what should not be nested is kept as JSON.
 #[derive(Default)]
@@ -131,10 +166,10 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
     let body: Body<'_> = body::parse(bytes)?;
     let alerts = match body.alerts {
         None => return Err(not_a_webhook("$.alerts", "the body has no list `alerts`")),
-        Some(list) if list.get().starts_with('[') => body::parse::<Vec<Object<Alert>>>(list.get().as_bytes())?,
+        Some(list) if list.get().starts_with('[') => body::parse::<Alerts>(list.get().as_bytes())?,
         Some(other) => match body::parse(other.get().as_bytes())? {
             // Go writes a list into which nothing was put as null.
-            Value::Null => Vec::new(),
+            Value::Null => Alerts::default(),
             other => {
                 let message = format!("`alerts` is {}, not a list", body::kind(&other));
                 return Err(not_a_webhook("$.alerts", &message));
@@ -143,8 +178,8 @@ pub fn read(bytes: &[u8], _: &Mapping) -> Result<Reading, Unreadable> {
     };
     let group = Group { status: word(&body.status), labels: [body.common_labels, body.group_labels] };
     let mut reading = Reading::default();
-    let sent = alerts.len();
-    for (at, Object(alert)) in alerts.into_iter().enumerate().take(limits::ALERTS) {
+    let sent = alerts.sent;
+    for (at, Object(alert)) in alerts.first.into_iter().enumerate() {
         match read_alert(alert, &group, at) {
             Ok(signal) => reading.signals.push(signal),
             Err(rejected) => reading.rejected.push(rejected),

@@ -22,6 +22,7 @@ use crate::domain::desk::View;
 use crate::domain::id::RunId;
 use crate::domain::input::{Input, InputKind, Place};
 use crate::domain::limits;
+use crate::domain::paging::look::POSSIBLE_REPEAT;
 use crate::domain::playbook::acts::Act;
 use crate::domain::playbook::spec::{Does, Part};
 use crate::domain::playbook::{Doing, Ending, Run, StepDone, show};
@@ -207,7 +208,7 @@ pub async fn keep(discord: Arc<Discord>, mut durable: watch::Receiver<Option<u64
             kept.iter().filter_map(|(id, kept)| Some((*id, kept.seen.clone()?))).collect();
         let look = discord.look(move |view: &View<'_>| {
             let lately = |run: &Run| run.ended.as_ref().is_none_or(|it| view.now.since(it.at) <= LATELY);
-            let runs = view.state.runs.values().filter(|run| !first || lately(run));
+            let runs = view.state.runs.values().filter(|run| lately(run) || seen.contains_key(&run.id));
             let wanted: Vec<Wanted> = runs.filter_map(|run| Wanted::of(view, run, seen.get(&run.id))).collect();
             let over: Vec<RunId> = seen.keys().filter(|id| !view.state.runs.contains_key(id)).copied().collect();
             (wanted, over)
@@ -239,6 +240,11 @@ impl Discord {
         let hints = self.force().hints();
         let line = look::grant(grant, None, None, &hints);
         let said = match self.run_said(grant).await {
+            // Until it is edited, it says that there may be another one.
+            Some(said) if grant.possible_repeat => {
+                let said = said.worded(&hints);
+                Said { content: format!("{} {}", plain::line(POSSIBLE_REPEAT, 40), said.content), ..said }
+            }
             Some(said) => said.worded(&hints),
             None => line,
         };

@@ -123,6 +123,9 @@ pub fn weakness(scales: Scales<'_>, change: &Change, approval: &Approval) -> Opt
     if approval.expires <= scales.now {
         return Some("it expired".into());
     }
+    if approval.review.as_ref().is_some_and(|place| scales.authority.spent_for(place, change)) {
+        return Some("what was reviewed has begun another change".into());
+    }
     let person = &approval.person;
     if let Some(why) = bias(scales.org, change, person) {
         return Some(why);

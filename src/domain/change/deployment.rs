@@ -324,7 +324,14 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
         }
     };
     let (change, unapproved) = match change {
-        Some(change) if change.state == ChangeState::Implementing => (change, false),
+        Some(change) if change.state == ChangeState::Implementing => {
+            // Let go, and begun by another commit since.
+            let other = case.moved(&change).filter(|_| !begun);
+            if let Some(other) = &other {
+                tell(draft, case, &change, std::slice::from_ref(other), &[]);
+            }
+            (change, other.is_some())
+        }
         Some(change) => {
             let unapproved = begin(draft, case, &change);
             (change, unapproved)

@@ -151,8 +151,7 @@ fn by_playbook(org: &Org, change: &Change) -> bool {
 
 /// Asks the gate.
 pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
-    let environment: CompactString =
-        asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&word(said)));
+    let environment = environment_of(asked);
     // Before anything is opened for it.
     if let Some(reason) = unheard_of(draft.org, &environment).filter(|reason| !reason.note) {
         return Verdict::of(vec![reason], None, None);
@@ -213,6 +212,10 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     }
 }
 
+fn environment_of(asked: &GateAsked) -> CompactString {
+    asked.environment.as_deref().map_or_else(|| rules::PRODUCTION.into(), |said| rules::environment(&word(said)))
+}
+
 /// That a change of this version is of another commit.
 fn moved_on(change: &Change, sha: Option<&str>) -> Reason {
     let cut = |text: &str| text.chars().take(12).collect::<String>();
@@ -227,9 +230,14 @@ fn moved_on(change: &Change, sha: Option<&str>) -> Reason {
 /// Asks again about the change that was opened for a question. No other one is opened where that is over.
 pub fn again(draft: &mut Draft<'_>, id: ChangeId, asked: &GateAsked) -> Verdict {
     if let Some(change) = draft.state.changes.get(&id) {
-        let (sha, version) = (asked.sha.as_deref(), word(&asked.version));
-        // It was edited: what others agreed to since is not what waits here.
-        if change.state.planned() && (change.content.version != Some(version) || change.other_commit(sha).is_some()) {
+        let (sha, version, content) = (asked.sha.as_deref(), word(&asked.version), &change.content);
+        // It was edited, or begun for another commit: what others agreed to is not what waits here.
+        let elsewhere = content.service != asked.service || content.environment != environment_of(asked);
+        let other = elsewhere || content.version != Some(version) || change.other_commit(sha).is_some();
+        // Nor is it begun here where it is not a pipeline's to begin.
+        let anothers = content.class == Class::Standard || by_playbook(draft.org, change);
+        let planned = change.state.planned();
+        if (planned || change.state == ChangeState::Implementing) && other || planned && anothers {
             let text = format!("{id} brings something else in now: deploy that, or ask anew by deploying this again");
             return Verdict::of(vec![Reason::deny("commit", text)], Some(change), None);
         }
@@ -272,9 +280,9 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha
     reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
-    let free = reasons.is_empty();
+    let stands = reasons.is_empty();
     reasons.extend(unheard_of(draft.org, &change.content.environment));
-    if !free {
+    if !stands || reasons.iter().any(|reason| !reason.note) {
         return Verdict::of(reasons, Some(change), None);
     }
     carry::begin(draft, change, sha.map(CompactString::from).as_ref());

@@ -30,7 +30,7 @@ use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
 /// By what way a step's commit came.
-pub(super) const VIA: &str = "playbook";
+pub(in crate::domain) const VIA: &str = "playbook";
 /// What a chat's roles grant counts for so long after it was read, and never over a wait: no chat tells when it is taken.
 const GRANTED_FOR: Span = Span::mins(5);
 

@@ -156,6 +156,8 @@ pub(super) fn all_values(run: &Run) -> Values {
     let mut values = run.values.clone();
     values.insert("run".into(), format_compact!("{}", run.id));
     values.insert("by".into(), format_compact!("{}", run.by));
+    // Of a request for somebody else it is said.
+    values.entry("for".into()).or_insert_with(|| format_compact!("{}", run.by));
     values.extend(run.change.map(|change| ("change".into(), format_compact!("{change}"))));
     values.extend(run.request.map(|request| ("request".into(), format_compact!("{request}"))));
     values.extend(run.incident.map(|incident| ("incident".into(), format_compact!("{incident}"))));

@@ -255,15 +255,19 @@ pub(in crate::domain) fn by_request(
     playbook: &Arc<Playbook>,
     request: &ServiceRequest,
 ) -> Result<RunId, Reject> {
-    if draft.state.runs.values().filter(|run| run.ended.is_none()).nth(OPEN_MAX - 1).is_some() {
+    let open = || draft.state.runs.values().filter(|run| run.ended.is_none());
+    // What everybody may ask for leaves room for what answers an incident.
+    if open().nth(OPEN_MAX - 1).is_some() || open().filter(|run| run.request.is_some()).nth(OPEN_MAX / 2).is_some() {
         return Err(too_many());
     }
     let id = RunId(draft.state.meta.runs + 1);
     let incident = request.incident.filter(|id| draft.open(*id).is_ok());
+    let mut values = request.item.as_ref().map(|item| item.values.clone()).unwrap_or_default();
+    values.extend(request.for_whom.as_ref().map(|person| ("for".into(), person.as_str().into())));
     let started = PlaybookStarted {
         run: id,
         playbook: playbook.clone(),
-        values: request.item.as_ref().map(|item| item.values.clone()).unwrap_or_default(),
+        values,
         change: None,
         request: Some(request.id),
         by: Some(request.requester.clone()).filter(|requester| requester != draft.actor()),
@@ -279,7 +283,7 @@ pub(in crate::domain) fn by_request(
     let record = Run::started(&draft.stamp(), &started);
     draft.emit(Event::PlaybookStarted(Box::new(started)));
     let text = format!("{} begins, for {} of {}.", record.headline(), request.id, request.requester);
-    drive::post(draft, &record, text);
+    board::put(draft, &record, text);
     Ok(id)
 }
 

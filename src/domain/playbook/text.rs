@@ -10,8 +10,8 @@ use compact_str::CompactString;
 /// Values by name.
 pub type Values = BTreeMap<CompactString, CompactString>;
 
-/// Names that every run has: its number, who began it, its change, its request, its incident.
-pub const OWN: [&str; 5] = ["run", "by", "change", "request", "incident"];
+/// Names that every run has: its number, who began it, for whom, its change, its request, its incident.
+pub const OWN: [&str; 6] = ["run", "by", "for", "change", "request", "incident"];
 
 /// A piece of a text.
 enum Piece<'t> {

@@ -225,9 +225,12 @@ impl ServiceRequest {
         self.state == RequestState::Submitted && !self.approvers.is_empty()
     }
 
-    /// Whether somebody asked for it, or gets it: they do not judge it.
+    /// Whether somebody asked for it, gets it, or is named in what is ordered: they do not judge it.
     pub fn is_for(&self, person: &PersonId) -> bool {
-        self.requester.person() == Some(person) || self.for_whom.as_ref() == Some(person)
+        let mut named = self.item.iter().flat_map(|item| item.values.values());
+        self.requester.person() == Some(person)
+            || self.for_whom.as_ref() == Some(person)
+            || named.any(|value| value == person.as_str())
     }
 
     /// The run that is at it just now.

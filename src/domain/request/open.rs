@@ -19,6 +19,7 @@ use crate::domain::id::{IncidentId, PersonId, ServiceId, ServiceRequestId, TeamI
 use crate::domain::input::Reply;
 use crate::domain::limits;
 use crate::domain::org::Org;
+use crate::domain::playbook::act;
 use crate::domain::playbook::drive::group;
 use crate::domain::playbook::spec::{Kind, Playbook};
 use crate::domain::playbook::text::{Values, fill};
@@ -116,6 +117,11 @@ pub(super) fn offered(org: &Org) -> String {
 pub fn by_item(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: Values, aside: Aside) -> Result<Reply, Reject> {
     let service = start::service_for(draft.org, playbook, &values)?;
     let item = playbook.item.clone().unwrap_or_default();
+    // Who agrees is another person than who asks: that is known of accounts that are linked to one.
+    if !item.approvers.is_empty() && draft.person().is_none() {
+        let message = format!("{} needs an approval, and this account is linked to no person.", playbook.id);
+        return Err(Reject::new(RejectCode::Unlinked, message).hint("Link it: /connect"));
+    }
     let team = item.team.unwrap_or_else(|| team_of(draft.org, service.as_ref()));
     let due = aside.due.or(item.due).map(|span| draft.now.after(span));
     let title = limits::line(&fill(&playbook.summary, &values), TITLE_MAX).unwrap_or_else(|| playbook.id.to_string());
@@ -296,7 +302,8 @@ pub(super) fn tell_approvers(draft: &mut Draft<'_>, request: &ServiceRequest, te
 pub(super) fn tell_requester(draft: &mut Draft<'_>, request: &ServiceRequest, text: &str) {
     let requester = if let Actor::Person(person) = &request.requester { Some(person.clone()) } else { None };
     let people: Vec<PersonId> = requester.into_iter().chain(request.for_whom.clone()).collect();
-    let asks = draft.person();
+    // A step that fails in somebody's name is not their own doing.
+    let asks = draft.person().filter(|_| draft.by.via != act::VIA);
     for person in people.iter().filter(|person| asks != Some(person)) {
         tell(draft, person, text.to_owned());
     }

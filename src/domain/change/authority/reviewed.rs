@@ -76,9 +76,13 @@ impl Review {
 
 impl Authority {
     pub(super) fn reviewed(&mut self, review: &Review) {
+        let mut review = review.clone();
+        // What the same code was begun with stays so, whoever says once more that it is good.
+        let same = |it: &&Review| it.of(&review.repository, review.number) && it.head == review.head;
+        review.spent = self.reviews.iter().find(same).map(|it| it.spent.clone()).unwrap_or_default();
         self.reviews.retain(|it| !(it.of(&review.repository, review.number) && it.person == review.person));
         if review.stands {
-            self.reviews.push(review.clone());
+            self.reviews.push(review);
         }
         let surplus = self.reviews.len().saturating_sub(REVIEWS_MAX);
         self.reviews.drain(..surplus);
@@ -89,8 +93,8 @@ impl Authority {
         let content = &change.content;
         let (service, environment) = (&content.service, &content.environment);
         for approval in change.approvals.iter().filter(|it| it.void.is_none() && it.review.is_some()) {
-            let by = |it: &&mut Review| it.person == approval.person && Some(it.place()) == approval.review;
-            for review in self.reviews.iter_mut().filter(by) {
+            // Whoever else reviewed it: the code is begun once.
+            for review in self.reviews.iter_mut().filter(|it| Some(it.place()) == approval.review) {
                 review.spent.retain(|it| (&it.service, &it.environment) != (service, environment));
                 review.spent.push(Spent {
                     change: change.id,
@@ -101,6 +105,13 @@ impl Authority {
                 review.spent.drain(..surplus);
             }
         }
+    }
+
+    /// Whether what was reviewed there has begun another change of that service and environment.
+    pub(in crate::domain::change) fn spent_for(&self, place: &CompactString, change: &Change) -> bool {
+        let here = (&change.content.service, &change.content.environment);
+        let mut all = self.reviews.iter().filter(|it| it.place() == *place).flat_map(|it| &it.spent);
+        all.any(|it| (&it.service, &it.environment) == here && it.change != change.id)
     }
 
     pub(super) fn merged(&mut self, repository: &str, number: u64, head: &str, sha: &CompactString) {
@@ -278,8 +289,7 @@ fn count(draft: &mut Draft<'_>, change: &mut Change, review: &Review) {
     let service = org.services.get(&change.content.service);
     let elsewhere =
         service.is_some_and(|it| !it.repositories.is_empty() && !it.repositories.contains(&review.repository));
-    let here = (&change.content.service, &change.content.environment);
-    let spent = review.spent.iter().any(|it| (&it.service, &it.environment) == here && it.change != change.id);
+    let spent = draft.state.meta.authority.spent_for(&place, change);
     if elsewhere || spent || own || known || !accepts || approve::objection(scales, change, person).is_some() {
         return;
     }
