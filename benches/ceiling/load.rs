@@ -45,9 +45,9 @@ pub struct Options {
     /// A `service` label.
     #[arg(long)]
     service: Option<String>,
-    /// The key for `Authorization: Bearer`.
-    #[arg(long)]
-    bearer: Option<String>,
+    /// Keys for `Authorization: Bearer`, separated by commas: connections take turns, as several senders would.
+    #[arg(long, value_delimiter = ',')]
+    bearer: Vec<String>,
     /// The receiver, `http://127.0.0.1:9099`: waits for the pages of all accepted alerts and tells alert → page.
     #[arg(long)]
     receiver: Option<String>,
@@ -65,6 +65,8 @@ struct Tally {
     /// Answers other than 2xx, and the first of them.
     refused: u64,
     first_refusal: Option<String>,
+    /// Why the first connection that ended early did so.
+    ended: Option<anyhow::Error>,
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
@@ -72,11 +74,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (run, begun, start) = ((now_us() / 1000) & 0xffff_ffff, now_us(), instant());
     let (options, next, tally) = (Rc::new(options), Rc::new(Cell::new(0)), Rc::new(RefCell::new(Tally::default())));
     let local = tokio::task::LocalSet::new();
-    for _ in 0..options.connections {
-        let connection = connection(Rc::clone(&options), run, start, Rc::clone(&next), Rc::clone(&tally));
+    for place in 0..options.connections {
+        let connection = connection(Rc::clone(&options), place, run, start, Rc::clone(&next), Rc::clone(&tally));
+        let tally = Rc::clone(&tally);
         local.spawn_local(async move {
             if let Err(error) = connection.await {
-                eprintln!("a connection ended: {error:#}");
+                tally.borrow_mut().ended.get_or_insert(error);
             }
         });
     }
@@ -95,6 +98,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     if let Some(refusal) = tally.first_refusal {
         println!("first refusal: {refusal}");
     }
+    if let Some(error) = tally.ended {
+        // What was measured is not what was asked for.
+        return Err(error.context("a connection ended early"));
+    }
     match &options.receiver {
         Some(receiver) if options.kind == Kind::Unique => pages(receiver, run, begun, &tally.sent, &options).await,
         _ => Ok(()),
@@ -103,6 +110,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn connection(
     options: Rc<Options>,
+    place: usize,
     run: u64,
     start: std::time::Instant,
     next: Rc<Cell<u64>>,
@@ -110,7 +118,8 @@ async fn connection(
 ) -> anyhow::Result<()> {
     let host = address(&options.target)?;
     let mut wire = connect(host).await?;
-    let bearer = options.bearer.as_ref().map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let key = options.bearer.iter().cycle().nth(place);
+    let bearer = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
     let head = format!("POST {} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{bearer}", options.path);
     let (mut body, mut request) = (String::new(), Vec::new());
     let end = Duration::from_secs(options.seconds);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, bounded, unbounded};
 
 use super::alarm::Alarms;
+use super::bell::Bell;
 use super::clock::Clock;
 use super::core::Core;
 use super::fatal::EndsWith;
@@ -39,6 +40,8 @@ const STOP_WITHIN: Span = Span::secs(3);
 const HUNG_AFTER: Span = Span::secs(5);
 /// Notices and receipts that wait for a journal that can be written; receipts are never dropped, notices beyond it are.
 const PARKED_MAX: usize = 10_000;
+/// With so few commits in a batch pages go before answers; with more, senders go on sooner when answers go first.
+const FEW: usize = 2;
 /// How often the wall clock is compared.
 const TICK: Span = Span::secs(1);
 
@@ -65,6 +68,8 @@ pub struct Parts {
 pub struct Queues {
     asks: Receiver<Ask>,
     tells: Receiver<Tell>,
+    /// Rung for both.
+    bell: Arc<Bell>,
 }
 
 /// Makes the queues and the handle.
@@ -72,7 +77,8 @@ pub fn queues() -> (Handle, Queues) {
     let (ask, asks) = bounded(QUEUE);
     // Bounded by what is under way: one answer a send, one a batch.
     let (tell, tells) = unbounded();
-    (Handle { asks: ask, tells: tell }, Queues { asks, tells })
+    let bell = Arc::new(Bell::default());
+    (Handle { asks: ask, tells: tell, bell: Arc::clone(&bell) }, Queues { asks, tells, bell })
 }
 
 /// Runs the engine on a thread of its own.
@@ -373,6 +379,10 @@ impl Engine {
                     _ => {}
                 }
             }
+        }
+        // With little to do, the page goes before the answer: who is paged sleeps, who waits for the answer does not.
+        if commits.len() <= FEW {
+            self.grants();
         }
         while self.waiting.front().is_some_and(|(wanted, _)| *wanted <= seq) {
             if let Some((_, call)) = self.waiting.pop_front() {

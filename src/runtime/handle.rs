@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use super::bell::Bell;
 use crate::domain::delivery::Outcome;
 use crate::domain::desk::{Answered, Desk, Listed, Look, RecordQuery, View};
 use crate::domain::id::{DeliveryId, RunId};
@@ -51,12 +52,14 @@ pub enum Tell {
 pub struct Handle {
     pub(super) asks: Sender<Ask>,
     pub(super) tells: Sender<Tell>,
+    pub(super) bell: Arc<Bell>,
 }
 
 impl Handle {
     /// Tells the engine something; nothing happens when it has ended.
     pub fn tell(&self, tell: Tell) {
         let _ = self.tells.send(tell);
+        self.bell.ring();
     }
 
     /// Looks at State and waits for what it may tell; for threads that may wait, never for the engine's own.
@@ -97,7 +100,9 @@ impl Handle {
         self.asks.try_send(ask).map_err(|error| match error {
             TrySendError::Full(ask) => (ask, Unavailable::Busy),
             TrySendError::Disconnected(ask) => (ask, Unavailable::ShuttingDown),
-        })
+        })?;
+        self.bell.ring();
+        Ok(())
     }
 }
 

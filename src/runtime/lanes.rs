@@ -49,7 +49,11 @@ impl Dispatch for TokioLanes {
             let receipt = Receipt { engine: self.engine.clone(), delivery: Some(grant.id.clone()) };
             attempt(receipt, grant, Arc::clone(&notifiers), Arc::clone(org))
         };
-        let attempts: Vec<_> = grants.into_iter().map(begun).collect();
+        let mut attempts: Vec<_> = grants.into_iter().map(begun).collect();
+        if attempts.len() == 1 {
+            attempts.pop().into_iter().for_each(|attempt| drop(self.tokio.spawn(attempt)));
+            return;
+        }
         // A task that is started from within wakes no other thread: those of one round cost one wake-up.
         self.tokio.spawn(async move {
             for attempt in attempts {

@@ -5,6 +5,8 @@
 mod alarm;
 #[cfg(feature = "cli")]
 pub mod backup;
+#[cfg(feature = "cli")]
+mod bell;
 pub mod clock;
 pub mod core;
 #[cfg(feature = "cli")]

@@ -1,11 +1,13 @@
 //! The writer: owns the journal on a thread of its own, makes each batch durable with one write and one sync, and
 //! tells the engine. A failed batch is never tried again; a fresh segment is tried until one can be made.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
+use super::bell::Bell;
 use super::clock::stopwatch;
 use super::fatal::EndsWith;
 use crate::domain::event::Commit;
@@ -16,6 +18,9 @@ use crate::journal::{AppendError, Journal};
 /// that a sick disk is neither hammered nor filled with segments.
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// A sleep that nobody ends; that the engine hangs up may be noticed only then, where it does not say so.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// What the writer tells.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ pub enum Written {
 #[derive(Debug)]
 pub struct Writer {
     batches: Sender<Vec<Commit>>,
+    bell: Arc<Bell>,
     thread: JoinHandle<()>,
 }
 
@@ -53,28 +59,53 @@ impl Writer {
     pub fn start(journal: Journal, tally: Tally, tell: impl Fn(Written) + Send + 'static) -> std::io::Result<Self> {
         // One batch is written while the engine gathers the next, so one place is all that is needed.
         let (batches, queue) = bounded(1);
-        let thread =
-            std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tally, &tell))?;
-        Ok(Self { batches, thread })
+        let bell = Arc::new(Bell::default());
+        let rung = Arc::clone(&bell);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || run(journal, &Queue { batches: queue, bell: rung }, &tally, &tell))?;
+        Ok(Self { batches, bell, thread })
     }
 
     /// Hands over a batch. The engine hands over one at a time, so this does not wait. `false`: the thread is gone.
     pub fn write(&self, batch: Vec<Commit>) -> bool {
-        self.batches.send(batch).is_ok()
+        let taken = self.batches.send(batch).is_ok();
+        self.bell.ring();
+        taken
     }
 
     /// Lets the thread end after what it has.
     pub fn stop(self) {
         drop(self.batches);
+        self.bell.ring();
         let _ = self.thread.join();
     }
 }
 
-fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tally: &Tally, tell: &dyn Fn(Written)) {
+/// The writer's side of it.
+struct Queue {
+    batches: Receiver<Vec<Commit>>,
+    bell: Arc<Bell>,
+}
+
+impl Queue {
+    /// The next batch; `None`: the engine has hung up.
+    fn next(&self) -> Option<Vec<Commit>> {
+        loop {
+            match self.batches.try_recv() {
+                Ok(batch) => return Some(batch),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => self.bell.sleep(LONGEST_SLEEP, || !self.batches.is_empty()),
+            }
+        }
+    }
+}
+
+fn run(mut journal: Journal, queue: &Queue, tally: &Tally, tell: &dyn Fn(Written)) {
     let _ends = EndsWith("writer");
     let epoch = journal.epoch();
     let mut failures: u32 = 0;
-    while let Ok(commits) = queue.recv() {
+    while let Some(commits) = queue.next() {
         let Some(first) = commits.first().map(|commit| commit.seq) else { continue };
         let watch = stopwatch();
         let appended = journal.append(first, epoch, &commits);
@@ -87,7 +118,7 @@ fn run(mut journal: Journal, queue: &Receiver<Vec<Commit>>, tally: &Tally, tell:
             Err(error @ (AppendError::Io { .. } | AppendError::Poisoned)) => {
                 tell(Written::Failed { reason: error.to_string() });
                 failures = failures.saturating_add(1);
-                if !mend(&mut journal, queue, failures) {
+                if !mend(&mut journal, &queue.batches, failures) {
                     return;
                 }
                 tell(Written::Mended);

@@ -2,38 +2,19 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::select;
-
 use super::{Engine, ROUND, TICK, UNWRITTEN_MAX};
 use crate::domain::delivery::Outcome;
-use crate::runtime::clock::stopwatch;
 use crate::runtime::handle::Tell;
-
-/// While a batch is written, so long the engine looks for news before it sleeps: most disks answer sooner than a
-/// sleeping thread wakes, and whoever else wants the processor gets it.
-const AWAKE_FOR: Duration = Duration::from_micros(200);
 
 impl Engine {
     /// Waits for something to do, then takes a round of it: what the runtime tells first.
     pub(super) fn listen(&mut self) {
         let full = self.unwritten.len() >= UNWRITTEN_MAX || self.stop.is_some();
-        if self.writing {
-            let since = stopwatch();
-            while self.queues.tells.is_empty() && (full || self.queues.asks.is_empty()) && since() < AWAKE_FOR {
-                std::thread::yield_now();
-            }
-        }
+        let queues = &self.queues;
+        let anything = || !queues.tells.is_empty() || (!full && !queues.asks.is_empty());
         let wait = self.patience();
-        if !wait.is_zero() && self.queues.tells.is_empty() && (full || self.queues.asks.is_empty()) {
-            // `Receiver::clone` is a counter; the borrow would otherwise last over the calls below.
-            let (tells, asks) = (self.queues.tells.clone(), self.queues.asks.clone());
-            let never = crossbeam_channel::never();
-            let asks = if full { &never } else { &asks };
-            select! {
-                recv(tells) -> tell => if let Ok(tell) = tell { self.told(tell) },
-                recv(asks) -> ask => if let Ok(ask) = ask { self.asked(ask) },
-                default(wait) => {}
-            }
+        if !wait.is_zero() {
+            self.queues.bell.sleep(wait, anything);
         }
         let mut arrived = Vec::new();
         for _ in 0..ROUND {

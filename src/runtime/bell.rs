@@ -1,0 +1,84 @@
+//! The bell: wakes a thread that sleeps until one of its queues has something. A sender puts its message first and rings
+//! then; nobody holds a lock while the sleeper wakes, and a ring that nobody needs costs one look at a flag.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// One sleeper, and whoever has something for it.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    sleeper: OnceLock<Thread>,
+    asleep: AtomicBool,
+}
+
+impl Bell {
+    /// Wakes the sleeper, if it sleeps. To be called after the message is where `sleep` looks for it.
+    pub fn ring(&self) {
+        // With its counterpart in `sleep`: either the sleeper sees the message, or this sees that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed)
+            && self.asleep.swap(false, Ordering::AcqRel)
+            && let Some(sleeper) = self.sleeper.get()
+        {
+            sleeper.unpark();
+        }
+    }
+
+    /// Sleeps until it rings, but no longer than this, and not at all when there is something already. It may wake
+    /// without a reason. Only ever to be called by one thread.
+    pub fn sleep(&self, most: Duration, anything: impl FnOnce() -> bool) {
+        self.sleeper.get_or_init(std::thread::current);
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !anything() {
+            std::thread::park_timeout(most);
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn no_message_is_slept_through() {
+        // So long that a message that is slept through shows as a test that does not end.
+        const EVER: Duration = Duration::from_secs(3_600);
+        let (bell, (put, queue)) = (Arc::new(Bell::default()), crossbeam_channel::bounded(1));
+        let (echo, heard) = crossbeam_channel::bounded(1);
+        let sleeper = std::thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                for n in 0..20_000_u32 {
+                    let message = loop {
+                        match queue.try_recv() {
+                            Ok(message) => break message,
+                            Err(_) => bell.sleep(EVER, || !queue.is_empty()),
+                        }
+                    };
+                    assert_eq!(message, n);
+                    echo.send(n).unwrap();
+                }
+            }
+        });
+        for n in 0..20_000 {
+            put.send(n).unwrap();
+            bell.ring();
+            // Half of the time the sleeper is left to fall asleep.
+            if n % 2 == 0 {
+                assert_eq!(heard.recv(), Ok(n));
+            } else {
+                while heard.is_empty() {
+                    std::hint::spin_loop();
+                }
+                assert_eq!(heard.recv(), Ok(n));
+            }
+        }
+        sleeper.join().unwrap();
+    }
+}
