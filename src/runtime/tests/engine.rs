@@ -43,6 +43,21 @@ fn no_answer_no_look_and_no_page_before_the_disk() {
 }
 
 #[test]
+fn with_little_to_do_pages_start_before_the_answer() {
+    let stand = Stand::new();
+    let (starts, (tell, told)) = (stand.starts.clone(), unbounded());
+    let input = Input {
+        by: By::new(Actor::Person("ben".into()), "api"),
+        idempotency: None,
+        kind: InputKind::Text { place: Place { chat: "api".into(), ..Place::default() }, text: DECLARE.to_owned() },
+        closed: Vec::new(),
+    };
+    // Called on the engine's thread.
+    stand.engine.submit(vec![input], Box::new(move |_| _ = tell.send(starts.len())));
+    assert_eq!(told.recv_timeout(HUNG), Ok(3));
+}
+
+#[test]
 fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
     let stand = Stand::new();
     stand.said("ben", DECLARE);
