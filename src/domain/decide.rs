@@ -53,7 +53,7 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         return Decision { events: Vec::new(), reply: Ok(kept.reply.clone()), kept: Some(kept.seq) };
     }
     let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
-    let reply = take(&mut draft, &input.kind);
+    let reply = take(&mut draft, &input.kind).map(|reply| incident::private::guarded(&draft, reply));
     playbook::signal::heard(&mut draft);
     let mut events = draft.into_events();
     match reply {
@@ -175,7 +175,7 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
         permit(draft, needed, &spec.name, about)?;
     }
     let mut reply = run(draft, place, command)?;
-    reply.private |= spec.private || tells_private(draft, &reply);
+    reply.private |= spec.private;
     Ok(reply)
 }
 
@@ -186,15 +186,7 @@ fn press_run(draft: &mut Draft<'_>, button: RunButton, which: Which) -> Result<R
     let spec = draft.org.lexicon.commands.iter().find(|spec| spec.run == meaning);
     let (name, least) = spec.map_or((meaning, Permission::Respond), |spec| (spec.name.as_str(), spec.permission));
     permit(draft, least.max(playbook::start::least(draft, &command)), name, None)?;
-    let mut reply = playbook::question::press(draft, button, which)?;
-    reply.private |= tells_private(draft, &reply);
-    Ok(reply)
-}
-
-/// Whether a reply is about a private incident: then only the asker reads it.
-fn tells_private(draft: &Draft<'_>, reply: &Reply) -> bool {
-    let mut told = reply.records.iter().filter_map(|record| record.parse::<IncidentId>().ok());
-    told.any(|id| draft.any(id).is_ok_and(|incident| incident.private))
+    playbook::question::press(draft, button, which)
 }
 
 /// Authorises on the loaded object; a refused attempt is recorded.
@@ -457,7 +449,7 @@ fn only(person: PersonId, asks: &str) -> Policy {
 
 fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {
     permit(draft, Permission::Respond, button.as_str(), Some(id))?;
-    let reply = match button {
+    match button {
         Button::Ack => life::ack(draft, id),
         Button::Cant => life::cant(draft, id),
         Button::HandBack => life::hand_back(draft, id),
@@ -466,9 +458,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Problem => problem::life::open(draft, Some(id), None, None),
         Button::Emergency => change::emergency::now(draft, id),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
-    }?;
-    let private = tells_private(draft, &reply);
-    Ok(Reply { private: reply.private || private, ..reply })
+    }
 }
 
 /// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.
