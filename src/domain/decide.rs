@@ -14,12 +14,12 @@ use super::command::{
 };
 use super::connect;
 use super::contact;
-use super::delivery::{Content, Outcome, Priority};
+use super::delivery::{Content, Judged, Outcome, Priority};
 use super::draft::Draft;
 use super::event::Event;
 use super::id::{IncidentId, PersonId};
 use super::incident::{self, IncidentState, Resolution, life};
-use super::input::{Button, Head, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
+use super::input::{Button, Head, Input, InputKind, JudgeButton, Place, Reply, Wakeup, WakeupKind};
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
@@ -87,10 +87,7 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
-        InputKind::PressChange { button, change, .. } => {
-            permit(draft, Permission::Respond, button.as_str(), None)?;
-            change::approve::press(draft, *button, *change)
-        }
+        InputKind::PressJudge { button, on, .. } => judge(draft, *button, *on),
         InputKind::MessageLost { run, message } => {
             playbook::board::lost(draft, *run, message);
             Ok(Reply::default())
@@ -179,12 +176,34 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
     Ok(reply)
 }
 
+/// Approve or Reject: what the command needs that does the same is needed here.
+fn judge(draft: &mut Draft<'_>, button: JudgeButton, on: Judged) -> Result<Reply, Reject> {
+    const WITHOUT_WORDS: &str = "without a word, by the button";
+    let kind = match on {
+        Judged::Change(_) => "change",
+        Judged::Request(_) => "request",
+    };
+    let (name, needed) = needed_by(draft.org, &format!("{kind}.{}", button.as_str()));
+    permit(draft, needed, name, None)?;
+    match (on, button) {
+        (Judged::Change(id), JudgeButton::Approve) => change::approve::approve(draft, id),
+        (Judged::Change(id), JudgeButton::Reject) => change::approve::reject(draft, id, WITHOUT_WORDS),
+        (Judged::Request(id), JudgeButton::Approve) => request::life::approve(draft, id),
+        (Judged::Request(id), JudgeButton::Reject) => request::life::reject(draft, id, WITHOUT_WORDS),
+    }
+}
+
+/// The words for a meaning, and what they need.
+fn needed_by<'o>(org: &'o Org, meaning: &str) -> (&'o str, Permission) {
+    let spec = org.lexicon.commands.iter().find(|spec| spec.run == meaning);
+    spec.map_or(("a button", Permission::Respond), |spec| (spec.name.as_str(), spec.permission))
+}
+
 /// A button under what a run asks: what the command needs that does the same is needed here.
 fn press_run(draft: &mut Draft<'_>, button: RunButton, which: Which) -> Result<Reply, Reject> {
     let (meaning, command) = button.command(which.run);
     let command = Command::Playbook(command);
-    let spec = draft.org.lexicon.commands.iter().find(|spec| spec.run == meaning);
-    let (name, least) = spec.map_or((meaning, Permission::Respond), |spec| (spec.name.as_str(), spec.permission));
+    let (name, least) = needed_by(draft.org, meaning);
     permit(draft, least.max(playbook::start::least(draft, &command)), name, None)?;
     playbook::question::press(draft, button, which)
 }
