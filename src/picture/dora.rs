@@ -4,7 +4,7 @@
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_8X13, FONT_9X15_BOLD, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
-use super::axis::{Axis, column, room, unit};
+use super::axis::{Axis, column, headed, room};
 use super::canvas::{Align, Canvas};
 use crate::domain::counted::counted;
 use crate::domain::report::dora::{Asked, Dora, Grain, Measures, Piece, subject};
@@ -163,9 +163,8 @@ fn medians(canvas: &mut Canvas, found: &Dora, plot: &Medians) {
     let (top, height) = plot.area;
     let of = |it: &Piece| (plot.of)(&it.measures);
     let longest = found.series.pieces.iter().filter_map(|it| of(it).0).max();
-    let (unit, word) = unit(longest.map_or(0, |it| it.0));
-    // Where nothing is known there is nothing to tell it in.
-    heading(canvas, top, &longest.map_or_else(|| plot.title.to_owned(), |_| format!("{}, in {word}", plot.title)));
+    let (title, unit) = headed(plot.title, longest.map(|it| it.0));
+    heading(canvas, top, &title);
     let axis = Axis::over(longest.map_or(0, |it| it.0 / unit + i64::from(it.0 % unit > 0)));
     frame(canvas, found, plot.area, longest.map(|_| &axis));
     if found.series.pieces.iter().all(|it| of(it).1 == 0) {
