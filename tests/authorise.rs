@@ -12,7 +12,7 @@ use opsbell::domain::command::spec::{CommandSpec, OptionKind};
 use opsbell::domain::event::{Commit, Event};
 use opsbell::domain::id::{RunId, ServiceRequestId};
 use opsbell::domain::input::{Answer, Button, Input, InputKind, Place};
-use opsbell::domain::org::Org;
+use opsbell::domain::org::{Org, Role};
 use opsbell::domain::playbook::question::{RunButton, Which};
 use opsbell::domain::reject::RejectCode;
 use opsbell::domain::request::{RequestState, ServiceRequest, Step};
@@ -21,7 +21,7 @@ use opsbell::domain::state::State;
 use opsbell::domain::time::{Span, Timestamp};
 use opsbell::runtime::Core;
 use proptest::prelude::*;
-use support_paging::{START, example, input, press, say, sent, signal, small};
+use support_paging::{START, example, example_with, input, press, say, sent, signal, small};
 
 const READ: &[&str] = &[
     "alert list",
@@ -115,6 +115,7 @@ const RESPOND: &[&str] = &[
     "problem root-cause",
     "problem workaround",
     "request fulfil",
+    "request retry",
     "request take",
     "resolve",
     "runbook cancel",
@@ -394,6 +395,39 @@ fn requests_are_judged_fulfilled_and_closed_by_whom_they_concern() {
     }
 }
 
+/// What is approved later is run as what the requester may do then, and what a role of the chat grants counts just now.
+#[test]
+fn a_role_of_the_chat_orders_nothing_that_is_approved_later() {
+    const ITEM: &str = r#"
+kind = "request"
+summary = "The keys"
+approvers = ["team:payments"]
+[[step]]
+id = "tell"
+note = "{{for}} gets them"
+"#;
+    let mut core = Core::new(State::new("requests"), example_with("keys", ITEM));
+    let granted = |text: &str| {
+        let mut input = say("margriet", text);
+        input.by.granted = Some(Role::Responder);
+        input
+    };
+    for words in ["/request new item:keys", "/runbook run keys"] {
+        let (answer, commit) = core.take(Timestamp(START), granted(words));
+        let reject = answer.reply.expect_err("it could never be approved");
+        assert_eq!(reject.code, RejectCode::NotAllowed, "{reject}");
+        assert!(reject.message.contains("you have it only by a role of the chat"), "{reject}");
+        let events = commit.expect("it is on the record").events;
+        assert!(matches!(events.as_slice(), [Event::AttemptRefused { .. }]), "{events:?}");
+    }
+    assert!(core.state().requests.is_empty());
+    // Somebody who has it by the configuration asks for them; and it can be approved.
+    let (answer, _) = core.take(Timestamp(START), say("daan", "/request new item:keys for:margriet"));
+    assert!(answer.reply.is_ok(), "{answer:?}");
+    let (answer, _) = core.take(Timestamp(START), say("bas", "/request approve REQ-1"));
+    assert!(answer.reply.is_ok(), "{answer:?}");
+}
+
 /// What may be done to the requests of a random day; by whom, is decided at random as well.
 fn said_of_requests() -> impl Strategy<Value = (usize, String, i64)> {
     let words = prop::sample::select(vec![
@@ -405,6 +439,7 @@ fn said_of_requests() -> impl Strategy<Value = (usize, String, i64)> {
         "/request approve REQ-#",
         "/request reject REQ-# no",
         "/request take REQ-#",
+        "/request retry REQ-#",
         "/request fulfil REQ-#",
         "/request close REQ-#",
         "/request cancel REQ-#",
@@ -417,6 +452,10 @@ fn said_of_requests() -> impl Strategy<Value = (usize, String, i64)> {
 }
 
 const PEOPLE: [&str; 9] = ["bas", "daan", "hana", "ivo", "margriet", "nur", "sanne", "wei", "nobody"];
+
+fn stalled(request: &ServiceRequest) -> bool {
+    request.timeline.iter().any(|entry| entry.text.starts_with("not fulfilled"))
+}
 
 /// Whether a person may do a step to a request, from a table of its own.
 fn may(who: &str, step: &Step, request: &ServiceRequest) -> bool {
@@ -438,6 +477,8 @@ fn may(who: &str, step: &Step, request: &ServiceRequest) -> bool {
         // Who answers for a run, or stops it, is the run's to ask.
         Step::Closed | Step::Cancelled { .. } if request.asked_by.is_some() => true,
         Step::Closed | Step::Cancelled { .. } => is_for || admin,
+        // By whoever asks or approves at once; where a run has ended badly before, by whoever fulfils it.
+        Step::Began { .. } if stalled(request) => team.contains(&who) || admin,
         Step::Began { .. } | Step::Stalled { .. } | Step::Linked { .. } | Step::Reminded => true,
     }
 }
@@ -532,7 +573,7 @@ fn what_is_approved_is_what_was_asked_for_by_somebody_who_may_still_have_it() {
         (edited(&|org| drop(org.playbooks.remove("roster-access"))), "is no longer in the catalogue"),
         (
             edited(&|org| org.people.get_mut("nur").expect("she is there").left = true),
-            "nur may not have roster-access any more",
+            "nur may not have roster-access: that takes the permission",
         ),
     ];
     for (org, why) in cases {

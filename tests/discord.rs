@@ -20,6 +20,8 @@ mod looks;
 mod page;
 #[path = "discord/plot.rs"]
 mod plot;
+#[path = "discord/requests.rs"]
+mod requests;
 #[path = "discord/room.rs"]
 mod room;
 #[path = "discord/runs.rs"]

@@ -36,12 +36,28 @@ struct House {
     leaks: Vec<String>,
     /// How often somebody who may has read it.
     read: usize,
+    /// Whether nothing gets through just now.
+    cut: bool,
 }
 
 impl House {
     fn new() -> Self {
         let core = Core::new(State::new("pr1vate"), example());
-        Self { core, now: Timestamp(START), closed: BTreeMap::new(), leaks: Vec::new(), read: 0 }
+        Self { core, now: Timestamp(START), closed: BTreeMap::new(), leaks: Vec::new(), read: 0, cut: false }
+    }
+
+    /// Nobody who is not part of it is told which incident is private, unless they have just named it themselves.
+    fn named(&mut self, who: &str, what: &str, text: &str) {
+        let words = |text: &str| -> Vec<IncidentId> {
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+            words.filter(|word| word.starts_with("INC-")).filter_map(|word| word.parse().ok()).collect()
+        };
+        let said = words(what);
+        let private = &self.core.state().meta.private;
+        let told = words(text).into_iter().find(|id| private.contains(id) && !said.contains(id));
+        if let Some(id) = told {
+            self.leaks.push(format!("{who}, {what}, is told of {id}: {text}"));
+        }
     }
 
     fn seen(&mut self, who: &str, what: &str, text: &str) {
@@ -63,12 +79,22 @@ impl House {
             InputKind::Text { text, .. } => text.clone(),
             other => format!("{other:?}"),
         };
+        let said = matches!(input.kind, InputKind::Text { .. });
         let (answer, commit) = self.core.take(self.now, input);
-        let (text, records) = match answer.reply {
-            Ok(reply) => (reply.text, reply.records.join(" ")),
-            Err(reject) => (reject.to_string(), String::new()),
+        let done = answer.reply.is_ok();
+        let (text, alone) = match answer.reply {
+            Ok(reply) => (format!("{} {}", reply.text, reply.records.join(" ")), reply.private),
+            // A chat shows a refusal to whoever is refused.
+            Err(reject) => (reject.to_string(), true),
         };
-        self.seen(&who, &what, &format!("{text} {records}"));
+        self.seen(&who, &what, &text);
+        // A refusal may say how many there are.
+        if said && done && OUTSIDERS.contains(&who.as_str()) {
+            self.named(&who, &what, &text);
+        }
+        if said && !alone {
+            self.seen("whoever reads along", &what, &text);
+        }
         if let Some(commit) = commit {
             self.core.durable(&commit);
         }
@@ -86,7 +112,11 @@ impl House {
         };
         self.seen(&to, "message", &format!("{} {}", shown.subject, shown.text()));
         self.core.ended(&grant.id);
-        let receipt = InputKind::Receipt { delivery: grant.id.clone(), outcome: Outcome::Accepted };
+        let outcome = match self.cut {
+            true => Outcome::Retryable { reason: "the chat does not answer".to_owned(), after: None, unknown: false },
+            false => Outcome::Accepted,
+        };
+        let receipt = InputKind::Receipt { delivery: grant.id.clone(), outcome };
         self.take(input(By::timer("lane"), receipt));
     }
 
@@ -96,6 +126,9 @@ impl House {
             self.now = self.now.max(next);
             while let Some(moment) = self.core.due(self.now) {
                 self.take(moment);
+            }
+            while let Some(grant) = self.core.grant(self.now) {
+                self.send(&grant);
             }
         }
         self.now = until;
@@ -124,6 +157,8 @@ enum Act {
     Type(usize, String),
     Alert(u8),
     Wait(i64),
+    /// From now on messages get through, or none does.
+    Cut(bool),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -141,7 +176,10 @@ fn acts() -> impl Strategy<Value = Act> {
         (1..5u64).prop_map(|n| format!("/incident escalate INC-{n}")),
         (1..5u64).prop_map(|n| format!("/incident role INC-{n} commander cleo")),
         (1..5u64).prop_map(|n| format!("/incident invite INC-{n} cleo")),
+        prop::sample::select(&["/status", "/incident list", "/service status", "/incident show", "/ack"][..])
+            .prop_map(str::to_owned),
         (1..5u64).prop_map(|n| format!("/problem open INC-{n}")),
+        (1..5u64).prop_map(|n| format!("/problem open INC-{n} title:\"what may be read\"")),
         (1..5u64).prop_map(|n| format!("/problem link PRB-1 INC-{n}")),
         (1..5u64).prop_map(|n| format!("/postmortem edit INC-{n} root-cause \"{SECRET} why\"")),
         (1..5u64).prop_map(|n| format!("/postmortem publish INC-{n}")),
@@ -225,6 +263,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => (0..5usize, typed).prop_map(|(who, line)| Act::Type(who, line.to_owned())),
         1 => (0..3u8).prop_map(Act::Alert),
         1 => (1..90i64).prop_map(Act::Wait),
+        1 => any::<bool>().prop_map(Act::Cut),
     ]
 }
 
@@ -262,6 +301,7 @@ proptest! {
                     house.take(sent("prometheus", alert));
                 }
                 Act::Wait(minutes) => house.wait(*minutes),
+                Act::Cut(cut) => house.cut = *cut,
             }
             prop_assert!(house.leaks.is_empty(), "{:#?}", house.leaks);
         }

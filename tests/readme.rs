@@ -1,5 +1,5 @@
-//! The README's transcript is what really appears: its commands are given to the demo again, and the answers compared,
-//! but for the time of the day, who else happens to be on call, the name of the data directory, and what a line with
+//! A transcript in the README or the docs is what really appears: its commands are given to the demo again, and the
+//! answers compared, but for the time of the day, who else happens to be on call, the name of the data directory, and what a line with
 //! nothing but … leaves out.
 
 use std::io::{Read as _, Write as _};
@@ -25,7 +25,8 @@ fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
     .map(|(pattern, instead)| (Regex::new(pattern).expect("a pattern"), instead));
     let mut said: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
-        if let Some(words) = line.strip_prefix("bas> ") {
+        let typed = ["bas> ", "cleo> "].iter().find_map(|prompt| line.strip_prefix(prompt));
+        if let Some(words) = typed {
             said.push((words.to_owned(), Vec::new()));
         } else if let Some((_, answer)) = said.last_mut() {
             let seen =
@@ -39,8 +40,27 @@ fn conversation(text: &str) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn the_transcript_is_what_really_appears() {
-    let readme = std::fs::read_to_string("README.md").expect("the README");
-    let block = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");
+    really("README.md");
+}
+
+#[test]
+fn a_request_in_the_demo_goes_as_its_page_says() {
+    really("docs/requests.md");
+}
+
+/// The example of the page is the demo's.
+#[test]
+fn the_item_of_the_page_is_the_one_of_the_demo() {
+    let page = std::fs::read_to_string("docs/requests.md").expect("the page");
+    let item = std::fs::read_to_string("examples/ej-airways/playbooks/test-card.toml").expect("the item");
+    let shown = page.split("```toml\n# playbooks/test-card.toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let shown = shown.expect("the item is shown");
+    assert!(item.ends_with(shown), "the page shows another item than the demo has:\n{shown}");
+}
+
+fn really(page: &str) {
+    let page = std::fs::read_to_string(page).expect("the page");
+    let block = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");
     let told = conversation(block);
     assert!(told.len() > 5, "the transcript has no commands: {told:?}");
 
@@ -68,7 +88,7 @@ fn the_transcript_is_what_really_appears() {
             really.1.extend(marks.cloned());
             really.1.sort();
         }
-        assert_eq!(told, really, "\nthe README says otherwise than the demo:\n{text}");
+        assert_eq!(told, really, "\nthe page says otherwise than the demo:\n{text}");
     }
     assert_eq!(told.len(), really.len(), "{text}");
 }

@@ -34,6 +34,7 @@ pub fn example() -> BTreeMap<PathBuf, String> {
         "playbooks/roster-access.toml",
         "playbooks/scale.toml",
         "playbooks/seat-map.toml",
+        "playbooks/test-card.toml",
     ];
     files.into_iter().map(|(name, text)| (PathBuf::from(name), text.to_owned())).collect()
 }

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 
 use super::{End, Global, NO, USAGE, out};
 use crate::catalog::{self, Finding, Form, Loaded, Severity, process_env};
+use crate::domain::counted::counted;
 use crate::runtime::clock::{Clock as _, SystemClock};
 
 pub fn run(global: &Global) -> Result<(), End> {
@@ -25,11 +26,11 @@ pub fn run(global: &Global) -> Result<(), End> {
     let errors = loaded.errors();
     let warnings = loaded.findings.len() - errors;
     if errors > 0 {
-        eprintln!("{errors} errors, {warnings} warnings in {}", dir.display());
+        eprintln!("{}, {} in {}", counted(errors, "error"), counted(warnings, "warning"), dir.display());
         return Err(End::Status(NO));
     }
     if !global.json {
-        out(format_args!("{} is in order ({warnings} warnings).", dir.display()))?;
+        out(format_args!("{} is in order ({}).", dir.display(), counted(warnings, "warning")))?;
     }
     Ok(())
 }

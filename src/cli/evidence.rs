@@ -14,6 +14,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::client::Client;
 use super::{End, Global, out};
 use crate::catalog::process_env;
+use crate::domain::counted::counted;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -55,7 +56,11 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     if global.json {
         return out(serde_json::json!({"change": id, "path": place, "lines": lines, "head": told["head"]}));
     }
-    out(format!("{}: {id}, {lines} lines of the journal. How to verify it: README.md in it", place.display()))
+    out(format!(
+        "{}: {id}, {} of the journal. How to verify it: README.md in it",
+        place.display(),
+        counted(lines, "line")
+    ))
 }
 
 /// The files of the archive, by name.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{End, Global, NO, USAGE, out};
 use crate::catalog::import::{Tool, convert};
+use crate::domain::counted::counted;
 
 /// A larger file is no export of one organisation.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -78,9 +79,12 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     }
     let to = args.to.display();
     out(format_args!(
-        "\n{people} people, {schedules} schedules, {policies} escalations, {services} services are in {to}; {} things did not \
-         map (IMPORTED.md).",
-        done.notes.len()
+        "\nIn {to}: {}, {}, {}, {}. Not mapped: {} (IMPORTED.md).",
+        if people == 1 { "1 person".to_owned() } else { format!("{people} people") },
+        counted(schedules, "schedule"),
+        counted(policies, "escalation"),
+        counted(services, "service"),
+        counted(done.notes.len(), "thing")
     ))?;
     out(format_args!("Next: opsbell check --config {to}, then opsbell oncall --config {to}"))
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 
 use super::placed::Placed;
 use super::{End, Global, NO, USAGE, out};
+use crate::domain::counted::counted;
 use crate::journal::{self, Journal, JournalError, RealDisk};
 use crate::runtime::data::{self, Data};
 use crate::runtime::recover;
@@ -62,7 +63,7 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
                 }
                 lines => lines.map_err(|error| End::Failed(NO, anyhow!(error)))?,
             };
-            eprintln!("{lines} commits exported");
+            eprintln!("{} exported", counted(lines, "commit"));
             Ok(())
         }
         Verb::Rebuild => {
@@ -78,11 +79,11 @@ pub fn run(global: &Global, verb: &Verb) -> Result<(), End> {
             records.close().map_err(|trouble| anyhow!(trouble))?;
             eprintln!();
             out(format_args!(
-                "Rebuilt from {} commits: {} incidents are not closed, {} alerts fire, {} messages are owed.",
-                found.last_seq,
-                state.incidents.len(),
-                state.alerts.len(),
-                state.owed_count()
+                "Rebuilt from {}. Not closed: {}. Firing: {}. Owed: {}.",
+                counted(found.last_seq, "commit"),
+                counted(state.incidents.len(), "incident"),
+                counted(state.alerts.len(), "alert"),
+                counted(state.owed_count(), "message")
             ))?;
             Ok(())
         }
@@ -119,18 +120,21 @@ fn verify(global: &Global, dir: &std::path::Path, head: Option<&str>) -> Result<
         return Ok(());
     }
     out(format_args!(
-        "The journal is whole: {} commits, {} events, {} files.",
-        report.commits, report.events, report.segments
+        "The journal is whole: {}, {}, {}.",
+        counted(report.commits, "commit"),
+        counted(report.events, "event"),
+        counted(report.segments, "file")
     ))?;
     if report.voided_bytes > 0 {
-        out(format_args!("{} bytes of failed writes are voided; they were never acknowledged.", report.voided_bytes))?;
+        let bytes = counted(report.voided_bytes, "byte");
+        out(format_args!("Voided: {bytes} of failed writes, which were never acknowledged."))?;
     }
     for torn in &report.torn {
         out(format_args!(
-            "{}:{}: {} bytes at the end are not whole ({}): a torn write, unless a head noted elsewhere says otherwise.",
+            "{}:{}: not whole at the end, {} ({}): a torn write, unless a head noted elsewhere says otherwise.",
             torn.file.display(),
             torn.line,
-            torn.bytes,
+            counted(torn.bytes, "byte"),
             torn.reason
         ))?;
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{End, Global, NO, USAGE, out};
+use crate::domain::counted::counted;
 use crate::runtime::backup::restore;
 use crate::runtime::clock::{Clock as _, SystemClock};
 
@@ -29,8 +30,8 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         }));
     }
     out(format_args!(
-        "Restored {} commits into {}, as they were at {}.",
-        report.commits,
+        "Restored {} into {}, as of {}.",
+        counted(report.commits, "commit"),
         dir.display(),
         manifest.taken_at
     ))?;

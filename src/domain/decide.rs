@@ -14,12 +14,12 @@ use super::command::{
 };
 use super::connect;
 use super::contact;
-use super::delivery::{Content, Outcome, Priority};
+use super::delivery::{Content, Judged, Outcome, Priority};
 use super::draft::Draft;
 use super::event::Event;
 use super::id::{IncidentId, PersonId};
 use super::incident::{self, IncidentState, Resolution, life};
-use super::input::{Button, Head, Input, InputKind, Place, Reply, Wakeup, WakeupKind};
+use super::input::{Button, Head, Input, InputKind, JudgeButton, Place, Reply, Wakeup, WakeupKind};
 use super::oncall;
 use super::org::{Org, Policy, Step, Target};
 use super::paging::{escalate, page, settle};
@@ -53,7 +53,7 @@ pub fn decide(state: &State, org: &Org, now: Timestamp, input: &Input) -> Decisi
         return Decision { events: Vec::new(), reply: Ok(kept.reply.clone()), kept: Some(kept.seq) };
     }
     let mut draft = Draft::new(state, org, now, &input.by, &input.closed);
-    let reply = take(&mut draft, &input.kind);
+    let reply = take(&mut draft, &input.kind).map(|reply| incident::private::guarded(&draft, reply));
     playbook::signal::heard(&mut draft);
     let mut events = draft.into_events();
     match reply {
@@ -87,10 +87,7 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
         }
         InputKind::Call { place, call } => take_call(draft, place, call),
         InputKind::Press { button, incident, .. } => press(draft, *button, *incident),
-        InputKind::PressChange { button, change, .. } => {
-            permit(draft, Permission::Respond, button.as_str(), None)?;
-            change::approve::press(draft, *button, *change)
-        }
+        InputKind::PressJudge { button, on, .. } => judge(draft, *button, *on),
         InputKind::MessageLost { run, message } => {
             playbook::board::lost(draft, *run, message);
             Ok(Reply::default())
@@ -175,26 +172,40 @@ fn take_call(draft: &mut Draft<'_>, place: &Place, call: &Call) -> Result<Reply,
         permit(draft, needed, &spec.name, about)?;
     }
     let mut reply = run(draft, place, command)?;
-    reply.private |= spec.private || tells_private(draft, &reply);
+    reply.private |= spec.private;
     Ok(reply)
+}
+
+/// Approve or Reject: what the command needs that does the same is needed here.
+fn judge(draft: &mut Draft<'_>, button: JudgeButton, on: Judged) -> Result<Reply, Reject> {
+    const WITHOUT_WORDS: &str = "without a word, by the button";
+    let kind = match on {
+        Judged::Change(_) => "change",
+        Judged::Request(_) => "request",
+    };
+    let (name, needed) = needed_by(draft.org, &format!("{kind}.{}", button.as_str()));
+    permit(draft, needed, name, None)?;
+    match (on, button) {
+        (Judged::Change(id), JudgeButton::Approve) => change::approve::approve(draft, id),
+        (Judged::Change(id), JudgeButton::Reject) => change::approve::reject(draft, id, WITHOUT_WORDS),
+        (Judged::Request(id), JudgeButton::Approve) => request::life::approve(draft, id),
+        (Judged::Request(id), JudgeButton::Reject) => request::life::reject(draft, id, WITHOUT_WORDS),
+    }
+}
+
+/// The words for a meaning, and what they need.
+fn needed_by<'o>(org: &'o Org, meaning: &str) -> (&'o str, Permission) {
+    let spec = org.lexicon.commands.iter().find(|spec| spec.run == meaning);
+    spec.map_or(("a button", Permission::Respond), |spec| (spec.name.as_str(), spec.permission))
 }
 
 /// A button under what a run asks: what the command needs that does the same is needed here.
 fn press_run(draft: &mut Draft<'_>, button: RunButton, which: Which) -> Result<Reply, Reject> {
     let (meaning, command) = button.command(which.run);
     let command = Command::Playbook(command);
-    let spec = draft.org.lexicon.commands.iter().find(|spec| spec.run == meaning);
-    let (name, least) = spec.map_or((meaning, Permission::Respond), |spec| (spec.name.as_str(), spec.permission));
+    let (name, least) = needed_by(draft.org, meaning);
     permit(draft, least.max(playbook::start::least(draft, &command)), name, None)?;
-    let mut reply = playbook::question::press(draft, button, which)?;
-    reply.private |= tells_private(draft, &reply);
-    Ok(reply)
-}
-
-/// Whether a reply is about a private incident: then only the asker reads it.
-fn tells_private(draft: &Draft<'_>, reply: &Reply) -> bool {
-    let mut told = reply.records.iter().filter_map(|record| record.parse::<IncidentId>().ok());
-    told.any(|id| draft.any(id).is_ok_and(|incident| incident.private))
+    playbook::question::press(draft, button, which)
 }
 
 /// Authorises on the loaded object; a refused attempt is recorded.
@@ -457,7 +468,7 @@ fn only(person: PersonId, asks: &str) -> Policy {
 
 fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply, Reject> {
     permit(draft, Permission::Respond, button.as_str(), Some(id))?;
-    let reply = match button {
+    match button {
         Button::Ack => life::ack(draft, id),
         Button::Cant => life::cant(draft, id),
         Button::HandBack => life::hand_back(draft, id),
@@ -466,9 +477,7 @@ fn press(draft: &mut Draft<'_>, button: Button, id: IncidentId) -> Result<Reply,
         Button::Problem => problem::life::open(draft, Some(id), None, None),
         Button::Emergency => change::emergency::now(draft, id),
         Button::FalseAlarm => life::resolve_by_person(draft, id, Some(Resolution::FalseAlarm), None),
-    }?;
-    let private = tells_private(draft, &reply);
-    Ok(Reply { private: reply.private || private, ..reply })
+    }
 }
 
 /// A moment has come; one that no longer waits (it was handled, shifted or stopped meanwhile) does nothing.

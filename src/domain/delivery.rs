@@ -2,13 +2,17 @@
 //! is decided here; addresses and looks belong to the adapters.
 
 use std::fmt;
+use std::str::FromStr;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::change::answer::Answer;
 use super::event::{DeliveryOwed, Event};
-use super::id::{ChangeId, DeliveryId, IncidentId, IntegrationId, PageId, PersonId, RunId, ServiceId, WebhookId};
+use super::id::{
+    ChangeId, DeliveryId, IncidentId, IntegrationId, NotAnId, PageId, PersonId, RunId, ServiceId, ServiceRequestId,
+    WebhookId,
+};
 use super::incident::Severity;
 use super::input::Place;
 use super::playbook::question::Asked;
@@ -152,12 +156,13 @@ pub enum Content {
         /// What is said where there is no room.
         text: String,
     },
-    /// A post that asks whoever may approve a change; where the chat has buttons, with them.
+    /// Asks whoever may approve a change or a request; where the chat has buttons, with them.
     Ask {
         /// What is said.
         text: String,
-        /// About which change.
-        change: ChangeId,
+        /// About what; in the journal `"change":"CHG-7"` or `"request":"REQ-7"`.
+        #[serde(flatten)]
+        about: Judged,
     },
     /// Asks what a run of a playbook has come to; where the chat has buttons, with them.
     Question {
@@ -181,6 +186,34 @@ pub enum Content {
     },
     /// Tells a code host whether a deployment may go.
     Answer(Box<Answer>),
+}
+
+/// What waits for somebody to agree to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judged {
+    /// A change.
+    Change(ChangeId),
+    /// A request.
+    Request(ServiceRequestId),
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(id) => id.fmt(f),
+            Self::Request(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Judged {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let change = text.parse().map(Self::Change);
+        change.or_else(|_| text.parse().map(Self::Request))
+    }
 }
 
 /// What a page says.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::By;
 use super::change::Change;
 use super::command::{Call, GateAsked};
-use super::delivery::Outcome;
+use super::delivery::{Judged, Outcome};
 use super::id::{
     ChangeId, DeliveryId, DeploymentId, FreezeId, IncidentId, IntegrationId, PageId, PersonId, RunId, ServiceRequestId,
     SilenceId,
@@ -137,14 +137,14 @@ pub enum InputKind {
         /// On what.
         incident: IncidentId,
     },
-    /// A button on a change.
-    PressChange {
+    /// Approve or Reject.
+    PressJudge {
         /// Where it was pressed.
         place: Place,
         /// Which.
-        button: ChangeButton,
+        button: JudgeButton,
         /// On what.
-        change: ChangeId,
+        on: Judged,
     },
     /// The message that shows how a run stands was deleted in its chat.
     MessageLost {
@@ -323,16 +323,16 @@ impl Button {
     }
 }
 
-/// A button under what asks whoever may approve a change.
+/// A button under what asks whoever may approve a change or a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeButton {
+pub enum JudgeButton {
     /// Agree to it as it reads now.
     Approve,
     /// Do not.
     Reject,
 }
 
-impl ChangeButton {
+impl JudgeButton {
     /// Both, for messages.
     pub const ALL: [Self; 2] = [Self::Approve, Self::Reject];
 

@@ -8,6 +8,7 @@ pub mod change;
 pub mod command;
 pub mod connect;
 pub mod contact;
+pub mod counted;
 pub mod decide;
 pub mod delivery;
 pub mod desk;

@@ -50,12 +50,13 @@ pub(crate) async fn incidents(State(app): State<Arc<App>>, uri: Uri, headers: He
     responses((status = 200, description = "Firing and resolved ones", body = schema::List<schema::AlertSummary>), document::Listing)
 )]
 pub(crate) async fn alerts(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let hidden = Sight::of(&app, &headers).await?.unknown(&app).await?;
     let Part { limit, after } = Part::parse("alerts", &uri)?;
     let list = ask::list(&app, RecordQuery::Alerts { below: after, limit }).await?;
     let RecordList::Alerts(found) = list else { return Err(Failure::no_answer()) };
     let next = below("alerts", found.len() >= limit, found.last().map(|alert| alert.id.0));
-    Ok(items(&found.iter().map(shape::alert_summary).collect::<Vec<_>>(), next))
+    let shown = found.iter().map(|alert| hidden.out_of(shape::alert_summary(alert)));
+    Ok(items(&shown.collect::<Vec<_>>(), next))
 }
 
 /// One incident, with its roles, pages and timeline.
@@ -69,7 +70,10 @@ pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
     let id: IncidentId = id.parse().map_err(|_| no_id(&id, "INC-1"))?;
     let found = one_incident(&app, id).await?.ok_or_else(|| none(id))?;
     sight.admitted(&found)?;
-    Ok(shape::json(StatusCode::OK, &shape::incident(&found)))
+    let mut hidden = sight.unknown(&app).await?;
+    // Who is admitted to one that is closed, its record knows.
+    hidden.but(id);
+    Ok(shape::json(StatusCode::OK, &hidden.out_of(shape::incident(&found))))
 }
 
 /// One alert.
@@ -79,12 +83,12 @@ pub(crate) async fn incident(State(app): State<Arc<App>>, Path(id): Path<String>
     responses((status = 200, description = "The whole record", body = schema::Alert), document::Reading)
 )]
 pub(crate) async fn alert(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let hidden = Sight::of(&app, &headers).await?.unknown(&app).await?;
     let id: AlertId = id.parse().map_err(|_| no_id(&id, "ALR-1"))?;
     match ask::list(&app, RecordQuery::Alert(id)).await? {
         RecordList::Alerts(found) => {
             let found = found.first().ok_or_else(|| none(id))?;
-            Ok(shape::json(StatusCode::OK, &shape::alert(found)))
+            Ok(shape::json(StatusCode::OK, &hidden.out_of(shape::alert(found))))
         }
         _ => Err(Failure::no_answer()),
     }

@@ -78,12 +78,12 @@ pub(crate) async fn problems(State(app): State<Arc<App>>, uri: Uri, headers: Hea
     responses((status = 200, description = "The whole record", body = schema::Problem), document::Reading)
 )]
 pub(crate) async fn problem(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    caller(&app, &headers).await?;
+    let hidden = Sight::of(&app, &headers).await?.unknown(&app).await?;
     let id: ProblemId = id.parse().map_err(|_| no_id(&id, "PRB-1"))?;
     match ask::list(&app, RecordQuery::Problem(id)).await? {
         RecordList::Problems(found) => {
             let found = found.first().ok_or_else(|| none(id))?;
-            Ok(shape::json(StatusCode::OK, &whole(found)))
+            Ok(shape::json(StatusCode::OK, &hidden.out_of(whole(found))))
         }
         _ => Err(Failure::no_answer()),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
 use super::auth::{Caller, caller};
 use super::error::Failure;
@@ -52,6 +53,15 @@ impl Sight {
         Err(Failure::refused(StatusCode::FORBIDDEN, private::hidden(&self.org, incident.id)))
     }
 
+    /// The private incidents that they may not be told of by their ids.
+    pub async fn unknown(self, app: &App) -> Result<Hidden, Failure> {
+        ask::look(app, move |view| {
+            let private = view.state.meta.private.iter().copied();
+            Hidden(private.filter(|id| !private::may_know(&self.org, view.state, &self.actor, *id)).collect())
+        })
+        .await
+    }
+
     /// The private incidents that lines of the journal must not tell them of: all, unless they administer.
     pub fn hidden(&self, state: &State) -> Hidden {
         match self.actor.person() {
@@ -76,14 +86,37 @@ impl Hidden {
         Self(incidents.into_iter().collect())
     }
 
+    /// Without one of them.
+    pub fn but(&mut self, id: IncidentId) {
+        self.0.remove(&id);
+    }
+
+    /// A record that does not name them: no key and no list has their ids, no text tells them.
+    pub fn out_of(&self, mut record: Value) -> Value {
+        if !self.0.is_empty() {
+            self.take_out(&mut record);
+        }
+        record
+    }
+
+    fn take_out(&self, value: &mut Value) {
+        let id = |value: &Value| value.as_str().filter(|text| text.starts_with(IncidentId::PREFIX))?.parse().ok();
+        let is = |value: &Value| id(value).is_some_and(|id| self.0.contains(&id));
+        match value {
+            Value::String(_) if is(value) => *value = Value::Null,
+            Value::String(text) => *text = private::unnamed(text, |id| self.0.contains(&id)),
+            Value::Array(list) => {
+                list.retain(|item| !is(item) && !is(&item["to"]));
+                list.iter_mut().for_each(|item| self.take_out(item));
+            }
+            Value::Object(object) => object.values_mut().for_each(|value| self.take_out(value)),
+            _ => {}
+        }
+    }
+
     /// Whether a line of the journal names one of them. Whatever is about an incident says its id.
     pub fn in_line(&self, line: &str) -> bool {
-        !self.0.is_empty()
-            && line.match_indices(IncidentId::PREFIX).any(|(at, prefix)| {
-                let rest = &line[at + prefix.len()..];
-                let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
-                digits.parse().is_ok_and(|n| self.0.contains(&IncidentId(n)))
-            })
+        !self.0.is_empty() && private::named(line).any(|(_, id)| self.0.contains(&id))
     }
 }
 

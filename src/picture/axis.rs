@@ -54,7 +54,7 @@ pub(super) fn room(all: usize, (left, right): (i32, i32)) -> i32 {
 }
 
 /// In what a time is told that is at most so long, in milliseconds: seconds, minutes, hours or days.
-pub(super) fn unit(longest: i64) -> (i64, &'static str) {
+fn unit(longest: i64) -> (i64, &'static str) {
     const MINUTE: i64 = 60_000;
     let units = [(1000, "seconds"), (MINUTE, "minutes"), (60 * MINUTE, "hours")];
     let fits = |(_, next): &(_, i64)| longest <= 2 * next;
@@ -63,9 +63,24 @@ pub(super) fn unit(longest: i64) -> (i64, &'static str) {
     found.map_or((24 * 60 * MINUTE, "days"), |(unit, _)| unit)
 }
 
+/// The heading of a plot of times, in what they are told, and how many milliseconds that is; of none, only the heading.
+pub(super) fn headed(title: &str, longest: Option<i64>) -> (String, i64) {
+    match longest.map(unit) {
+        Some((unit, word)) => (format!("{title}, in {word}"), unit),
+        None => (title.to_owned(), 1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_is_known_it_is_told_in_nothing() {
+        assert_eq!(headed("Lead time", None), ("Lead time".to_owned(), 1));
+        assert_eq!(headed("Lead time", Some(90_000)), ("Lead time, in seconds".to_owned(), 1_000));
+        assert_eq!(headed("Lead time", Some(9_000_000)), ("Lead time, in hours".to_owned(), 3_600_000));
+    }
 
     #[test]
     fn an_axis_has_round_numbers_and_room_for_all() {

@@ -4,8 +4,9 @@
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_8X13, FONT_9X15_BOLD, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 
-use super::axis::{Axis, column, room, unit};
+use super::axis::{Axis, column, headed, room};
 use super::canvas::{Align, Canvas};
+use crate::domain::counted::counted;
 use crate::domain::report::dora::{Asked, Dora, Grain, Measures, Piece, subject};
 use crate::domain::time::{Span, Timestamp};
 
@@ -69,7 +70,7 @@ fn head(canvas: &mut Canvas, found: &Dora, asked: &Asked) {
     canvas.write(&title, (24, 20), &FONT_10X20, INK, Align::Left);
     canvas.write(&title, (25, 20), &FONT_10X20, INK, Align::Left);
     let (from, until) = (day(found, found.from), day(found, found.until));
-    let days = if found.days == 1 { "1 day".to_owned() } else { format!("{} days", found.days) };
+    let days = counted(found.days, "day");
     let span =
         format!("{from} to {until} ({days}), by {}, times of {}", found.series.grain.as_str(), found.series.zone);
     canvas.write(&span, (24, 48), &FONT_8X13, PALE, Align::Left);
@@ -130,7 +131,7 @@ fn counts(canvas: &mut Canvas, found: &Dora) {
     canvas.write("failed", (RIGHT - 90, top - 39), &FONT_8X13, INK, Align::Left);
     let most = found.series.pieces.iter().map(|it| it.measures.ended).max().unwrap_or(0);
     let axis = Axis::over(i64::try_from(most).unwrap_or(i64::MAX));
-    frame(canvas, found, (top, height), &axis);
+    frame(canvas, found, (top, height), Some(&axis).filter(|_| most > 0));
     if most == 0 {
         return nothing(canvas, (top, height), "no deployment was over in these days");
     }
@@ -162,10 +163,10 @@ fn medians(canvas: &mut Canvas, found: &Dora, plot: &Medians) {
     let (top, height) = plot.area;
     let of = |it: &Piece| (plot.of)(&it.measures);
     let longest = found.series.pieces.iter().filter_map(|it| of(it).0).max();
-    let (unit, word) = unit(longest.map_or(0, |it| it.0));
-    heading(canvas, top, &format!("{}, in {word}", plot.title));
+    let (title, unit) = headed(plot.title, longest.map(|it| it.0));
+    heading(canvas, top, &title);
     let axis = Axis::over(longest.map_or(0, |it| it.0 / unit + i64::from(it.0 % unit > 0)));
-    frame(canvas, found, plot.area, &axis);
+    frame(canvas, found, plot.area, longest.map(|_| &axis));
     if found.series.pieces.iter().all(|it| of(it).1 == 0) {
         return nothing(canvas, plot.area, "nothing to measure in these days");
     }
@@ -216,8 +217,8 @@ fn above(canvas: &mut Canvas, text: &str, (middle, top): (i32, i32), room: i32) 
     }
 }
 
-/// The lines at round numbers, what stands beside them, and below what each column is.
-fn frame(canvas: &mut Canvas, found: &Dora, (top, height): (i32, i32), axis: &Axis) {
+/// The lines at round numbers and what stands beside them, where there is anything to measure; below, what each column is.
+fn frame(canvas: &mut Canvas, found: &Dora, (top, height): (i32, i32), axis: Option<&Axis>) {
     let all = found.series.pieces.len();
     for (n, it) in (0..).zip(&found.series.pieces) {
         let (left, width) = column(n, all, ACROSS);
@@ -234,6 +235,7 @@ fn frame(canvas: &mut Canvas, found: &Dora, (top, height): (i32, i32), axis: &Ax
             canvas.write(part, (left + width / 2, top + height + 6 + line * 14), &FONT_7X13, INK, Align::Center);
         }
     }
+    let Some(axis) = axis else { return canvas.fill((LEFT, top + height), (RIGHT - LEFT, 1), PALE) };
     for tick in axis.ticks() {
         let y = top + height - axis.pixels(tick, 1, height);
         canvas.fill((LEFT, y), (RIGHT - LEFT, 1), if tick == 0 { PALE } else { GRID });

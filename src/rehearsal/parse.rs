@@ -12,7 +12,7 @@ use crate::domain::change::ChangeState;
 use crate::domain::delivery::Method;
 use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::{IncidentState, Severity};
-use crate::domain::input::{Button, ChangeButton};
+use crate::domain::input::{Button, JudgeButton};
 use crate::domain::playbook::WORDS;
 use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
@@ -261,11 +261,12 @@ fn press(words: &mut Words<'_>) -> Result<Statement, String> {
     const USAGE: &str = "press PERSON BUTTON ID";
     let person = PersonId::from(need(words, USAGE)?);
     let word = need(words, USAGE)?;
-    let decide = ChangeButton::ALL.into_iter().find(|button| button.as_str() == word);
+    let decide = JudgeButton::ALL.into_iter().find(|button| button.as_str() == word);
     if let Some(button) = decide {
         let id = need(words, USAGE)?;
-        let change = id.parse().map_err(|_| format!("`{}` is not a change; write it like CHG-1", cut(&id)))?;
-        return Ok(Statement::PressChange { person, button, change });
+        let wrong = |_| format!("`{}` is neither a change nor a request; write it like CHG-1 or REQ-1", cut(&id));
+        let on = id.parse().map_err(wrong)?;
+        return Ok(Statement::PressJudge { person, button, on });
     }
     if let Some(button) = RunButton::ALL.into_iter().find(|button| button.as_str() == word) {
         let id = need(words, USAGE)?;

@@ -101,8 +101,8 @@ fn act(world: &mut World, line: &Line, around: &Surroundings<'_>) -> Result<(), 
             world.say(person, channel.as_deref(), text).ok();
             Ok(())
         }
-        Statement::PressChange { person, button, change } => {
-            world.press_change(person, *button, *change).ok();
+        Statement::PressJudge { person, button, on } => {
+            world.press_judge(person, *button, *on).ok();
             Ok(())
         }
         Statement::PressRun { person, button, run } => {

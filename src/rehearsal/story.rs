@@ -7,10 +7,10 @@ use std::fmt;
 use chrono_tz::Tz;
 
 use crate::domain::change::ChangeState;
-use crate::domain::delivery::Method;
+use crate::domain::delivery::{Judged, Method};
 use crate::domain::id::{ChangeId, IncidentId, PersonId, ProblemId, RunId, ServiceRequestId};
 use crate::domain::incident::{IncidentState, Severity};
-use crate::domain::input::{Button, ChangeButton};
+use crate::domain::input::{Button, JudgeButton};
 use crate::domain::playbook::question::RunButton;
 use crate::domain::problem::ProblemState;
 use crate::domain::request::RequestState;
@@ -84,14 +84,14 @@ pub enum Statement {
         /// On what.
         incident: IncidentId,
     },
-    /// `press PERSON approve|reject CHG-1`.
-    PressChange {
+    /// `press PERSON approve|reject CHG-1`, or `REQ-1`.
+    PressJudge {
         /// Who.
         person: PersonId,
         /// Which button.
-        button: ChangeButton,
+        button: JudgeButton,
         /// On what.
-        change: ChangeId,
+        on: Judged,
     },
     /// `press PERSON yes|no|done|again|failed RUN-1`.
     PressRun {

@@ -11,13 +11,13 @@ use super::story::{Fault, StepGoes};
 use crate::domain::actor::{ADMINISTRATOR, Actor, By};
 use crate::domain::alert::text;
 use crate::domain::change::Change;
-use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Method, Outcome};
+use crate::domain::delivery::{ChannelRef, Content, Destination, Grant, Judged, Method, Outcome};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{
     ChangeId, DeliveryId, IncidentId, IntegrationId, PersonId, ProblemId, RunId, ServiceRequestId,
 };
 use crate::domain::incident::Incident;
-use crate::domain::input::{Button, ChangeButton, Closed, Input, InputKind, Place, Reply, WakeupKind};
+use crate::domain::input::{Button, Closed, Input, InputKind, JudgeButton, Place, Reply, WakeupKind};
 use crate::domain::org::{Integration, Org};
 use crate::domain::playbook::question::{RunButton, Which};
 use crate::domain::playbook::{Errand, Performed, Work};
@@ -246,8 +246,8 @@ impl World {
     }
 
     /// A person presses a button under what asks for an approval.
-    pub fn press_change(&mut self, person: &PersonId, button: ChangeButton, change: ChangeId) -> Result<Reply, Reject> {
-        self.by_person(person, InputKind::PressChange { place: place(None), button, change })
+    pub fn press_judge(&mut self, person: &PersonId, button: JudgeButton, on: Judged) -> Result<Reply, Reject> {
+        self.by_person(person, InputKind::PressJudge { place: place(None), button, on })
     }
 
     /// A person presses a button under what a run asked last with such a button, answered or not.
@@ -357,7 +357,7 @@ impl World {
                 input.kind,
                 InputKind::Text { .. }
                     | InputKind::Press { .. }
-                    | InputKind::PressChange { .. }
+                    | InputKind::PressJudge { .. }
                     | InputKind::PressRun { .. }
             ),
         );

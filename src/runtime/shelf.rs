@@ -1,9 +1,8 @@
 //! The shelf: the engine's side of the records room. It gathers what is dirty with each batch and passes it on once
 //! that is durable, finds closed records, and has the records rebuilt when they fail. It never waits for sled.
 
-mod changes;
+mod find;
 mod named;
-mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -16,7 +15,7 @@ use super::recover;
 use crate::domain::alert::Alert;
 use crate::domain::change::Change;
 use crate::domain::command::spec::Lexicon;
-use crate::domain::desk::{Answered, Listed, RecordList, RecordQuery, Release};
+use crate::domain::desk::{Answered, Listed, RecordQuery, Release};
 use crate::domain::event::{Commit, Event};
 use crate::domain::id::{AlertId, ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::incident::Incident;
@@ -307,37 +306,13 @@ impl Shelf {
     }
 
     fn at_hand(&self, name: Named, state: &State) -> AtHand {
-        let gathered = self.gathered.as_ref();
-        let found = match name {
-            Named::Incident(id) => {
-                if state.incidents.contains_key(&id) || id.0 == 0 || id.0 > state.meta.incidents {
-                    return AtHand::NotClosed;
-                }
-                let gathered = gathered.and_then(|gathered| gathered.incidents.get(&id));
-                state.closed_since(id).or(gathered).cloned().map(Closed::from)
-            }
-            Named::Problem(id) => {
-                if state.problems.contains_key(&id) || id.0 == 0 || id.0 > state.meta.problems {
-                    return AtHand::NotClosed;
-                }
-                let gathered = gathered.and_then(|gathered| gathered.problems.get(&id));
-                state.closed_problem_since(id).or(gathered).cloned().map(Closed::from)
-            }
-            Named::Request(id) => {
-                if state.requests.contains_key(&id) || id.0 == 0 || id.0 > state.meta.requests {
-                    return AtHand::NotClosed;
-                }
-                requests::in_memory(state, gathered, id).cloned().map(Closed::from)
-            }
-            Named::Change(id) => {
-                if state.changes.contains_key(&id) || id.0 == 0 || id.0 > state.meta.changes {
-                    return AtHand::NotClosed;
-                }
-                let gathered = gathered.and_then(|gathered| gathered.changes.get(&id));
-                state.closed_change_since(id).or(gathered).cloned().map(Closed::from)
-            }
-        };
-        found.map_or(AtHand::Stored, AtHand::Closed)
+        let (gathered, meta) = (self.gathered.as_ref(), &state.meta);
+        match name {
+            Named::Incident(id) => find::incidents(state, gathered).at_hand(id, (1..=meta.incidents).contains(&id.0)),
+            Named::Problem(id) => find::problems(state, gathered).at_hand(id, (1..=meta.problems).contains(&id.0)),
+            Named::Request(id) => find::requests(state, gathered).at_hand(id, (1..=meta.requests).contains(&id.0)),
+            Named::Change(id) => find::changes(state, gathered).at_hand(id, (1..=meta.changes).contains(&id.0)),
+        }
     }
 
     /// Remembers what a commit closes, or changes though it is closed.
@@ -408,102 +383,32 @@ impl Shelf {
             let why = self.unavailable();
             return Box::new(move |_| done(Err(why)));
         };
-        let records = records.clone();
+        let (records, gathered) = (records.clone(), self.gathered.as_ref());
         let job: Box<dyn FnOnce(Listed) + Send> = match query {
-            RecordQuery::Incident(id) => {
-                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.incidents.get(&id));
-                let known =
-                    state.incidents.get(&id).map(|open| &**open).or(state.closed_since(id)).or(gathered).cloned();
-                Box::new(move |done| {
-                    let found = known.map_or_else(|| records.get_incident(id), |known| Ok(Some(known)));
-                    done(found.map(|found| RecordList::Incidents(found.into_iter().collect())).map_err(unreadable));
-                })
-            }
-            RecordQuery::Alert(id) => {
-                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.alerts.get(&id));
-                let known = state.alert(id).or(state.resolved_since(id)).or(gathered).cloned();
-                Box::new(move |done| {
-                    let found = known.map_or_else(|| records.get_alert(id), |known| Ok(Some(known)));
-                    done(found.map(|found| RecordList::Alerts(found.into_iter().collect())).map_err(unreadable));
-                })
-            }
-            RecordQuery::Request(id) => requests::one(state, self.gathered.as_ref(), records, id),
-            RecordQuery::Requests { below, limit } => {
-                requests::list(state, self.gathered.as_ref(), records, below, limit)
-            }
-            RecordQuery::Change(id) => changes::one(state, self.gathered.as_ref(), records, id),
-            RecordQuery::Changes { below, limit } => {
-                changes::list(state, self.gathered.as_ref(), records, below, limit)
-            }
-            RecordQuery::Problem(id) => {
-                let gathered = self.gathered.as_ref().and_then(|gathered| gathered.problems.get(&id));
-                let open = state.problems.get(&id).map(|open| &**open);
-                let known = open.or(state.closed_problem_since(id)).or(gathered).cloned();
-                Box::new(move |done| {
-                    let found = known.map_or_else(|| records.get_problem(id), |known| Ok(Some(known)));
-                    done(found.map(|found| RecordList::Problems(found.into_iter().collect())).map_err(unreadable));
-                })
-            }
-            RecordQuery::Problems { below, limit } => {
-                let range = ..ProblemId(below.unwrap_or(u64::MAX));
-                let mut known: BTreeMap<ProblemId, Problem> = BTreeMap::new();
-                if let Some(gathered) = &self.gathered {
-                    known.extend(gathered.problems.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
-                }
-                known.extend(
-                    state.closed_problems_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
-                );
-                known.extend(state.problems.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                Box::new(move |done| {
-                    let listed = records.list_problems(below, limit).map(|closed| {
-                        for problem in closed {
-                            known.entry(problem.id).or_insert(problem);
-                        }
-                        RecordList::Problems(known.into_values().rev().take(limit).collect())
-                    });
-                    done(listed.map_err(unreadable));
-                })
-            }
+            RecordQuery::Incident(id) => find::incidents(state, gathered).one(id, move |id| records.get_incident(id)),
             RecordQuery::Incidents { below, limit } => {
-                let range = ..IncidentId(below.unwrap_or(u64::MAX));
-                let mut known: BTreeMap<IncidentId, Incident> = BTreeMap::new();
-                if let Some(gathered) = &self.gathered {
-                    known.extend(gathered.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
-                }
-                known.extend(
-                    state.closed_incidents_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
-                );
-                known.extend(state.incidents.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                Box::new(move |done| {
-                    let listed = records.list_incidents(below, limit).map(|closed| {
-                        // What is in memory is newer than what the store has.
-                        for incident in closed {
-                            known.entry(incident.id).or_insert(incident);
-                        }
-                        RecordList::Incidents(known.into_values().rev().take(limit).collect())
-                    });
-                    done(listed.map_err(unreadable));
-                })
+                let stored = move || records.list_incidents(below, limit);
+                find::incidents(state, gathered).below(IncidentId(below.unwrap_or(u64::MAX)), limit, stored)
             }
+            RecordQuery::Alert(id) => find::alerts(state, gathered).one(id, move |id| records.get_alert(id)),
             RecordQuery::Alerts { below, limit } => {
-                let range = ..AlertId(below.unwrap_or(u64::MAX));
-                let mut known: BTreeMap<AlertId, Alert> = BTreeMap::new();
-                if let Some(gathered) = &self.gathered {
-                    known.extend(gathered.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())));
-                }
-                known.extend(
-                    state.resolved_alerts_since().range(range).rev().take(limit).map(|(id, it)| (*id, it.clone())),
-                );
-                known.extend(state.alerts.range(range).rev().take(limit).map(|(id, it)| (*id, (**it).clone())));
-                Box::new(move |done| {
-                    let listed = records.list_alerts(below, limit).map(|resolved| {
-                        for alert in resolved {
-                            known.entry(alert.id).or_insert(alert);
-                        }
-                        RecordList::Alerts(known.into_values().rev().take(limit).collect())
-                    });
-                    done(listed.map_err(unreadable));
-                })
+                let stored = move || records.list_alerts(below, limit);
+                find::alerts(state, gathered).below(AlertId(below.unwrap_or(u64::MAX)), limit, stored)
+            }
+            RecordQuery::Problem(id) => find::problems(state, gathered).one(id, move |id| records.get_problem(id)),
+            RecordQuery::Problems { below, limit } => {
+                let stored = move || records.list_problems(below, limit);
+                find::problems(state, gathered).below(ProblemId(below.unwrap_or(u64::MAX)), limit, stored)
+            }
+            RecordQuery::Change(id) => find::changes(state, gathered).one(id, move |id| records.get_change(id)),
+            RecordQuery::Changes { below, limit } => {
+                let stored = move || records.list_changes(below, limit);
+                find::changes(state, gathered).below(ChangeId(below.unwrap_or(u64::MAX)), limit, stored)
+            }
+            RecordQuery::Request(id) => find::requests(state, gathered).one(id, move |id| records.get_request(id)),
+            RecordQuery::Requests { below, limit } => {
+                let stored = move || records.list_requests(below, limit);
+                find::requests(state, gathered).below(ServiceRequestId(below.unwrap_or(u64::MAX)), limit, stored)
             }
         };
         let lookups = self.lookups.clone();

@@ -125,6 +125,7 @@ bas /request new "a lounge" service:payments-api
 cleo /request reject REQ-2 "not ours"
 bas /request new "a chair" service:payments-api
 bas /request cancel REQ-3 "found one"
+bas /request retry REQ-1
 bas /change new "raise the pool" service:payments-api plan:"set 60" rollback:"set 20" for:30m
 bas /change list
 bas /change show CHG-1

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use opsbell::domain::alert::Alert;
-use opsbell::domain::id::{AlertId, IncidentId};
+use opsbell::domain::id::{AlertId, IncidentId, ProblemId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::Unavailable;
 use opsbell::domain::time::Timestamp;
@@ -268,7 +268,32 @@ async fn a_private_incident_is_shown_to_its_own_people_only() {
         private.deliveries.clear();
         state.incidents.insert(IncidentId(6), private.into());
         state.meta.private.insert(IncidentId(6));
+        let mut alert = alert(6);
+        alert.incident = IncidentId(6);
+        state.alerts.insert(AlertId(6), Box::new(alert));
+        let problem = json!({
+            "id": "PRB-1", "title": "keys in logs", "service": "payments-api", "team": "payments", "state": "open",
+            "opened_by": {"person": "cleo"}, "opened_at": Timestamp(5_000), "incidents": ["INC-1", "INC-6"],
+            "timeline": [{"at": Timestamp(5_000), "by": {"person": "cleo"}, "text": "linked to INC-6"}],
+        });
+        state.problems.insert(ProblemId(1), Box::new(serde_json::from_value(problem).unwrap()));
+        let related = state.incidents.get_mut(&IncidentId(1)).unwrap();
+        let mut value = serde_json::to_value(&**related).unwrap();
+        value["links"] = json!([{"kind": "related", "to": "INC-6"}, {"kind": "related", "to": "INC-2"}]);
+        *related = serde_json::from_value::<Incident>(value).unwrap().into();
     }
+    let named = ["/v1/alerts", "/v1/alerts/ALR-6", "/v1/problems/PRB-1", "/v1/incidents/INC-1"];
+    for path in named {
+        let seen = house.ask(&format!("GET {path}"), Some(ADMIN), "").await;
+        assert!(seen.status == StatusCode::OK && seen.body.contains("INC-6"), "{path}: {}", seen.body);
+        let seen = house.ask(&format!("GET {path}"), Some(BAS), "").await;
+        assert!(seen.status == StatusCode::OK && !seen.body.contains("INC-6"), "{path}: {}", seen.body);
+    }
+    let seen = house.ask("GET /v1/incidents/INC-1", Some(BAS), "").await;
+    assert_eq!(seen.json()["links"], json!([{"kind": "related", "to": "INC-2"}]));
+    let seen = house.ask("GET /v1/problems/PRB-1", Some(BAS), "").await;
+    assert_eq!(seen.json()["incidents"], json!(["INC-1"]));
+    assert_eq!(seen.json()["timeline"][0]["text"], json!("linked to a private incident"));
     let all = ["/v1/incidents", "/v1/incidents/INC-6", "/v1/pages", "/v1/pages/INC-6.p1", "/v1/alerts"];
     for path in all {
         let seen = house.ask(&format!("GET {path}"), Some(ADMIN), "").await;

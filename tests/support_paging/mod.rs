@@ -30,6 +30,13 @@ pub fn example() -> Arc<Org> {
     built(&catalog::example())
 }
 
+/// EJ Airways with one playbook more.
+pub fn example_with(name: &str, playbook: &str) -> Arc<Org> {
+    let mut files = catalog::example();
+    files.insert(PathBuf::from(format!("playbooks/{name}.toml")), playbook.to_owned());
+    built(&files)
+}
+
 /// A small organisation with everything that paging can meet: see `config/opsbell.toml`.
 pub fn small() -> Arc<Org> {
     let text = include_str!("config/opsbell.toml").to_owned();

@@ -131,7 +131,10 @@ fn the_items_of_the_catalogue_are_offered() {
     let new = org.lexicon.commands.iter().find(|spec| spec.name == "request new").expect("request new");
     let item = new.options.iter().find(|option| option.name == "item").expect("item");
     let offered = values(item, "", &around);
-    assert_eq!(offered.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["roster-access", "seat-map"]);
+    assert_eq!(
+        offered.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["roster-access", "seat-map", "test-card"]
+    );
     assert!(values(item, "deploy", &around).is_empty(), "a standard change is nothing to request");
 }
 

@@ -96,6 +96,35 @@ fn what_is_understood() {
             "incident declare",
             &[("title", "x y"), ("severity", "sev2"), ("service", "api")],
         ),
+        // A word before a text in quotes is not a part of it; a quote within a sentence is.
+        (
+            "/incident declare payments-api \"API 500s\" sev1",
+            "incident declare",
+            &[("service", "payments-api"), ("title", "API 500s"), ("severity", "sev1")],
+        ),
+        (
+            "/incident declare payments-api sev1 “API 500s” urgency:high",
+            "incident declare",
+            &[("service", "payments-api"), ("severity", "sev1"), ("title", "API 500s"), ("urgency", "high")],
+        ),
+        (
+            "/incident declare sev1 payments-api \"API 500s\"",
+            "incident declare",
+            &[("severity", "sev1"), ("service", "payments-api"), ("title", "API 500s")],
+        ),
+        (
+            "/problem open payments-api \"pods run out of memory\"",
+            "problem open",
+            &[("service", "payments-api"), ("title", "pods run out of memory")],
+        ),
+        (
+            "/incident declare customers see \"500\" at the checkout",
+            "incident declare",
+            &[("title", "customers see \"500\" at the checkout")],
+        ),
+        ("/incident declare API isn't up", "incident declare", &[("title", "API isn't up")]),
+        ("/incident note bas \"reads the logs\"", "incident note", &[("text", "bas \"reads the logs\"")]),
+        ("/incident note it was sev2, is sev1", "incident note", &[("text", "it was sev2, is sev1")]),
         // Targets.
         ("/page team:payments \"look\"", "page", &[("target", "team:payments"), ("text", "look")]),
         ("/page target:team:payments look here", "page", &[("target", "team:payments"), ("text", "look here")]),
@@ -146,6 +175,9 @@ fn what_is_refused() {
         ("/status now", RejectCode::UnknownWord),
         ("/ack INC-1 INC-2", RejectCode::UnknownWord),
         ("/snooze", RejectCode::Missing),
+        ("/incident declare API is down sev1", RejectCode::BadValue),
+        ("/incident declare payments-api is down SEV1 service:payments-api", RejectCode::BadValue),
+        ("/incident declare payments-api \"API 500s\" \"more\" sev1", RejectCode::BadValue),
     ];
     let lexicon = builtin();
     let mut said = String::new();
@@ -258,6 +290,18 @@ fn what_is_refused() {
     `/snooze` needs `duration`: How long: 30m, 1h30m
     usage: /snooze duration:30m [what:pages|reminder] [incident:INC-n]
     for example: /snooze 30m
+
+    > /incident declare API is down sev1
+    `sev1` at the end could be the severity, or a part of the title
+    say which: /incident declare "API is down" severity:sev1, or all of the title in quotes
+
+    > /incident declare payments-api is down SEV1 service:payments-api
+    `SEV1` at the end could be the severity, or a part of the title
+    say which: /incident declare "payments-api is down" severity:SEV1, or all of the title in quotes
+
+    > /incident declare payments-api "API 500s" "more" sev1
+    `sev1` at the end could be the severity, or a part of the title
+    say which: /incident declare "payments-api \"API 500s\" \"more\"" severity:sev1, or all of the title in quotes
     "#);
 }
 

@@ -71,6 +71,7 @@ fn all_of_it() {
     /request reject       Refuse a request; whoever asked is told why
     /request take         Be the one who fulfils a request
     /request fulfil       It is done: whoever asked is told, and may close it
+    /request retry        Let the item of a request run again, when its run has failed
     /request close        It is as you wanted it; a fulfilled request is closed of itself after three days
     /request cancel       You want it no longer
 

@@ -24,9 +24,10 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::command::Call as Words;
 use crate::domain::command::offer::Offered;
 use crate::domain::command::spec::{CommandSpec, OptionSpec, Permission};
-use crate::domain::id::{ChangeId, IncidentId, PersonId};
+use crate::domain::delivery::Judged;
+use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::incident::private::may_see;
-use crate::domain::input::{Answer, Button, ChangeButton, Input, InputKind, Place, Unavailable};
+use crate::domain::input::{Answer, Button, Input, InputKind, JudgeButton, Place, Unavailable};
 use crate::domain::org::Role;
 use crate::domain::paging::look;
 use crate::domain::playbook::question::{RunButton, Which};
@@ -432,8 +433,8 @@ fn component(asked: Asked) {
         );
         return asked.answer(true, false, std::future::ready(Reaction::one(said.private())));
     }
-    if let (Act::Decide(button), Some(change)) = (mark.act, mark.change) {
-        return decide(asked, button, change);
+    if let (Act::Decide(button), Some(on)) = (mark.act, mark.judged) {
+        return decide(asked, button, on);
     }
     if let (Act::Answer(button), Some(which)) = (mark.act, mark.question) {
         return answer_run(asked, button, which);
@@ -477,8 +478,8 @@ fn component(asked: Asked) {
 }
 
 /// Approve or Reject under what asks for it: whoever pressed is answered, and the channel hears of what was done.
-fn decide(asked: Asked, button: ChangeButton, change: ChangeId) {
-    let coming = asked.discord.submit(asked.input(InputKind::PressChange { place: asked.place(), button, change }));
+fn decide(asked: Asked, button: JudgeButton, on: Judged) {
+    let coming = asked.discord.submit(asked.input(InputKind::PressJudge { place: asked.place(), button, on }));
     asked.answer(true, true, async move {
         match coming.get().await {
             Ok(Answer { reply: Ok(reply), .. }) => Reaction::one(Said::text(&reply.text).private()),

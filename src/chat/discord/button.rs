@@ -1,8 +1,9 @@
 //! What a button, a select or a form carries in its `custom_id`: everything that is needed to act on it, so that it
 //! works after a restart and weeks later. `ob1:INSTALL:WORD:INC-7`, at most 100 characters.
 
-use crate::domain::id::{ChangeId, IncidentId};
-use crate::domain::input::{Button, ChangeButton};
+use crate::domain::delivery::Judged;
+use crate::domain::id::IncidentId;
+use crate::domain::input::{Button, JudgeButton};
 use crate::domain::playbook::question::{RunButton, Which};
 
 /// What pressing, choosing or sending does.
@@ -10,8 +11,8 @@ use crate::domain::playbook::question::{RunButton, Which};
 pub enum Act {
     /// A button of the domain's.
     Press(Button),
-    /// A button of the domain's on a change.
-    Decide(ChangeButton),
+    /// Approve or Reject.
+    Decide(JudgeButton),
     /// A button of the domain's under what a run asks.
     Answer(RunButton),
     /// Opens the form for an update.
@@ -49,8 +50,8 @@ const WORDS: [(&str, Act); 27] = [
     ("false", Act::Press(Button::FalseAlarm)),
     ("prob", Act::Press(Button::Problem)),
     ("emerg", Act::Press(Button::Emergency)),
-    ("chg-ok", Act::Decide(ChangeButton::Approve)),
-    ("chg-no", Act::Decide(ChangeButton::Reject)),
+    ("chg-ok", Act::Decide(JudgeButton::Approve)),
+    ("chg-no", Act::Decide(JudgeButton::Reject)),
     ("run-y", Act::Answer(RunButton::Yes)),
     ("run-n", Act::Answer(RunButton::No)),
     ("run-done", Act::Answer(RunButton::Done)),
@@ -79,8 +80,8 @@ pub struct Mark {
     pub act: Act,
     /// On what; `None` where it declares.
     pub incident: Option<IncidentId>,
-    /// Or on which change.
-    pub change: Option<ChangeId>,
+    /// Or on which change or request.
+    pub judged: Option<Judged>,
     /// Or to which question of a run.
     pub question: Option<Which>,
 }
@@ -95,10 +96,10 @@ impl Mark {
         }
     }
 
-    /// The `custom_id` of a button on a change.
-    pub fn of_change(install: &str, act: Act, change: ChangeId) -> String {
+    /// The `custom_id` of Approve or Reject.
+    pub fn of_judged(install: &str, act: Act, on: Judged) -> String {
         let word = WORDS.iter().find(|(_, known)| *known == act).map_or("", |(word, _)| word);
-        format!("ob1:{install}:{word}:{change}")
+        format!("ob1:{install}:{word}:{on}")
     }
 
     /// The `custom_id` of a button under what a run asks.
@@ -118,30 +119,32 @@ impl Mark {
         let act = WORDS.iter().find(|(known, _)| *known == word)?.1;
         let install = install.to_owned();
         if let Act::Decide(_) = act {
-            return Some(Self { install, act, incident: None, change: Some(on.parse().ok()?), question: None });
+            return Some(Self { install, act, incident: None, judged: Some(on.parse().ok()?), question: None });
         }
         if let Act::Answer(_) = act {
-            return Some(Self { install, act, incident: None, change: None, question: Some(on.parse().ok()?) });
+            return Some(Self { install, act, incident: None, judged: None, question: Some(on.parse().ok()?) });
         }
         let incident = if on == "-" { None } else { Some(on.parse().ok()?) };
-        Some(Self { install, act, incident, change: None, question: None })
+        Some(Self { install, act, incident, judged: None, question: None })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::RunId;
+    use crate::domain::id::{ChangeId, RunId, ServiceRequestId};
 
     #[test]
     fn every_mark_reads_what_it_writes() {
-        for button in ChangeButton::ALL {
-            let (act, change) = (Act::Decide(button), ChangeId(9_999_999_999));
-            let id = Mark::of_change("k3x9qz12", act, change);
-            assert!(id.len() <= 100, "{id}");
-            let mark =
-                Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: Some(change), question: None };
-            assert_eq!(Mark::read(&id), Some(mark));
+        let last = 9_999_999_999;
+        for on in [Judged::Change(ChangeId(last)), Judged::Request(ServiceRequestId(last))] {
+            for act in JudgeButton::ALL.map(Act::Decide) {
+                let id = Mark::of_judged("k3x9qz12", act, on);
+                assert!(id.len() <= 100, "{id}");
+                let mark =
+                    Mark { install: "k3x9qz12".to_owned(), act, incident: None, judged: Some(on), question: None };
+                assert_eq!(Mark::read(&id), Some(mark));
+            }
         }
         for button in RunButton::ALL {
             let (act, which) =
@@ -149,7 +152,7 @@ mod tests {
             let id = Mark::of_run("k3x9qz12", act, which);
             assert!(id.len() <= 100, "{id}");
             let mark =
-                Mark { install: "k3x9qz12".to_owned(), act, incident: None, change: None, question: Some(which) };
+                Mark { install: "k3x9qz12".to_owned(), act, incident: None, judged: None, question: Some(which) };
             assert_eq!(Mark::read(&id), Some(mark));
         }
         for (_, act) in WORDS.into_iter().filter(|(_, act)| !matches!(act, Act::Decide(_) | Act::Answer(_))) {
@@ -158,7 +161,7 @@ mod tests {
                 assert!(id.len() <= 100, "{id}");
                 assert_eq!(
                     Mark::read(&id),
-                    Some(Mark { install: "k3x9qz12".to_owned(), act, incident, change: None, question: None })
+                    Some(Mark { install: "k3x9qz12".to_owned(), act, incident, judged: None, question: None })
                 );
             }
         }

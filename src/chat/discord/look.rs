@@ -14,10 +14,10 @@ use super::hint::Hints;
 use super::plain;
 use super::plot::Plot;
 use super::rest::File;
-use crate::domain::delivery::{Content, Grant, PageContent};
-use crate::domain::id::{ChangeId, IncidentId};
+use crate::domain::delivery::{Content, Grant, Judged, PageContent};
+use crate::domain::id::IncidentId;
 use crate::domain::incident::{Entry, Incident, IncidentState, Severity, show};
-use crate::domain::input::{Button, ChangeButton};
+use crate::domain::input::{Button, JudgeButton};
 use crate::domain::org::Org;
 use crate::domain::paging::look::{POSSIBLE_REPEAT, UNROUTED};
 use crate::domain::playbook::question::{Asked, RunButton};
@@ -139,8 +139,8 @@ pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: 
             note(grant, "", &hints.worded(text), account)
         }
         Content::Notice { text } => note(grant, "Opsbell: ", &hints.worded(text), account),
-        Content::Ask { text, change } => {
-            Said { rows: vec![decide_row(&grant.id.install, *change)], ..note(grant, "", &hints.worded(text), account) }
+        Content::Ask { text, about } => {
+            Said { rows: vec![decide_row(&grant.id.install, *about)], ..note(grant, "", &hints.worded(text), account) }
         }
         Content::Question { text, asked } => {
             Said { rows: vec![answers_row(&grant.id.install, asked)], ..note(grant, "", &hints.worded(text), account) }
@@ -150,11 +150,11 @@ pub fn grant(grant: &Grant, account: Option<u64>, runbook: Option<&str>, hints: 
 }
 
 /// Approve, Reject.
-fn decide_row(install: &str, change: ChangeId) -> CreateActionRow {
-    let id = |button| Mark::of_change(install, Act::Decide(button), change);
+fn decide_row(install: &str, on: Judged) -> CreateActionRow {
+    let id = |button| Mark::of_judged(install, Act::Decide(button), on);
     CreateActionRow::Buttons(vec![
-        CreateButton::new(id(ChangeButton::Approve)).label("Approve").style(ButtonStyle::Success),
-        CreateButton::new(id(ChangeButton::Reject)).label("Reject").style(ButtonStyle::Secondary),
+        CreateButton::new(id(JudgeButton::Approve)).label("Approve").style(ButtonStyle::Success),
+        CreateButton::new(id(JudgeButton::Reject)).label("Reject").style(ButtonStyle::Secondary),
     ])
 }
 

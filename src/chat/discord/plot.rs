@@ -8,6 +8,7 @@ use super::rest::File;
 use crate::domain::command::Call;
 use crate::domain::command::meaning;
 use crate::domain::command::typed::Command;
+use crate::domain::counted::counted;
 use crate::domain::id::PersonId;
 use crate::domain::report::dora;
 use crate::picture;
@@ -31,13 +32,13 @@ impl Plot {
     pub(super) async fn draw(&self, discord: &Discord) -> Option<Picture> {
         let Self { asked, person } = self.clone();
         let wanted = asked.clone();
-        let counted = discord
+        let coming = discord
             .look(move |view| dora::report(view.state, view.org, &wanted, view.org.zone(person.as_ref()), view.now));
-        let found = counted.get().await.ok()?;
+        let found = coming.get().await.ok()?;
         let alt = format!(
-            "DORA of {}, {} days, plotted by {}",
+            "DORA of {}, {}, plotted by {}",
             dora::subject(&asked),
-            found.days,
+            counted(found.days, "day"),
             found.series.grain.as_str()
         );
         let bytes = tokio::task::spawn_blocking(move || picture::dora::draw(&found, &asked)).await.ok()?.ok()?;

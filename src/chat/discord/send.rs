@@ -69,7 +69,9 @@ pub(super) fn urgency_of(grant: &Grant) -> (Urgency, Duration) {
         Content::Page(_) if grant.priority == Priority::CriticalPage => (Urgency::Critical, PAGE_PATIENCE),
         Content::Page(_) | Content::Notice { .. } => (Urgency::Page, PAGE_PATIENCE),
         // Told to whoever has to answer.
-        Content::Question { .. } if grant.priority == Priority::Notice => (Urgency::Page, PAGE_PATIENCE),
+        Content::Question { .. } | Content::Ask { .. } if grant.priority == Priority::Notice => {
+            (Urgency::Page, PAGE_PATIENCE)
+        }
         _ => (Urgency::Other, OTHER_PATIENCE),
     }
 }

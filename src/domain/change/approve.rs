@@ -11,7 +11,7 @@ use super::{Approval, Change, ChangeApproved, ChangeState, Class, Content, Risk,
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, PersonId};
-use crate::domain::input::{ChangeButton, Reply};
+use crate::domain::input::Reply;
 use crate::domain::org::{Org, Role};
 use crate::domain::reject::{Reject, RejectCode};
 use crate::domain::state::State;
@@ -312,14 +312,6 @@ pub fn approve(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
         &change.hash[..12.min(change.hash.len())]
     ))
     .about(id))
-}
-
-/// Approve or Reject, pressed.
-pub fn press(draft: &mut Draft<'_>, button: ChangeButton, id: ChangeId) -> Result<Reply, Reject> {
-    match button {
-        ChangeButton::Approve => approve(draft, id),
-        ChangeButton::Reject => reject(draft, id, "without a word, by the button"),
-    }
 }
 
 /// Who decided about a change that waits for nobody any more: `: approved by cleo`.

@@ -17,7 +17,7 @@
 use super::authority::earned::{self, Harm};
 use super::rules::Group;
 use super::{Change, ChangeState, Outcome, Step, facts, step};
-use crate::domain::delivery::{Content, Destination, Method, Priority};
+use crate::domain::delivery::{Content, Destination, Judged, Method, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
 use crate::domain::input::Reply;
@@ -65,7 +65,7 @@ pub fn ask(draft: &mut Draft<'_>, change: &Change, text: String) {
     }
     let channels: Vec<_> = teams.iter().filter_map(|team| draft.org.teams.get(team)?.channel.clone()).collect();
     for channel in channels.into_iter().filter(|_| draft.org.chat_connected) {
-        let content = Content::Ask { text: text.clone(), change: change.id };
+        let content = Content::Ask { text: text.clone(), about: Judged::Change(change.id) };
         draft.owe(None, None, Destination::Channel(channel), Priority::Post, content);
     }
 }

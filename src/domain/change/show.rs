@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::approve::{self, Scales};
 use super::content::{Class, Content, Window};
 use super::{Change, ChangeState, Risk, carry, conflict, stream};
+use crate::domain::counted::counted;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, ServiceId};
 use crate::domain::org::Org;
@@ -239,7 +240,7 @@ pub fn show(change: &Change, state: &State, org: &Org, now: Timestamp) -> String
     }
     for silence in state.silences.values().filter(|it| it.change == Some(id) && it.ended.is_none()) {
         let held = state.suppressed_by(silence.id).count();
-        let _ = writeln!(text, "fence {}: holds back {held} of {} alerts", silence.id, silence.muted_total);
+        let _ = writeln!(text, "fence {}: holds back {held} of {}", silence.id, counted(silence.muted_total, "alert"));
     }
     if !change.caused.is_empty() {
         let caused: Vec<String> = change.caused.iter().map(ToString::to_string).collect();

@@ -7,6 +7,8 @@
 //!   `sev2`, `30m`, one of the choices), the next required option, the next optional one. A bare number is an
 //!   incident where the next required option would not take it.
 //! - An option marked `rest` takes the words up to the end of the line, or up to the next `option:value`, as they are.
+//!   Where they are a word and a text in quotes, the text is the rest and the word another option's; where the last is a
+//!   severity that the command takes, it says neither, and is asked about.
 
 use compact_str::CompactString;
 
@@ -201,7 +203,10 @@ impl<'s, 't> Reader<'s, 't> {
         }
         let Some(word) = next_word(self.line, start)? else { return Ok(false) };
         self.unknown_name(&word)?;
-        let option = self.taker(&word)?;
+        let mut option = self.taker(&word)?;
+        if option.rest && !word.quoted {
+            option = self.before_quoted(word.end).unwrap_or(option);
+        }
         if option.rest && !self.line[start..].starts_with(QUOTES) {
             self.take_rest(option, start)?;
         } else {
@@ -213,6 +218,28 @@ impl<'s, 't> Reader<'s, 't> {
             self.give(option, value)?;
         }
         Ok(true)
+    }
+
+    /// The option that a word is for which stands before a text in quotes, with nothing else but words that have the look
+    /// of what they are for: `payments-api "API 500s" sev1`. `None`: there is none, or it is all one text.
+    fn before_quoted(&self, word_end: usize) -> Option<&'s OptionSpec> {
+        let (mut at, mut quoted) = (skip_space(self.line, word_end), false);
+        while at < self.line.len() {
+            let rest = &self.line[at..];
+            let named = option_name(rest).is_some_and(|name| option(self.spec, name).is_some());
+            if named {
+                break;
+            }
+            let word = next_word(self.line, at).ok()??;
+            match (rest.starts_with(TEXT_QUOTES), quoted) {
+                (true, false) => quoted = true,
+                (false, _) if self.open().any(|option| looks_like(option, &word.value)) => {}
+                _ => return None,
+            }
+            at = skip_space(self.line, word.end);
+        }
+        let other = |option: &&OptionSpec| option.kind != OptionKind::Text && takes_any(option.kind);
+        self.open().find(other).filter(|_| quoted)
     }
 
     /// `name:value`; the value begins at `value_at`, or after white space where nothing else follows the colon.
@@ -237,6 +264,24 @@ impl<'s, 't> Reader<'s, 't> {
         self.give(option, value)
     }
 
+    /// Refuses words that end in a severity which the command takes: pages depend on it, and it would be text.
+    fn severity_last(&self, option: &OptionSpec, value: &str) -> Result<(), Reject> {
+        let Some((text, last)) = value.rsplit_once(char::is_whitespace) else { return Ok(()) };
+        let Some(severity) = self.open().find(|open| open.kind == OptionKind::Severity && takes_word(open, last))
+        else {
+            return Ok(());
+        };
+        let message = format!("`{}` at the end could be the {}, or a part of the {}", last, severity.name, option.name);
+        let hint = format!(
+            "say which: /{} {} {}:{last}, or all of the {} in quotes",
+            self.spec.name,
+            quoted(&shown(text.trim_end())),
+            severity.name,
+            option.name
+        );
+        Err(Reject::new(RejectCode::BadValue, message).hint(hint))
+    }
+
     /// Gives the option the words up to the end, or up to the next option by name.
     fn take_rest(&mut self, option: &'s OptionSpec, from: usize) -> Result<(), Reject> {
         let mut end = self.line.len();
@@ -259,6 +304,7 @@ impl<'s, 't> Reader<'s, 't> {
         self.in_rest = end == self.line.len();
         self.at = end;
         let value = self.line[from..end].trim_end().to_owned();
+        self.severity_last(option, &value)?;
         self.give(option, value)
     }
 
@@ -344,6 +390,9 @@ impl<'s, 't> Reader<'s, 't> {
         Err(Reject::new(RejectCode::UnknownWord, message).hint(format!("{quotes}{}", usage_hint(self.spec))))
     }
 }
+
+/// What opens a text in quotes; an apostrophe may belong to a word.
+const TEXT_QUOTES: [char; 4] = ['"', '“', '”', '„'];
 
 /// What opens a quote.
 const QUOTES: [char; 5] = ['"', '\'', '“', '”', '„'];

@@ -7,7 +7,7 @@ use super::meaning::{Meaning, Takes, may, meant as meaning, needs};
 use super::playbook::pairs;
 use super::spec::{OptionKind, OptionSpec, Permission};
 use super::typed::Command;
-use super::value::{Given, duration, incident, person, service};
+use super::value::{Given, duration, incident, person, service, yes};
 use super::word::shown;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, ServiceRequestId};
 use crate::domain::reject::{Reject, RejectCode};
@@ -30,6 +30,8 @@ pub enum RequestCommand {
     Take(ServiceRequestId),
     /// It is done; how, if said.
     Fulfil(ServiceRequestId, Option<String>),
+    /// Let its item run again; also where something may be done a second time by that.
+    Retry(ServiceRequestId, bool),
     /// It is as it was wanted.
     Close(ServiceRequestId),
     /// It is wanted no longer; why, if said.
@@ -95,6 +97,12 @@ pub(super) const MEANINGS: &[Meaning] = &[
     meaning("request.fulfil", Permission::Respond, &[REQUEST, MAYBE_TEXT], |given| {
         said(RequestCommand::Fulfil(which(given)?, given.text("text")?))
     }),
+    meaning(
+        "request.retry",
+        Permission::Respond,
+        &[REQUEST, may("again", OptionKind::Choice).of(&["yes", "no"])],
+        |given| said(RequestCommand::Retry(which(given)?, given.read("again", yes)?.unwrap_or(false))),
+    ),
     meaning("request.close", Permission::Declare, &[REQUEST], |given| said(RequestCommand::Close(which(given)?))),
     meaning("request.cancel", Permission::Declare, &[REQUEST, MAYBE_TEXT], |given| {
         said(RequestCommand::Cancel(which(given)?, given.text("text")?))

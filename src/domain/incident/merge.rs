@@ -58,7 +58,7 @@ pub fn merge(draft: &mut Draft<'_>, id: IncidentId, into: IncidentId) -> Result<
         let (private, public) = if from.private { (id, into) } else { (into, id) };
         let message = format!("{private} is private and {public} is not: merged, the wrong people would see it.");
         return Err(Reject::new(RejectCode::Conflict, message)
-            .hint(format!("Link them, which shows no more than the id: /incident link {id} related {into}")));
+            .hint(format!("Link them, which tells nobody else which it is: /incident link {id} related {into}")));
     }
     let taken = to.state != IncidentState::Triggered;
     let (was, mitigated) = (from.severity, to.state == IncidentState::Mitigated);

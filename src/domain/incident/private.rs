@@ -1,6 +1,8 @@
 //! Private incidents: a leaked key, a person's case. Only those see one who opened it, are invited, are paged about it
-//! or work on it, and administrators. Everything that shows incidents asks `may_see`; everything that is told in a
-//! channel or to a webhook goes through `discreet`.
+//! or work on it, and administrators. Everything that shows incidents asks `may_see`, everything that only names one
+//! `may_know`; every reply goes through `guarded`, and what is told in a channel or to a webhook through `discreet`.
+
+use std::ops::Range;
 
 use compact_str::{CompactString, format_compact};
 
@@ -14,9 +16,12 @@ use crate::domain::id::{IncidentId, PersonId};
 use crate::domain::input::Reply;
 use crate::domain::org::{Org, Role};
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::state::State;
 
 /// What a page says of a private incident where others read along.
 const MASK: &str = "private incident: whoever is invited sees what it is";
+/// What stands in place of the id of one.
+const UNNAMED: &str = "a private incident";
 
 /// Whether somebody may see an incident.
 pub fn may_see(org: &Org, actor: &Actor, incident: &Incident) -> bool {
@@ -28,6 +33,60 @@ pub fn may_see(org: &Org, actor: &Actor, incident: &Incident) -> bool {
         Actor::Integration(_) | Actor::Member(_) => false,
         Actor::Person(person) => administers(org, person) || incident.admits(person),
     }
+}
+
+/// Whether somebody may be told of an incident by its id. Of a private one that is closed, and so not in State, only
+/// administrators are.
+pub fn may_know(org: &Org, state: &State, actor: &Actor, id: IncidentId) -> bool {
+    !state.meta.private.contains(&id)
+        || actor.person().is_some_and(|person| administers(org, person))
+        || state.incidents.get(&id).is_some_and(|incident| may_see(org, actor, incident))
+}
+
+/// Where a text names incidents, by their ids or by those of their pages.
+pub fn named(text: &str) -> impl Iterator<Item = (Range<usize>, IncidentId)> + '_ {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.match_indices(IncidentId::PREFIX).filter_map(move |(from, prefix)| {
+        let number = &text[from + prefix.len()..];
+        let number = &number[..digits(number)];
+        let to = from + prefix.len() + number.len();
+        let page = text[to..].strip_prefix(".p").map_or(0, digits);
+        let to = if page > 0 { to + 2 + page } else { to };
+        Some((from..to, IncidentId(number.parse().ok()?)))
+    })
+}
+
+/// The text without the ids that are hidden.
+pub fn unnamed(text: &str, hidden: impl Fn(IncidentId) -> bool) -> String {
+    let (mut told, mut at) = (String::with_capacity(text.len()), 0);
+    for (place, _) in named(text).filter(|(_, id)| hidden(*id)) {
+        told.push_str(&text[at..place.start]);
+        told.push_str(UNNAMED);
+        at = place.end;
+    }
+    told.push_str(&text[at..]);
+    told
+}
+
+/// A reply as whoever asked may read it: private incidents that they may not see stand there without their ids, and
+/// where there are some that they may see, nobody reads along.
+pub fn guarded(draft: &Draft<'_>, mut reply: Reply) -> Reply {
+    let here = |id: IncidentId| draft.any(id).ok();
+    let private =
+        |id: IncidentId| draft.state.meta.private.contains(&id) || here(id).is_some_and(|incident| incident.private);
+    let knows = |id: IncidentId| match here(id) {
+        Some(incident) => may_see(draft.org, draft.actor(), incident),
+        None => may_know(draft.org, draft.state, draft.actor(), id),
+    };
+    let records = reply.records.iter().filter_map(|record| record.parse().ok());
+    let told: Vec<IncidentId> = named(&reply.text).map(|(_, id)| id).chain(records).filter(|id| private(*id)).collect();
+    let (known, hidden): (Vec<_>, Vec<_>) = told.into_iter().partition(|id| knows(*id));
+    reply.private |= !known.is_empty();
+    if !hidden.is_empty() {
+        reply.text = unnamed(&reply.text, |id| hidden.contains(&id));
+        reply.records.retain(|record| !record.parse().is_ok_and(|id| hidden.contains(&id)));
+    }
+    reply
 }
 
 /// Whether a person sees every private incident.

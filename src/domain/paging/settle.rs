@@ -4,6 +4,7 @@ use compact_str::format_compact;
 
 use super::{escalate, page};
 use crate::domain::change::answer;
+use crate::domain::counted::counted;
 use crate::domain::delivery::{
     Content, Delivery, DeliveryStatus, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, room_wait,
 };
@@ -69,7 +70,7 @@ pub fn settle(draft: &mut Draft<'_>, id: &DeliveryId, outcome: &Outcome) {
                     too_late(draft, incident, delivery, not_before);
                 }
                 None => {
-                    let reason = format_compact!("given up after {attempts} attempts: {}", cut(reason));
+                    let reason = format_compact!("given up after {}: {}", counted(attempts, "attempt"), cut(reason));
                     draft.emit(Event::DeliveryFailed { delivery: delivery_id, incident, reason: reason.clone() });
                     answer::settled(draft, delivery, Err(&reason));
                     after_failure(draft, incident, delivery);

@@ -26,10 +26,7 @@ pub(super) fn may_see(draft: &Draft<'_>, run: &Run) -> bool {
 
 /// The same for whoever reads otherwise.
 pub fn visible(org: &Org, state: &State, actor: &Actor, run: &Run) -> bool {
-    let Some(id) = run.incident.filter(|id| state.meta.private.contains(id)) else { return true };
-    let seen = state.incidents.get(&id).is_some_and(|incident| private::may_see(org, actor, incident));
-    let administers = actor.person().is_some_and(|person| private::administers(org, person));
-    seen || administers || run.by == *actor
+    run.incident.is_none_or(|id| private::may_know(org, state, actor, id)) || run.by == *actor
 }
 
 /// A run; else a refusal that says what there is.

@@ -12,6 +12,7 @@ use crate::domain::change::content::Content;
 use crate::domain::change::{self, Change, open};
 use crate::domain::command::spec::Permission;
 use crate::domain::command::{ChangeAsked, ChangeCommand, Command, PlaybookAsked, PlaybookCommand, RequestCommand};
+use crate::domain::counted::counted;
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, RunId, ServiceId};
@@ -88,20 +89,16 @@ pub fn run(draft: &mut Draft<'_>, asked: PlaybookAsked) -> Result<Reply, Reject>
         return by_item(draft, &playbook, values, Aside { incident: asked.incident, ..Aside::default() });
     }
     let id = begin(draft, &playbook, values, (None, asked.incident), None)?;
-    let mut reply =
-        Reply::done(format!("{id} runs {}: {}.\nFollow it: /runbook show {id}", playbook.id, count(&playbook)))
-            .about(id);
+    let mut reply = Reply::done(format!(
+        "{id} runs {}: {}.\nFollow it: /runbook show {id}",
+        playbook.id,
+        counted(playbook.steps.len(), "step")
+    ))
+    .about(id);
     if let Some(incident) = asked.incident {
         reply = reply.about(incident);
     }
     Ok(reply)
-}
-
-fn count(playbook: &Playbook) -> String {
-    match playbook.steps.len() {
-        1 => "1 step".to_owned(),
-        n => format!("{n} steps"),
-    }
 }
 
 /// What is asked of the change that a run is.
@@ -140,7 +137,7 @@ fn in_change(
         "{} has begun: {id} runs {}, {}.{fenced}\nFollow it: /runbook show {id}",
         change.headline(),
         playbook.id,
-        count(playbook)
+        counted(playbook.steps.len(), "step")
     ))
     .about(change.id)
     .about(id))

@@ -140,7 +140,7 @@ fn all_that_is_wrong_is_said_at_once() {
     let reject = values::read(&Org::default(), &playbook, &said).unwrap_err();
     assert_eq!(
         reject.message,
-        "p does not run: `x`: `many` is not a whole number; there is no parameter `z`; did you mean `x`?; `y` is missing."
+        "p does not run: `x`: `many` is not a whole number; there is no parameter `z` (did you mean `x`?); `y` is missing."
     );
     let twice = [("x".into(), "1".to_owned()), ("X".into(), "2".to_owned()), ("y".into(), "1".to_owned())];
     assert!(values::read(&Org::default(), &playbook, &twice).unwrap_err().message.contains("`x` is said twice"));

@@ -36,7 +36,7 @@ pub fn read(org: &Org, playbook: &Playbook, said: &[(CompactString, String)]) ->
             let known = || playbook.parameters.iter().map(|it| it.name.as_str());
             let shown = shown(name);
             wrong.push(match did_you_mean(name, known()) {
-                Some(near) => format!("there is no parameter `{shown}`; did you mean `{near}`?"),
+                Some(near) => format!("there is no parameter `{shown}` (did you mean `{near}`?)"),
                 None if playbook.parameters.is_empty() => format!("there is no parameter `{shown}`, it takes none"),
                 None => format!("there is no parameter `{shown}`; it takes {}", known().collect::<Vec<_>>().join(", ")),
             });
@@ -93,7 +93,7 @@ pub fn value(org: &Org, parameter: &Parameter, text: &str) -> Result<CompactStri
         };
     }
     let not = |what: &str, known: &mut dyn Iterator<Item = &str>| match did_you_mean(text, known) {
-        Some(near) => Err(format!("there is no {what} `{}`; did you mean `{near}`?", shown(text))),
+        Some(near) => Err(format!("there is no {what} `{}` (did you mean `{near}`?)", shown(text))),
         None => Err(format!("there is no {what} `{}`", shown(text))),
     };
     match parameter.kind {

@@ -65,13 +65,7 @@ impl State {
     /// The postmortems that wait to be published and that somebody may see. Of a private incident that is closed, and so
     /// not here, only administrators are told.
     pub fn waiting_for(&self, org: &Org, actor: &Actor) -> impl Iterator<Item = &Waiting> {
-        let administers = actor.person().is_some_and(|person| private::administers(org, person));
-        self.waiting_postmortems.values().filter(move |one| {
-            let open = || self.incidents.get(&one.incident);
-            administers
-                || !self.meta.private.contains(&one.incident)
-                || open().is_some_and(|incident| private::may_see(org, actor, incident))
-        })
+        self.waiting_postmortems.values().filter(move |one| private::may_know(org, self, actor, one.incident))
     }
 
     /// Applies an event about what is written of an incident.

@@ -15,6 +15,7 @@ use chrono_tz::Tz;
 
 use crate::domain::change::deployed::{DEPLOYMENTS_MAX, Deployed};
 use crate::domain::change::rules::PRODUCTION;
+use crate::domain::counted::counted;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ServiceId, TeamId};
 use crate::domain::input::{Drawn, Reply};
@@ -291,7 +292,7 @@ pub fn subject(asked: &Asked) -> String {
 pub fn text(report: &Dora, asked: &Asked) -> (String, Option<Drawn>) {
     let days = report.days;
     let (from, until) = (report.from.unix_secs(), report.until.unix_secs());
-    let mut text = format!("DORA of {}, {days} days, <t:{from}:d> to <t:{until}:d>\n", subject(asked));
+    let mut text = format!("DORA of {}, {}, <t:{from}:d> to <t:{until}:d>\n", subject(asked), counted(days, "day"));
     let _ = writeln!(text, "{}", report.total.line("All", days));
     let plot = plot::lines(&report.series);
     let drawn = Drawn { first: text.lines().count(), lines: plot.len() };

@@ -7,7 +7,7 @@
 //! | submitted | `/request approve`, by one of the item's approvers | approved, and its run begins |
 //! | submitted (in words), approved | `/request take` | in-fulfilment, by a person |
 //! | approved | its run begins | in-fulfilment, by the run |
-//! | in-fulfilment | the run ends badly | approved: a person takes it |
+//! | in-fulfilment | the run ends badly | approved: a person takes it, or `/request retry` begins another run |
 //! | in-fulfilment, by a person; or not taken yet | `/request fulfil` | fulfilled |
 //! | in-fulfilment | the run is done | fulfilled |
 //! | fulfilled | `/request close`, or three days | closed |
@@ -44,7 +44,7 @@ pub fn any<'a>(draft: &Draft<'a>, id: ServiceRequestId) -> Result<&'a ServiceReq
 }
 
 /// A copy of a request that is not over.
-fn open(draft: &Draft<'_>, id: ServiceRequestId) -> Result<ServiceRequest, Reject> {
+pub(super) fn open(draft: &Draft<'_>, id: ServiceRequestId) -> Result<ServiceRequest, Reject> {
     let request = any(draft, id)?;
     if request.state.over() {
         return Err(Reject::new(RejectCode::Conflict, format!("{id} is {}: nothing more comes of it.", request.state))
@@ -79,7 +79,7 @@ fn administers(draft: &Draft<'_>) -> bool {
 }
 
 /// Asks whether whoever asks may fulfil it.
-fn may_fulfil(draft: &mut Draft<'_>, request: &ServiceRequest, command: &str) -> Result<(), Reject> {
+pub(super) fn may_fulfil(draft: &mut Draft<'_>, request: &ServiceRequest, command: &str) -> Result<(), Reject> {
     let who = match request.of.as_deref().and_then(group) {
         Some(who) => who,
         None => Group::Team(request.team.clone()),
@@ -100,7 +100,8 @@ fn may_judge(draft: &mut Draft<'_>, request: &ServiceRequest, command: &str) -> 
         return Err(refused(draft, command, "approve", id, reject));
     };
     if request.is_for(person) {
-        let reject = not_allowed(format!("{id} is for you: somebody else approves it."), request);
+        let who = show::approvers(request);
+        let reject = not_allowed(format!("{id} is for you: somebody else approves it, of {who}."), request);
         return Err(refused(draft, command, "approve", id, reject));
     }
     let groups = request.approvers.iter().filter_map(|who| group(who));
@@ -112,7 +113,7 @@ fn may_judge(draft: &mut Draft<'_>, request: &ServiceRequest, command: &str) -> 
 }
 
 /// A run that is at it ends it.
-fn hands_off(request: &ServiceRequest) -> Result<(), Reject> {
+pub(super) fn hands_off(request: &ServiceRequest) -> Result<(), Reject> {
     let Some(run) = request.carrier() else { return Ok(()) };
     Err(Reject::new(RejectCode::Conflict, format!("{run} fulfils {}, and says when it is done.", request.id))
         .hint(format!("Follow it: /runbook show {run}; to stop it: /runbook cancel {run} WHY")))
@@ -196,7 +197,7 @@ pub fn take(draft: &mut Draft<'_>, id: ServiceRequestId) -> Result<Reply, Reject
 }
 
 /// Whether whoever has to agree to it has.
-fn approved(request: &ServiceRequest) -> Result<(), Reject> {
+pub(super) fn approved(request: &ServiceRequest) -> Result<(), Reject> {
     if !request.awaits_approval() {
         return Ok(());
     }

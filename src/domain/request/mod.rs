@@ -350,6 +350,7 @@ pub fn run(draft: &mut Draft<'_>, command: RequestCommand) -> Result<Reply, Reje
         RequestCommand::Reject(id, text) => life::reject(draft, id, &text),
         RequestCommand::Take(id) => life::take(draft, id),
         RequestCommand::Fulfil(id, text) => life::fulfil(draft, id, text.as_deref()),
+        RequestCommand::Retry(id, again) => carry::retry(draft, id, again),
         RequestCommand::Close(id) => life::close(draft, id),
         RequestCommand::Cancel(id, text) => life::cancel(draft, id, text.as_deref()),
     }

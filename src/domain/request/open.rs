@@ -10,9 +10,11 @@ use super::{
     MINE_MAX, OPEN_MAX, Ordered, RequestOpened, RequestState, ServiceRequest, TEXT_MAX, TITLE_MAX, carry, show,
 };
 use crate::domain::actor::Actor;
-use crate::domain::change::life::{post_to, tell};
+use crate::domain::authorise::{authorise, word};
+use crate::domain::change::life::{post_content, post_to, tell, tell_content};
 use crate::domain::change::rules::Group;
 use crate::domain::command::RequestAsked;
+use crate::domain::delivery::{Content, Judged};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{IncidentId, PersonId, ServiceId, ServiceRequestId, TeamId};
@@ -122,6 +124,7 @@ pub fn by_item(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: Values, 
         let message = format!("{} needs an approval, and this account is linked to no person.", playbook.id);
         return Err(Reject::new(RejectCode::Unlinked, message).hint("Link it: /connect"));
     }
+    lasts(draft, playbook, &item.approvers)?;
     let team = item.team.unwrap_or_else(|| team_of(draft.org, service.as_ref()));
     let due = aside.due.or(item.due).map(|span| draft.now.after(span));
     let title = limits::line(&fill(&playbook.summary, &values), TITLE_MAX).unwrap_or_else(|| playbook.id.to_string());
@@ -143,6 +146,15 @@ pub fn by_item(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: Values, 
             incident: told_to_all(draft, aside.incident)?,
         },
     );
+    if request.awaits_approval() && !show::judged(draft.org, &request) {
+        let who = show::approvers(&request);
+        let message = format!(
+            "{} needs an approval, and of {who} nobody is left who neither asks for it nor gets it.",
+            playbook.id
+        );
+        return Err(Reject::new(RejectCode::Conflict, message)
+            .hint("Have somebody else ask for it, or an administrator name somebody else in the item's `approvers`"));
+    }
     if request.state == RequestState::Approved {
         let run = carry::begin(draft, &mut request, playbook)?;
         let text = format!(
@@ -160,6 +172,29 @@ pub fn by_item(draft: &mut Draft<'_>, playbook: &Arc<Playbook>, values: Values, 
     }
     let text = format!("{} is submitted.\n{}", request.headline(), show::next(&request));
     Ok(about(&request, Reply::done(text).about(request.id)))
+}
+
+/// What is approved later is run as what the requester may do then: a role that their chat grants just now does not count
+/// any more, and the order could never be approved.
+fn lasts(draft: &mut Draft<'_>, playbook: &Playbook, approvers: &[CompactString]) -> Result<(), Reject> {
+    if approvers.is_empty() || authorise(draft.org, draft.actor(), playbook.permission, None).is_ok() {
+        return Ok(());
+    }
+    let needs = word(playbook.permission);
+    draft.emit(Event::AttemptRefused {
+        command: "request new".into(),
+        permission: needs.into(),
+        incident: None,
+        record: Some(playbook.id.clone()),
+    });
+    let message = format!(
+        "{} takes the permission `{needs}` when it is approved, and you have it only by a role of the chat, which counts only while you ask.",
+        playbook.id
+    );
+    Err(Reject::new(RejectCode::NotAllowed, message).hint(format!(
+        "Somebody who has it by the configuration can ask for you: /request new item:{} for:NAME; or have an administrator give it to you there",
+        playbook.id
+    )))
 }
 
 /// Asks the team of a service for something, in words.
@@ -284,9 +319,10 @@ pub(super) fn tell_team(draft: &mut Draft<'_>, request: &ServiceRequest, text: S
 /// channel of the team that fulfils it. Nobody is paged.
 pub(super) fn tell_approvers(draft: &mut Draft<'_>, request: &ServiceRequest, text: &str) {
     let mut teams: Vec<TeamId> = Vec::new();
+    let asks = Content::Ask { text: text.to_owned(), about: Judged::Request(request.id) };
     for who in request.approvers.iter().filter_map(|who| group(who)) {
         match who {
-            Group::Person(person) if !request.is_for(&person) => tell(draft, &person, text.to_owned()),
+            Group::Person(person) if !request.is_for(&person) => tell_content(draft, &person, None, asks.clone()),
             Group::Person(_) => {}
             Group::Team(team) if !teams.contains(&team) => teams.push(team),
             Group::Role(_) if !teams.contains(&request.team) => teams.push(request.team.clone()),
@@ -294,7 +330,7 @@ pub(super) fn tell_approvers(draft: &mut Draft<'_>, request: &ServiceRequest, te
         }
     }
     for team in teams {
-        post_to(draft, &team, text.to_owned());
+        post_content(draft, &team, asks.clone());
     }
 }
 

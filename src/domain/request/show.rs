@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::life::fulfillers;
 use super::{RequestState, ServiceRequest};
-use crate::domain::id::TeamId;
+use crate::domain::change::rules::Group;
+use crate::domain::id::{PersonId, TeamId};
+use crate::domain::org::Org;
 use crate::domain::playbook::drive::group;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -21,6 +23,13 @@ pub(super) fn approvers(request: &ServiceRequest) -> String {
     if who.is_empty() { "nobody".to_owned() } else { who.join(" or ") }
 }
 
+/// Whether there is anybody who may approve it.
+pub(super) fn judged(org: &Org, request: &ServiceRequest) -> bool {
+    let groups: Vec<Group> = request.approvers.iter().filter_map(|who| group(who)).collect();
+    let may = |person: &PersonId| !request.is_for(person) && groups.iter().any(|who| org.belongs(person, who));
+    org.people.keys().any(may)
+}
+
 /// What comes next.
 pub(super) fn next(request: &ServiceRequest) -> String {
     let id = request.id;
@@ -34,6 +43,9 @@ pub(super) fn next(request: &ServiceRequest) -> String {
     match (request.state, request.carrier()) {
         (RequestState::Submitted, _) if request.awaits_approval() => {
             format!("It needs the approval of {}: /request approve {id}", approvers(request))
+        }
+        (RequestState::Approved, _) if request.item.is_some() => {
+            format!("Team {} takes it: /request take {id}; or lets it run again: /request retry {id}", request.team)
         }
         (RequestState::Submitted | RequestState::Approved, _) => {
             format!("Team {} takes it: /request take {id}", request.team)
@@ -109,7 +121,8 @@ pub fn status(state: &State, team: Option<&TeamId>, now: Timestamp) -> Option<St
 /// `/request show`.
 pub fn show(request: &ServiceRequest, now: Timestamp) -> String {
     let late = if request.overdue(now) { " · OVERDUE" } else { "" };
-    let mut text = format!("{}\n{}{late} · fulfilled by {}\n", request.headline(), request.state, fulfillers(request));
+    let who = if request.state.waits() { format!(" · for {} to fulfil", fulfillers(request)) } else { String::new() };
+    let mut text = format!("{}\n{}{late}{who}\n", request.headline(), request.state);
     let whom = request.for_whom.as_ref().map(|person| format!(" for {person}")).unwrap_or_default();
     let _ = writeln!(text, "asked <t:{}:f> by {}{whom}", request.submitted_at.unix_secs(), request.requester);
     if let Some(why) = &request.text {

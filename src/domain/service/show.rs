@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::tree::{Graph, Way};
+use crate::domain::counted::counted;
 use crate::domain::draft::Draft;
 use crate::domain::id::ServiceId;
 use crate::domain::incident::{Incident, show as incidents};
@@ -133,8 +134,11 @@ pub fn status(draft: &Draft<'_>, id: Option<&ServiceId>) -> Result<Reply, Reject
             let _ = writeln!(text, "… and {} more services with open incidents", broken.len() - LINES_MAX);
         }
         let _ = match (broken.len(), well) {
+            (0, 1) => write!(text, "The only service works: no open incidents."),
             (0, n) => write!(text, "All {n} services work: no open incidents."),
-            (_, n) => write!(text, "{n} others without open incidents.\nOne of them: /service status NAME"),
+            (_, n) => {
+                write!(text, "{} without open incidents.\nOne of them: /service status NAME", counted(n, "other"))
+            }
         };
         return Ok(Reply::done(text));
     };

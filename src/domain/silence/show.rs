@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::matcher::{self, Matcher};
 use super::{Silence, SilenceStarted};
 use crate::domain::alert::{self, Alert};
+use crate::domain::counted::counted;
 use crate::domain::draft::Draft;
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
@@ -13,10 +14,6 @@ use crate::domain::time::Timestamp;
 /// Lines of alerts in a reply, and of a list.
 const ALERTS_SHOWN: usize = 5;
 const LIST_MAX: usize = 20;
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
 
 fn lines(text: &mut String, alerts: &[&Alert]) {
     for alert in alerts.iter().take(ALERTS_SHOWN) {
@@ -32,7 +29,7 @@ pub fn preview(matchers: &[Matcher], muted: &[&Alert]) -> String {
     let what = matcher::join(matchers);
     let mut text = match muted.len() {
         0 => format!("Nothing that fires matches {what}; nothing is silenced yet.\n"),
-        n => format!("{what} would mute {} now; nothing is silenced yet:\n", count(n, "alert")),
+        n => format!("{what} would mute {} now; nothing is silenced yet:\n", counted(n, "alert")),
     };
     lines(&mut text, muted);
     text.push_str("To do it: the same with for:2h reason:\"why\" instead of preview:yes");
@@ -50,7 +47,7 @@ pub fn started(draft: &Draft<'_>, silence: &SilenceStarted, muted: &[&Alert]) ->
         0 => text.push_str("Nothing that fires now matches.\n"),
         n => {
             let verb = if n == 1 { "is" } else { "are" };
-            let _ = writeln!(text, "{} {verb} muted now:", count(n, "alert"));
+            let _ = writeln!(text, "{} {verb} muted now:", counted(n, "alert"));
             lines(&mut text, muted);
         }
     }
@@ -69,7 +66,7 @@ pub fn posted(draft: &Draft<'_>, silence: &SilenceStarted, muted: usize) -> Stri
     let what = super::what(&silence.matchers, silence.maintenance);
     let ends = silence.ends.unix_secs();
     let verb = if silence.maintenance { "began the maintenance of" } else { "silenced" };
-    let now = if muted == 0 { String::new() } else { format!(" Muted now: {}.", count(muted, "alert")) };
+    let now = if muted == 0 { String::new() } else { format!(" Muted now: {}.", counted(muted, "alert")) };
     format!("{}: {} {verb} {what} until <t:{ends}:f>: {}.{now}", silence.silence, draft.actor(), silence.reason)
 }
 
@@ -81,7 +78,7 @@ fn still(draft: &Draft<'_>, silence: &Silence) -> Option<String> {
     }
     let ids: Vec<String> = muted.iter().take(ALERTS_SHOWN).map(|alert| alert.id.to_string()).collect();
     let more = if muted.len() > ALERTS_SHOWN { ", …" } else { "" };
-    Some(format!("{} ({}{more})", count(muted.len(), "alert"), ids.join(", ")))
+    Some(format!("{} ({}{more})", counted(muted.len(), "alert"), ids.join(", ")))
 }
 
 /// The notice before the end.
@@ -119,7 +116,7 @@ pub fn list(state: &State, now: Timestamp) -> String {
     match running.len() {
         0 => text.push_str("Nothing is silenced.\n"),
         n => {
-            let _ = writeln!(text, "{} in force:", count(n, "silence"));
+            let _ = writeln!(text, "{} in force:", counted(n, "silence"));
         }
     }
     for silence in running.iter().take(LIST_MAX) {
@@ -147,11 +144,11 @@ pub fn list(state: &State, now: Timestamp) -> String {
 fn line(state: &State, silence: &Silence) -> String {
     let when = match &silence.ended {
         Some(ended) => {
-            format!("ended <t:{}:R>, held back {}", ended.at.unix_secs(), count(silence.muted_total as usize, "alert"))
+            format!("ended <t:{}:R>, held back {}", ended.at.unix_secs(), counted(silence.muted_total, "alert"))
         }
         None => {
             let muted = state.suppressed_by(silence.id).count();
-            format!("until <t:{}:f>, mutes {}", silence.ends.unix_secs(), count(muted, "alert"))
+            format!("until <t:{}:f>, mutes {}", silence.ends.unix_secs(), counted(muted, "alert"))
         }
     };
     format!("{} {} by {}: {} · {when}", silence.name(), silence.what(), silence.by, silence.reason)
@@ -166,7 +163,7 @@ pub fn suppressed(state: &State) -> String {
     let verb = if total == 1 { "fires" } else { "fire" };
     let mut text = format!(
         "{} {verb} and {} nobody:\n",
-        count(total, "suppressed alert"),
+        counted(total, "suppressed alert"),
         if total == 1 { "pages" } else { "page" }
     );
     for alert in state.suppressed().take(LIST_MAX) {
@@ -187,10 +184,10 @@ pub fn status(state: &State, now: Timestamp) -> Option<String> {
     let alerts = state.suppressed_count();
     match (alerts, silences) {
         (0, 0) => None,
-        (0, n) => Some(format!("{} in force, nothing suppressed: /alert silences", count(n, "silence"))),
+        (0, n) => Some(format!("{} in force, nothing suppressed: /alert silences", counted(n, "silence"))),
         (alerts, n) => {
-            let by = if n == 0 { String::new() } else { format!(" by {}", count(n, "silence")) };
-            Some(format!("{} suppressed{by}: /alert list suppressed", count(alerts, "alert")))
+            let by = if n == 0 { String::new() } else { format!(" by {}", counted(n, "silence")) };
+            Some(format!("{} suppressed{by}: /alert list suppressed", counted(alerts, "alert")))
         }
     }
 }

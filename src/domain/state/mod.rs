@@ -444,11 +444,6 @@ impl State {
         self.dirty.closed_alerts.get(&id)
     }
 
-    /// A problem that was closed since `take_dirty`.
-    pub fn closed_problem_since(&self, id: ProblemId) -> Option<&Problem> {
-        self.dirty.closed_problems.get(&id)
-    }
-
     /// All problems that were closed since `take_dirty`.
     pub fn closed_problems_since(&self) -> &BTreeMap<ProblemId, Problem> {
         &self.dirty.closed_problems
@@ -457,11 +452,6 @@ impl State {
     /// All requests that ended since `take_dirty`.
     pub fn closed_requests_since(&self) -> &BTreeMap<ServiceRequestId, ServiceRequest> {
         &self.dirty.closed_requests
-    }
-
-    /// A change that ended since `take_dirty`.
-    pub fn closed_change_since(&self, id: ChangeId) -> Option<&Change> {
-        self.dirty.closed_changes.get(&id)
     }
 
     /// All changes that ended since `take_dirty`.

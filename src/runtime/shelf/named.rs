@@ -3,6 +3,7 @@
 use super::NAMED_MAX;
 use crate::domain::command::spec::{Lexicon, OptionKind};
 use crate::domain::command::{Call, grammar};
+use crate::domain::delivery::Judged;
 use crate::domain::id::{ChangeId, IncidentId, ProblemId, ServiceRequestId};
 use crate::domain::input::{Closed, InputKind};
 
@@ -48,7 +49,8 @@ pub(super) fn named(kind: &InputKind, lexicon: &Lexicon) -> Vec<Named> {
     match kind {
         InputKind::Text { text, .. } => grammar::parse(text, lexicon).map(|call| of(&call)).unwrap_or_default(),
         InputKind::Call { call, .. } => of(call),
-        InputKind::PressChange { change, .. } => vec![Named::Change(*change)],
+        InputKind::PressJudge { on: Judged::Change(change), .. } => vec![Named::Change(*change)],
+        InputKind::PressJudge { on: Judged::Request(request), .. } => vec![Named::Request(*request)],
         InputKind::Press { incident, .. } | InputKind::WritePostmortem { incident, .. } => {
             vec![Named::Incident(*incident)]
         }
