@@ -131,6 +131,15 @@ pub fn json(draft: &mut Draft<'_>, asked: &GateAsked) -> Result<Reply, Reject> {
     })
 }
 
+/// What is wrong with the beginning of a hash that is none.
+pub const NO_COMMIT: &str = "is no commit's hash: 7 to 64 hexadecimal digits";
+
+/// A commit's hash, whole or its beginning, in small letters; `None` where it is none.
+pub fn commit(text: &str) -> Option<CompactString> {
+    let hash = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hash.then(|| text.to_ascii_lowercase().into())
+}
+
 fn shown(service: &ServiceId) -> String {
     service.as_str().chars().take(60).collect()
 }
