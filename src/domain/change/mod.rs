@@ -269,7 +269,8 @@ pub struct Change {
     pub timeline: Vec<Entry>,
 }
 
-fn unknown_seq(seq: &u64) -> bool {
+/// Whether a record does not say with which commit something happened.
+pub(in crate::domain) fn unknown_seq(seq: &u64) -> bool {
     *seq == 0
 }
 
