@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, carry, conflict, open, risk, rules, show};
+use super::{Change, ChangeState, Outcome, Step, carry, conflict, open, risk, rules, show, step};
 use crate::domain::command::GateAsked;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId, ServiceId};
@@ -170,6 +170,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
     let sha = asked.sha.as_deref();
+    let authors = authors(draft, asked);
     // What was agreed to is one commit: a name or tag that is another one now asks anew. What was refused or went wrong
     // does not come back by that.
     let open = |it: &Change| it.state <= ChangeState::Implementing || it.outcome == Some(Outcome::Successful);
@@ -189,7 +190,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let past = draft.state.past.values().rev();
     let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
     match (found, past.next()) {
-        (Some(change), _) => answer(draft, change, asked.author.as_ref(), sha),
+        (Some(change), _) => answer(draft, change, &authors, sha),
         (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
             let (code, what) = match past.outcome {
                 None => ("rejected", "was rejected".to_owned()),
@@ -202,7 +203,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
             let content = Content {
                 commit: asked.sha.clone(),
                 implementer: draft.person().or(asked.implementer.as_ref()).cloned(),
-                author: asked.author.clone(),
+                author: authors.first().map(|it| (*it).clone()),
                 ..Content::by_pipeline(asked.service.clone(), environment, Some(version))
             };
             let lapses = Some(draft.now.after(draft.org.changes.unbegun));
@@ -211,7 +212,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                     let text = show::asked_for(draft, &change);
                     let text = elsewhere.as_ref().map_or(text.clone(), |why| format!("{text}\n{}.", why.text));
                     super::life::ask(draft, &change, text);
-                    let mut verdict = answer(draft, &change, asked.author.as_ref(), sha);
+                    let mut verdict = answer(draft, &change, &authors, sha);
                     verdict.reasons.extend(elsewhere);
                     verdict
                 }
@@ -250,7 +251,7 @@ pub fn again(draft: &mut Draft<'_>, id: ChangeId, asked: &GateAsked) -> Verdict 
             let text = format!("{id} brings something else in now: deploy that, or ask anew by deploying this again");
             return Verdict::of(vec![Reason::deny("commit", text)], Some(change), None);
         }
-        return answer(draft, change, asked.author.as_ref(), sha);
+        return answer(draft, change, &authors(draft, asked), sha);
     }
     let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
     let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
@@ -269,10 +270,26 @@ fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
 }
 
-fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha: Option<&str>) -> Verdict {
+/// Who wrote what is to be brought in: as is told, and as is known of its commit.
+fn authors<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<&'a PersonId> {
+    let known = asked.sha.as_deref().and_then(|sha| draft.state.commit(sha)?.author.as_ref());
+    asked.author.as_ref().into_iter().chain(known).collect()
+}
+
+fn answer(draft: &mut Draft<'_>, change: &Change, authors: &[&PersonId], sha: Option<&str>) -> Verdict {
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
-        ChangeState::Implementing => return Verdict::of(Vec::new(), Some(change), None),
+        ChangeState::Implementing => {
+            if let Some(why) = carry::own_work(draft, change, authors) {
+                let text = format!("{why}; ask for another one: /change new …");
+                return Verdict::of(vec![Reason::deny("approval", text)], Some(change), None);
+            }
+            // Begun by a word, or by who told no commit: it is used for the first one that is told, and no other.
+            if let Some(commit) = change.commit_news(sha) {
+                step(draft, change.id, Step::Bound { commit });
+            }
+            return Verdict::of(Vec::new(), Some(change), None);
+        }
         ChangeState::Review | ChangeState::Closed | ChangeState::Rejected => {
             let outcome = change.outcome.map_or(change.state.as_str(), Outcome::as_str);
             let text = format!("{} is over: {outcome}", change.id);
@@ -286,7 +303,7 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(carry::unapproved(draft, change, authors).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();
