@@ -6,10 +6,8 @@ mod support_paging;
 use std::sync::Arc;
 
 use opsbell::domain::actor::{Actor, By};
-use opsbell::domain::change::gate::{Decision, Verdict};
 use opsbell::domain::change::suspect::suspects;
 use opsbell::domain::change::{ChangeState, Outcome, Past};
-use opsbell::domain::command::GateAsked;
 use opsbell::domain::event::Event;
 use opsbell::domain::id::{ChangeId, IncidentId};
 use opsbell::domain::input::{Input, InputKind, Place};
@@ -48,17 +46,6 @@ tier = 1
     support_paging::from_text(&format!("{base}{}{more}", people.concat()))
 }
 
-fn asked(version: &str, sha: Option<&str>) -> GateAsked {
-    GateAsked {
-        service: "api".into(),
-        version: version.to_owned(),
-        environment: None,
-        author: None,
-        implementer: None,
-        sha: sha.map(Into::into),
-    }
-}
-
 struct Desk {
     core: Core,
     now: Timestamp,
@@ -78,20 +65,6 @@ impl Desk {
             Ok(reply) => reply.text,
             Err(reject) => format!("refused: {reject}"),
         }
-    }
-
-    /// A pipeline asks, in somebody's name.
-    fn gate(&mut self, who: &str, asked: GateAsked) -> Verdict {
-        let by = By::new(Actor::Person(who.into()), "api");
-        let kind = InputKind::Gate(asked);
-        let (answer, _) = self.core.take(self.now, Input { by, idempotency: None, kind, closed: Vec::new() });
-        serde_json::from_str(&answer.reply.expect("a verdict").text).expect("a verdict")
-    }
-
-    /// The same for a version of `api` as a commit.
-    fn asks(&mut self, version: &str, sha: Option<&str>) -> (Decision, Option<u64>) {
-        let verdict = self.gate("eve", asked(version, sha));
-        (verdict.decision, verdict.change.map(|id| id.0))
     }
 
     fn state(&self, id: u64) -> ChangeState {
@@ -231,95 +204,4 @@ fn what_an_envelope_says_of_a_code_counts_for_nothing() {
     let events = commit.map(|commit| commit.events).unwrap_or_default();
     assert!(events.iter().all(|event| matches!(event, Event::AttemptRefused { .. })), "{events:?}");
     assert_eq!(desk.state(1), ChangeState::AwaitingApproval);
-}
-
-/// Two commits that begin alike, and another one.
-const ONE: &str = "5e1f0c9a7b3d4e2f8a6c1b0d9e7f5a3c2b4d6e81";
-const ALIKE: &str = "5e1f0c9fffffffffffffffffffffffffffffffff";
-const OTHER: &str = "77aa88bb99cc00dd11ee22ff33445566778899aa";
-
-#[test]
-fn one_approval_lets_one_commit_go() {
-    use Decision::{Allow, Wait};
-    // However it began, and however the commit is told: begun by a word, by a pipeline that told none, or only its beginning.
-    for (begun, first) in
-        [(None, None), (Some(None), None), (Some(Some(&ONE[..7])), Some(&ONE[..7])), (Some(Some(ONE)), None)]
-    {
-        for start in [ONE, &ONE[..12]] {
-            let mut desk = Desk::new(org(""));
-            desk.say("ben", "/change new One service:api version:1.4 plan:a rollback:b");
-            desk.say("ann", "/change approve CHG-1");
-            match begun {
-                None => assert!(desk.say("ben", "/change start CHG-1").contains("CHG-1 has begun")),
-                Some(sha) => assert_eq!(desk.asks("1.4", sha), (Allow, Some(1)), "{begun:?}"),
-            }
-            assert_eq!(desk.asks("1.4", first), (Allow, Some(1)));
-            assert_eq!(desk.asks("1.4", Some(start)), (Allow, Some(1)), "{begun:?} {start}");
-            assert_eq!(desk.asks("1.4", Some(ONE)), (Allow, Some(1)), "the same one goes on");
-            // No other one, nor one that begins like it.
-            assert_eq!(desk.asks("1.4", Some(OTHER)), (Wait, Some(2)), "{begun:?} {start}");
-            assert_eq!(desk.asks("1.4", Some(ALIKE)), (Wait, Some(3)), "{begun:?} {start}");
-            assert_eq!(desk.asks("1.4", Some(ONE)), (Allow, Some(1)));
-            let change = &desk.core.state().changes[&ChangeId(1)];
-            assert_eq!(change.commit.as_deref(), Some(ONE), "{begun:?} {start}");
-        }
-    }
-    // A pipeline that tells only the beginning of what was approved whole does not widen it.
-    let mut desk = Desk::new(org(""));
-    assert_eq!(desk.asks("1.4", Some(ONE)), (Wait, Some(1)));
-    desk.say("ann", "/change approve CHG-1");
-    assert_eq!(desk.asks("1.4", Some(&ONE[..7])), (Allow, Some(1)));
-    assert_eq!(desk.asks("1.4", Some(ALIKE)), (Wait, Some(2)));
-}
-
-#[test]
-fn who_wrote_a_commit_does_not_wave_it_through_whoever_tells_that() {
-    let wrote = |who: &str| {
-        let commit = opsbell::domain::change::deployed::KnownCommit {
-            author: Some(who.into()),
-            ..opsbell::domain::change::deployed::KnownCommit::bare(ONE)
-        };
-        let mut desk = Desk::new(org(""));
-        let mut state = desk.core.state().clone();
-        state.commits.insert(1, commit);
-        desk.core = Core::new(state, org(""));
-        desk
-    };
-    // Known before: nothing begins.
-    let mut desk = wrote("ann");
-    assert_eq!(desk.asks("1.4", Some(ONE)), (Decision::Wait, Some(1)));
-    let told = desk.say("ann", "/change approve CHG-1");
-    assert!(told.contains("ann wrote what it brings in"), "{told}");
-    // The pipeline names another author; the push knows better. And both count.
-    let mut desk = wrote("ann");
-    desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
-    desk.say("ann", "/change approve CHG-1");
-    desk.say("ben", "/change approve CHG-1");
-    let asked = GateAsked { author: Some("ben".into()), ..asked("1.4", Some(ONE)) };
-    let verdict = desk.gate("dot", asked.clone());
-    assert_eq!(verdict.decision, Decision::Wait, "{verdict:?}");
-    // Begun before it was told: what only its author approved is not let go; what somebody else did as well is.
-    for (approvers, decision) in [(&["ann"][..], Decision::Deny), (&["ann", "dot"], Decision::Allow)] {
-        let mut desk = wrote("ann");
-        desk.core.set_org(org("[[approval]]\nid = \"one\"\napprovers = [\"team:core\", \"role:admin\"]\nquorum = 1\n"));
-        desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b at:now");
-        for who in approvers {
-            desk.say(who, "/change approve CHG-1");
-        }
-        if approvers.len() > 1 {
-            // Scheduled by the first of them, it takes no second one: the rules have to ask for two.
-            desk = wrote("ann");
-            desk.core
-                .set_org(org("[[approval]]\nid = \"two\"\napprovers = [\"team:core\", \"role:admin\"]\nquorum = 2\n"));
-            desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b at:now");
-            approvers.iter().for_each(|who| _ = desk.say(who, "/change approve CHG-1"));
-            desk.core
-                .set_org(org("[[approval]]\nid = \"one\"\napprovers = [\"team:core\", \"role:admin\"]\nquorum = 1\n"));
-        }
-        assert!(desk.say("eve", "/change start CHG-1").contains("CHG-1 has begun"));
-        let verdict = desk.gate("eve", self::asked("1.4", Some(ONE)));
-        assert_eq!(verdict.decision, decision, "{approvers:?} {verdict:?}");
-        let bound = desk.core.state().changes[&ChangeId(1)].commit.is_some();
-        assert_eq!(bound, decision == Decision::Allow);
-    }
 }

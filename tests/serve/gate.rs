@@ -16,7 +16,7 @@ fn a_wrong_call_is_no_verdict() {
     let place = Place::new();
     place.configure(&place.usual().replace(
         "[[person]]\nid = \"cleo\"",
-        "[[person]]\nid = \"margriet\"\nrole = \"stakeholder\"\n[[person]]\nid = \"cleo\"",
+        "[[person]]\nid = \"margriet\"\nrole = \"stakeholder\"\nwebhook = \"operators\"\n[[person]]\nid = \"cleo\"",
     ));
     let mut server = place.serve();
     server.address();

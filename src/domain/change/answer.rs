@@ -61,6 +61,9 @@ pub enum Status {
         again: Timestamp,
         /// Why.
         why: CompactString,
+        /// Whether more stands against it than that names.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
     },
     /// It is decided, and the host is being told.
     Answered {
@@ -146,6 +149,9 @@ pub enum QuestionStep {
         again: Timestamp,
         /// Why.
         why: CompactString,
+        /// Whether more stands against it than that names.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
     },
     /// It is decided; the delivery that tells the host stands beside it.
     Answered {
@@ -267,7 +273,7 @@ pub(super) fn asked(
     let step =
         QuestionStep::Asked { host: question.host, path: path.clone(), environment: environment.clone(), author };
     emit(draft, id, step);
-    let status = Status::Waits { again: at, why: CompactString::default() };
+    let status = Status::Waits { again: at, why: CompactString::default(), cut: false };
     let asked = Asked { host: question.host, path, environment, author: None, at, status };
     decide(draft, &sender.id, id, &asked, &verdict);
     let reply = Reply::done(format!("{id} asks: {}", verdict.decision.as_str()));
@@ -328,8 +334,9 @@ fn decide(draft: &mut Draft<'_>, to: &IntegrationId, id: DeploymentId, asked: &A
             let change = verdict.change.and_then(|change| draft.state.changes.get(&change));
             let begins = change.and_then(|change| change.window()).map(|window| window.from);
             let again = begins.filter(|from| *from > draft.now).map_or(latest, |from| from.min(latest));
+            let cut = verdict.reasons.iter().any(|reason| reason.more) || why.chars().nth(COMMENT_MAX).is_some();
             let why = why.chars().take(COMMENT_MAX).collect();
-            return emit(draft, id, QuestionStep::Waits { again, why });
+            return emit(draft, id, QuestionStep::Waits { again, why, cut });
         }
         Decision::Allow => true,
         Decision::Deny => false,
@@ -389,14 +396,16 @@ impl State {
                     environment: environment.clone(),
                     author: author.clone(),
                     at: stamp.at,
-                    status: Status::Waits { again: stamp.at.after(AGAIN), why: CompactString::default() },
+                    status: Status::Waits { again: stamp.at.after(AGAIN), why: CompactString::default(), cut: false },
                 }));
             }
             step => {
                 let Some(question) = question else { return };
                 let approved = question.approved();
                 question.status = match step {
-                    QuestionStep::Waits { again, why } => Status::Waits { again: *again, why: why.clone() },
+                    QuestionStep::Waits { again, why, cut } => {
+                        Status::Waits { again: *again, why: why.clone(), cut: *cut }
+                    }
                     QuestionStep::Answered { approved } => Status::Answered { approved: *approved },
                     QuestionStep::Untold { reason } => Status::Untold { approved, reason: reason.clone() },
                     QuestionStep::Told | QuestionStep::Asked { .. } => Status::Told { approved },

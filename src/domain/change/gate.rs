@@ -52,19 +52,27 @@ pub struct Reason {
     /// Whether it only has to be known, and stands against nothing.
     #[serde(skip)]
     pub note: bool,
+    /// Whether it counts further ones without naming them.
+    #[serde(skip)]
+    pub more: bool,
 }
 
 impl Reason {
     fn wait(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true, note: false }
+        Self { code: code.into(), text: text.into(), waits: true, note: false, more: false }
     }
 
     fn deny(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: false, note: false }
+        Self { code: code.into(), text: text.into(), waits: false, note: false, more: false }
     }
 
     fn note(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true, note: true }
+        Self { code: code.into(), text: text.into(), waits: true, note: true, more: false }
+    }
+
+    /// Further ones that are counted, where there are any.
+    fn more(code: &str, count: usize, what: &str) -> Option<Self> {
+        (count > 0).then(|| Self { more: true, ..Self::wait(code, format!("and {count} more {what}")) })
     }
 }
 
@@ -359,7 +367,7 @@ fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
     reasons.extend(freezes.into_iter().map(|it| Reason::deny("freeze", it.why)));
     let more = others.len().saturating_sub(REASONS_MAX);
     reasons.extend(others.into_iter().take(REASONS_MAX).map(|it| Reason::wait("calendar", it.why)));
-    reasons.extend((more > 0).then(|| Reason::wait("calendar", format!("and {more} more changes"))));
+    reasons.extend(Reason::more("calendar", more, "changes"));
     reasons
 }
 
@@ -391,7 +399,7 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         };
         reasons.push(Reason::wait("incident", text));
     }
-    reasons.extend((more > 0).then(|| Reason::wait("incident", format!("and {more} more incidents"))));
+    reasons.extend(Reason::more("incident", more, "incidents"));
     if !risk::staffed(org, content, draft.now) {
         reasons.push(Reason::wait("on-call", format!("nobody is on call for {}", content.service)));
     }
