@@ -111,7 +111,7 @@ impl World {
             version: version.to_owned(),
             environment: None,
             author: None,
-            implementer: None,
+            by: Vec::new(),
             sha: sha.map(Into::into),
         };
         let input = Input {

@@ -149,8 +149,14 @@ impl Desk {
 
     /// The code host holds a deployment, and asks.
     fn host_asks(&mut self, n: u64, environment: &str, version: &str, sha: &str) -> String {
+        self.host_asks_for(&[], n, environment, version, sha)
+    }
+
+    /// The same, set off by these accounts.
+    fn host_asks_for(&mut self, by: &[&str], n: u64, environment: &str, version: &str, sha: &str) -> String {
+        let by = by.iter().map(|&account| account.to_owned()).collect();
         let to = format!("https://api.github.com/repos/o/r/actions/runs/{n}/deployment_protection_rule");
-        let question = Question { host: CodeHost::GitHub, to, environment: environment.to_owned(), by: Vec::new() };
+        let question = Question { host: CodeHost::GitHub, to, environment: environment.to_owned(), by };
         let (version, sha) = (Some(version.to_owned()), Some(sha.to_owned()));
         let question = Some(Box::new(question));
         self.hears(&n.to_string(), environment, Deployment { version, sha, question, ..Deployment::default() })
@@ -172,7 +178,7 @@ fn asked(version: &str, sha: Option<&str>) -> GateAsked {
         version: version.to_owned(),
         environment: None,
         author: None,
-        implementer: None,
+        by: Vec::new(),
         sha: sha.map(Into::into),
     }
 }
@@ -242,6 +248,50 @@ fn who_wrote_a_commit_does_not_wave_it_through_whoever_tells_that() {
         assert_eq!(verdict.decision, decision, "{verdict:?}");
         assert_eq!(desk.core.state().changes[&ChangeId(1)].commit.is_some(), decision == Decision::Allow);
     }
+}
+
+#[test]
+fn who_sets_a_deployment_off_does_not_approve_it() {
+    // The change is somebody else's, and there before; and whoever made the tag is another one than who began the run.
+    for by in [&["ann-ej"][..], &["robot", "ann-ej"], &["ben-ej", "ann-ej"]] {
+        let mut desk = Desk::new(org(ONE_OF_ALL));
+        desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+        desk.say("ann", "/change approve CHG-1");
+        desk.host_asks_for(by, 1, "production", "1.4", ONE);
+        desk.pass(Span::mins(30));
+        assert_eq!(desk.state(1), ChangeState::Scheduled, "{by:?}: {}", desk.question(1));
+        assert!(desk.question(1).contains("what ann approved does not count: ann begins it"), "{}", desk.question(1));
+        // Somebody else approves it as well, and it goes.
+        let told = desk.say("dot", "/change approve CHG-1");
+        assert!(told.contains("CHG-1 approved"), "{told}");
+        desk.pass(Span::secs(1));
+        assert_eq!(desk.state(1), ChangeState::Implementing, "{by:?}: {}", desk.question(1));
+    }
+    // Nor who wrote it, as the push has told.
+    let mut desk = Desk::wrote(org(ONE_OF_ALL), "ann");
+    desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+    desk.say("ann", "/change approve CHG-1");
+    desk.host_asks(1, "production", "1.4", ONE);
+    assert!(desk.question(1).contains("what ann approved does not count: ann wrote it"), "{}", desk.question(1));
+    desk.say("dot", "/change approve CHG-1");
+    desk.pass(Span::secs(1));
+    assert_eq!(desk.state(1), ChangeState::Implementing, "{}", desk.question(1));
+    assert!(desk.say("ben", "/change approve CHG-1").contains("it needs no more approvals"));
+}
+
+#[test]
+fn what_needed_nobody_needs_somebody_where_its_risk_has_risen() {
+    let mut desk = Desk::new(org("[change]\napprovals = { low = 0 }\n"));
+    desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+    assert_eq!(desk.state(1), ChangeState::Scheduled, "at low risk nobody is asked");
+    desk.say("ben", "/incident declare \"Down\" service:api severity:sev2");
+    let told = desk.say("eve", "/change start CHG-1");
+    assert!(told.starts_with("refused: ") && told.contains("its risk is medium now"), "{told}");
+    let verdict = desk.gate("eve", asked("1.4", None));
+    let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!((verdict.decision, codes), (Decision::Wait, vec!["approval", "approval", "incident"]));
+    desk.say("ann", "/change approve CHG-1");
+    assert!(desk.say("eve", "/change start CHG-1").contains("CHG-1 has begun"));
 }
 
 #[test]

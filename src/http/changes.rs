@@ -179,14 +179,7 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
             granted: None,
             factor: None,
         },
-        kind: InputKind::Gate(GateAsked {
-            service: service.into(),
-            version,
-            environment,
-            author,
-            implementer: None,
-            sha,
-        }),
+        kind: InputKind::Gate(GateAsked { service: service.into(), version, environment, author, by: Vec::new(), sha }),
         closed: Vec::new(),
     };
     let answer = ask::submit_one(&app, input).await?;

@@ -25,8 +25,8 @@ const LINKS_MAX: usize = 100;
 const FENCE_MAX: Span = Span::hours(24);
 
 /// Why a change may not be begun now by whoever asks, by what its record says and the organisation in force: its
-/// approvals, of which that of the asker and of the `authors` do not count, at the risk that it has now.
-pub fn unapproved(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Vec<String> {
+/// approvals, of which that of the asker and of those with a part in it do not count, at the risk that it has now.
+pub fn unapproved(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) -> Vec<String> {
     if change.content.class == Class::Standard {
         return unauthorised(draft, change).into_iter().collect();
     }
@@ -34,14 +34,16 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> 
     if let Some(why) = altered(draft, change) {
         return vec![why];
     }
-    if approve::free(draft.org, change) {
-        return Vec::new();
-    }
-    let but: Vec<&PersonId> = draft.person().into_iter().chain(authors.iter().copied()).collect();
+    // What needs nobody at one risk may need somebody at another.
     let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
     let risen = approve::risen(change, &risk);
+    let as_it_is = risen.as_ref().unwrap_or(change);
+    if approve::free(draft.org, as_it_is) {
+        return Vec::new();
+    }
+    let but: Vec<&PersonId> = draft.person().into_iter().chain(parts.iter().map(|(person, _)| *person)).collect();
     let scales = approve::Scales::of(draft);
-    let lacking = approve::lacking(scales, risen.as_ref().unwrap_or(change), None, &but);
+    let lacking = approve::lacking(scales, as_it_is, None, &but);
     let mut why: Vec<String> = lacking.into_iter().map(|lack| format!("it needs {lack}")).collect();
     if !why.is_empty() {
         if risen.is_some() {
@@ -49,7 +51,8 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> 
         }
         for approval in &change.approvals {
             if but.contains(&&approval.person) && approval.void.is_none() {
-                let whose = if authors.contains(&&approval.person) { "wrote it" } else { "begins it" };
+                let wrote = parts.contains(&(&approval.person, Part::Wrote));
+                let whose = if wrote { "wrote it" } else { "begins it" };
                 why.push(format!("what {0} approved does not count: {0} {whose}", approval.person));
             } else if let Some(weak) = approve::weakness(scales, change, approval) {
                 why.push(format!("what {} approved does not count: {weak}", approval.person));
@@ -57,6 +60,15 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> 
         }
     }
     why
+}
+
+/// The part of somebody in what is to be brought in, beside what its record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// They wrote it.
+    Wrote,
+    /// They set it off.
+    Begins,
 }
 
 /// Why what a change has begun with is not enough, where it is told only then who wrote what it brings in: one whose own

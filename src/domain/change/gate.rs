@@ -5,6 +5,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::carry::Part;
 use super::content::{Class, Content, Window};
 use super::{Change, ChangeState, Outcome, Step, carry, conflict, open, risk, rules, show, step};
 use crate::domain::command::GateAsked;
@@ -178,7 +179,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
     let sha = asked.sha.as_deref();
-    let authors = authors(draft, asked);
+    let parts = parts(draft, asked);
+    let author = parts.iter().find(|(_, part)| *part == Part::Wrote).map(|(person, _)| (*person).clone());
     // What was agreed to is one commit: a name or tag that is another one now asks anew. What was refused or went wrong
     // does not come back by that.
     let open = |it: &Change| it.state <= ChangeState::Implementing || it.outcome == Some(Outcome::Successful);
@@ -198,7 +200,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let past = draft.state.past.values().rev();
     let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
     match (found, past.next()) {
-        (Some(change), _) => answer(draft, change, &authors, sha),
+        (Some(change), _) => answer(draft, change, &parts, sha),
         (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
             let (code, what) = match past.outcome {
                 None => ("rejected", "was rejected".to_owned()),
@@ -210,8 +212,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         _ => {
             let content = Content {
                 commit: asked.sha.clone(),
-                implementer: draft.person().or(asked.implementer.as_ref()).cloned(),
-                author: authors.first().map(|it| (*it).clone()),
+                implementer: draft.person().or(asked.by.first()).cloned(),
+                author,
                 ..Content::by_pipeline(asked.service.clone(), environment, Some(version))
             };
             let lapses = Some(draft.now.after(draft.org.changes.unbegun));
@@ -220,7 +222,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                     let text = show::asked_for(draft, &change);
                     let text = elsewhere.as_ref().map_or(text.clone(), |why| format!("{text}\n{}.", why.text));
                     super::life::ask(draft, &change, text);
-                    let mut verdict = answer(draft, &change, &authors, sha);
+                    let mut verdict = answer(draft, &change, &parts, sha);
                     verdict.reasons.extend(elsewhere);
                     verdict
                 }
@@ -259,7 +261,7 @@ pub fn again(draft: &mut Draft<'_>, id: ChangeId, asked: &GateAsked) -> Verdict 
             let text = format!("{id} brings something else in now: deploy that, or ask anew by deploying this again");
             return Verdict::of(vec![Reason::deny("commit", text)], Some(change), None);
         }
-        return answer(draft, change, &authors(draft, asked), sha);
+        return answer(draft, change, &parts(draft, asked), sha);
     }
     let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
     let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
@@ -278,17 +280,20 @@ fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
 }
 
-/// Who wrote what is to be brought in: as is told, and as is known of its commit.
-fn authors<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<&'a PersonId> {
+/// Who has a part in what is to be brought in: wrote it, as is told and as is known of its commit, or set it off.
+fn parts<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<(&'a PersonId, Part)> {
     let known = asked.sha.as_deref().and_then(|sha| draft.state.commit(sha)?.author.as_ref());
-    asked.author.as_ref().into_iter().chain(known).collect()
+    let wrote = asked.author.as_ref().into_iter().chain(known).map(|person| (person, Part::Wrote));
+    wrote.chain(asked.by.iter().map(|person| (person, Part::Begins))).collect()
 }
 
-fn answer(draft: &mut Draft<'_>, change: &Change, authors: &[&PersonId], sha: Option<&str>) -> Verdict {
+fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], sha: Option<&str>) -> Verdict {
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
         ChangeState::Implementing => {
-            if let Some(why) = carry::own_work(draft, change, authors) {
+            let wrote = parts.iter().filter(|(_, part)| *part == Part::Wrote).map(|(person, _)| *person);
+            let wrote: Vec<&PersonId> = wrote.collect();
+            if let Some(why) = carry::own_work(draft, change, &wrote) {
                 let text = format!("{why}; ask for another one: /change new …");
                 return Verdict::of(vec![Reason::deny("approval", text)], Some(change), None);
             }
@@ -311,7 +316,7 @@ fn answer(draft: &mut Draft<'_>, change: &Change, authors: &[&PersonId], sha: Op
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change, authors).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(carry::unapproved(draft, change, parts).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();
