@@ -111,7 +111,7 @@ impl World {
             version: version.to_owned(),
             environment: None,
             author: None,
-            implementer: None,
+            by: Vec::new(),
             sha: sha.map(Into::into),
         };
         let input = Input {
@@ -229,7 +229,7 @@ impl World {
                     Step::Voided { people, .. } if who == "github" => {
                         people.iter().for_each(|person| self.model.withdrawn(id, person.as_str()));
                     }
-                    Step::Slotted(_) | Step::Reminded | Step::Voided { .. } => {}
+                    Step::Slotted(_) | Step::Bound { .. } | Step::Reminded | Step::Voided { .. } => {}
                     Step::Caused { .. } | Step::Unapproved { .. } => panic!("not asked for: {event:?}"),
                 }
             }

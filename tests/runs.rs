@@ -40,6 +40,12 @@ steps = [{ page = ["person:dot"], escalate_after = "50m" }]
 [[service]]
 id = "api"
 team = "core"
+[[service]]
+id = "web"
+team = "core"
+[[service]]
+id = "app"
+team = "core"
 "#;
 
 struct Desk {
@@ -137,4 +143,46 @@ fn a_role_of_the_configuration_counts_over_a_wait() {
     desk.say("dot", None, RUN).unwrap();
     desk.pass(Span::hours(4));
     assert_eq!((desk.severity(), desk.failure()), (Severity::Sev1, None));
+}
+
+#[test]
+fn the_last_to_end_are_kept_whenever_they_began() {
+    // Two wait on services of their own, while ninety-nine that began later are over before them; all at one moment.
+    let mut desk =
+        Desk::new("[[parameter]]\nname = 'service'\nrequired = true\n[[step]]\nid = 'breathe'\nwait = '1h'\n");
+    let run = |desk: &mut Desk, service: &str| {
+        let told = desk.say("dot", None, &format!("/runbook run calm with:\"service={service}\" incident:INC-1"));
+        told.unwrap_or_else(|why| panic!("{service}: {why}"));
+    };
+    let cancel = |desk: &mut Desk, id: u64| _ = desk.say("dot", None, &format!("/runbook cancel RUN-{id}")).unwrap();
+    let kept = |desk: &Desk| desk.core.state().runs.keys().map(|id| id.0).collect::<Vec<_>>();
+    let first_and = |range: std::ops::RangeInclusive<u64>| std::iter::once(1).chain(range).collect::<Vec<_>>();
+    run(&mut desk, "api");
+    run(&mut desk, "web");
+    for id in 3..=101 {
+        run(&mut desk, "app");
+        cancel(&mut desk, id);
+    }
+    cancel(&mut desk, 2);
+    cancel(&mut desk, 1);
+    assert_eq!(
+        kept(&desk),
+        [vec![1, 2], (4..=101).collect()].concat(),
+        "the first to end is gone, not the first to begin"
+    );
+    assert!(desk.say("dot", None, "/runbook show RUN-1").unwrap().contains("cancelled"));
+    for id in 102..=200 {
+        run(&mut desk, "app");
+        cancel(&mut desk, id);
+    }
+    assert_eq!(kept(&desk), first_and(102..=200));
+    // One that runs an hour shows its end, whatever ended meanwhile.
+    run(&mut desk, "web");
+    for id in 202..=320 {
+        run(&mut desk, "app");
+        cancel(&mut desk, id);
+    }
+    desk.pass(Span::hours(2));
+    assert!(desk.core.state().runs[&RunId(201)].ended.is_some(), "it shows its end");
+    assert_eq!(kept(&desk), [vec![201], (222..=320).collect()].concat());
 }

@@ -13,6 +13,8 @@ mod disk;
 mod durable;
 #[path = "serve/evidence.rs"]
 mod evidence;
+#[path = "serve/gate.rs"]
+mod gate;
 #[path = "serve/mail.rs"]
 mod mail;
 #[path = "serve/place.rs"]

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 
 use super::placed::Placed;
-use super::{End, Global, NO, UNREACHABLE};
+use super::{End, Global, NO, UNREACHABLE, USAGE};
 use crate::runtime::data;
 
 /// A request takes no longer.
@@ -61,7 +61,7 @@ impl Client {
         &self.token
     }
 
-    /// One request; a refusal is said and ends with 1, no answer with 3.
+    /// One request; a refusal is said and ends with 1, a mistake in the call with 2, no answer with 3.
     pub fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, End> {
         self.taken(self.send(method, path, body, None)?)
     }
@@ -84,7 +84,14 @@ impl Client {
         if !part("hint").is_empty() {
             eprintln!("{}", self.placed.hint(part("hint")));
         }
-        Err(End::Status(if status == 503 { UNREACHABLE } else { NO }))
+        // What names its place in the call is a mistake in the call; a server (or one before it) that fails has answered
+        // nothing.
+        let misused = matches!(status, 400 | 404 | 422) && !part("path").is_empty();
+        Err(End::Status(match status {
+            _ if misused => USAGE,
+            408 | 500.. => UNREACHABLE,
+            _ => NO,
+        }))
     }
 
     /// One request and its status.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use clap::CommandFactory as _;
+use clap::{ArgAction, CommandFactory as _};
 
 use super::{Cli, End, out};
 use crate::catalog::playbooks::reference;
@@ -131,7 +131,9 @@ fn tell_verb(page: &mut String, before: &str, verb: &clap::Command) -> std::fmt:
 }
 
 fn arguments(page: &mut String, all: &[&clap::Arg]) -> std::fmt::Result {
-    let shown = |arg: &&&clap::Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    // The program's own `--help` and `--version`; the gate has another one.
+    let own = |arg: &clap::Arg| !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+    let shown = |arg: &&&clap::Arg| !arg.is_hide_set() && own(arg);
     let mut rows = all.iter().filter(shown).peekable();
     if rows.peek().is_some() {
         writeln!(page, "\n| | |\n|---|---|")?;
@@ -139,9 +141,10 @@ fn arguments(page: &mut String, all: &[&clap::Arg]) -> std::fmt::Result {
     for arg in rows {
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
         let or = arg.get_env().map(|env| format!(" (or `{}` in the environment)", env.to_string_lossy()));
+        let must = if arg.is_required_set() && !arg.is_positional() { " (required)" } else { "" };
         // As in the help: `--data <DIR>`.
         let arg = arg.to_string().replace('|', "\\|");
-        writeln!(page, "| `{arg}` | {help}{} |", or.unwrap_or_default())?;
+        writeln!(page, "| `{arg}`{must} | {help}{} |", or.unwrap_or_default())?;
     }
     Ok(())
 }

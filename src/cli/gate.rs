@@ -1,5 +1,5 @@
-//! `opsbell gate --service S --version V [--wait]`: may it be deployed now? 0 yes, 1 no (or not yet), 3 when nobody
-//! answers or the waiting ran out.
+//! `opsbell gate --service S --version V [--wait]`: may it be deployed now? 0 yes, 1 no (or not yet), 2 a mistake in the
+//! call, 3 when nobody answers or the waiting ran out.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::{End, Global, NO, UNREACHABLE, out};
 use crate::catalog::process_env;
+use crate::domain::change::gate;
 use crate::domain::time::Span;
 
 /// How often it is asked again.
@@ -23,10 +24,10 @@ pub struct Args {
     #[arg(long, value_name = "SERVICE")]
     service: String,
     /// Which version
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
     version: String,
     /// Which commit that is: an approval of it counts for no other one
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = commit)]
     commit: Option<String>,
     /// Where; production when left out
     #[arg(long, value_name = "ENVIRONMENT")]
@@ -40,6 +41,14 @@ pub struct Args {
     /// Ask again until it may be deployed, at most so long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = USUAL)]
     wait: Option<String>,
+}
+
+fn version(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("say what the pipeline brings in".into()) } else { Ok(text.to_owned()) }
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    gate::commit(text).map(Into::into).ok_or_else(|| gate::NO_COMMIT.to_owned())
 }
 
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {

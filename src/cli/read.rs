@@ -11,7 +11,7 @@ use crate::source;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The source: alertmanager, generic, grafana, opsgenie, pagerduty, text
+    #[arg(help = format!("The source: {}", source::names()))]
     source: String,
     /// The payload; - for standard input
     file: PathBuf,

@@ -58,10 +58,10 @@ fn stories(global: &Global, stories: &[PathBuf]) -> Result<(), End> {
 
 /// A payload alone does not say who reads it, nor whose night it is.
 fn incomplete(alert: &std::path::Path, at: Option<&str>, source: Option<&str>) -> End {
-    let sources: Vec<&str> = crate::source::SOURCES.iter().map(|source| source.name).collect();
+    let sources = crate::source::names();
     let missing = match (source, at) {
-        (None, None) => format!("--source (one of {}) and --at (the time it comes in)", sources.join(", ")),
-        (None, Some(_)) => format!("--source, one of {}", sources.join(", ")),
+        (None, None) => format!("--source (one of {}) and --at (the time it comes in)", sources),
+        (None, Some(_)) => format!("--source, one of {}", sources),
         (Some(_), _) => "--at, the time it comes in".to_owned(),
     };
     let example = format!(

@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
-use compact_str::{CompactString, format_compact};
+use compact_str::format_compact;
 use serde_json::{Value, json};
 
 use super::auth::{Caller, caller};
@@ -19,13 +19,13 @@ use super::paged::{self, Part};
 use super::read::{Answer, below, items, no_id, none};
 use super::{App, ask, body, document, ingest, say, schema, shape};
 use crate::domain::actor::{Actor, By};
-use crate::domain::change::gate::Verdict;
+use crate::domain::change::gate::{self, Verdict};
 use crate::domain::change::{Change, Window, feed};
 use crate::domain::command::GateAsked;
 use crate::domain::desk::{RecordList, RecordQuery, View};
 use crate::domain::id::{ChangeId, RequestId};
 use crate::domain::input::{Input, InputKind};
-use crate::domain::reject::Reject;
+use crate::domain::reject::{Reject, RejectCode};
 
 fn window(window: Option<Window>) -> Value {
     window.map_or(Value::Null, |window| json!({"from": window.from, "until": window.until}))
@@ -145,14 +145,6 @@ pub(crate) async fn calendar(State(app): State<Arc<App>>, headers: HeaderMap) ->
     Ok(response)
 }
 
-/// A commit's hash, whole or its beginning.
-fn commit(text: &str) -> Result<CompactString, Failure> {
-    if (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text.to_ascii_lowercase().into());
-    }
-    Err(Failure::value("commit", "`commit` is no commit's hash: 7 to 64 hexadecimal digits"))
-}
-
 /// Asks whether a version may be deployed now. Opens the change where there is none, and begins it where the answer is
 /// `allow`.
 #[utoipa::path(
@@ -166,7 +158,10 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
     let held = body::read(&app, request, app.http.limits.api_bytes).await?;
     let mut fields = Fields::parse(&held.bytes, &["service", "version", "commit", "environment", "author", "as"])?;
     let (service, version) = (fields.needed("service")?, fields.needed("version")?);
-    let sha = fields.text("commit")?.map(|text| commit(&text)).transpose()?;
+    let sha = fields.text("commit")?.map(|text| {
+        gate::commit(&text).ok_or_else(|| Failure::value("commit", format!("`commit` {}", gate::NO_COMMIT)))
+    });
+    let sha = sha.transpose()?;
     let (environment, author, named) = (fields.text("environment")?, fields.text("author")?, fields.text("as")?);
     drop(held);
     let via = if caller == Caller::Administrator { "api-administrator" } else { "api" };
@@ -184,21 +179,19 @@ pub(crate) async fn gate(State(app): State<Arc<App>>, Extension(id): Extension<R
             granted: None,
             factor: None,
         },
-        kind: InputKind::Gate(GateAsked {
-            service: service.into(),
-            version,
-            environment,
-            author,
-            implementer: None,
-            sha,
-        }),
+        kind: InputKind::Gate(GateAsked { service: service.into(), version, environment, author, by: Vec::new(), sha }),
         closed: Vec::new(),
     };
     let answer = ask::submit_one(&app, input).await?;
     let render = |text: &str| (app.http.render)(text, Some(&person));
     let reply = answer.reply.map_err(|reject| {
         let (message, hint) = (render(&reject.message), reject.hint.as_deref().map(render));
-        Failure::refused(status_of(reject.code), Reject { code: reject.code, message, hint })
+        let failure = Failure::refused(status_of(reject.code), Reject { code: reject.code, message, hint });
+        match reject.code {
+            RejectCode::NotFound => failure.path("service"),
+            RejectCode::Missing => failure.path("version"),
+            _ => failure,
+        }
     })?;
     let verdict: Verdict = serde_json::from_str(&reply.text).map_err(|_| Failure::no_answer())?;
     let reasons: Vec<Value> =

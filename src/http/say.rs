@@ -171,7 +171,7 @@ pub(crate) async fn speaker(app: &App, caller: Caller, named: Option<String>) ->
         }
         (Caller::Administrator, None) => {
             Err(Failure::missing("as", "say who: the administrator's token speaks for somebody")
-                .hint("add \"as\":\"PERSON\", or `--as PERSON` to `opsbell say`"))
+                .hint("add \"as\":\"PERSON\"; on the command line, --as PERSON"))
         }
         (Caller::Administrator, Some(named)) => person(app, "as", named).await,
     }

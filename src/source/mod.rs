@@ -136,7 +136,8 @@ fn did_you_mean(meant: Option<&str>) -> String {
     meant.map_or_else(|| ".".to_owned(), |name| format!("; did you mean `{name}`?"))
 }
 
-fn names() -> String {
+/// The names of all, in the order in which they are listed to people.
+pub fn names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
 }
 

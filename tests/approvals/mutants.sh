@@ -22,7 +22,7 @@ mutants=(
     "no second factor is asked for|$rules/approve.rs|need\.factor && need\.approvers|false \&\& need.approvers|\(it\.factor .. !need\.factor\)|true"
     "an author reviews their own|$rules/authority/reviewed.rs|stands: told\.says == ReviewSays::Approved && person != author|stands: told.says == ReviewSays::Approved"
     "what was pushed later was reviewed|$rules/authority/reviewed.rs|it\.of\(repository, number\) && it\.head == head\) \{|it.of(repository, number)) {"
-    "another commit is the same change|$rules/mod.rs|\(!lower\.starts_with\(&told\)|(false \&\& !lower.starts_with(\&told)"
+    "another commit is the same change|$rules/mod.rs|!lower\.starts_with\(&told\) &&|false \&\&"
     "a review counts for a plan by hand|$rules/authority/reviewed.rs|if !change\.content\.is_only_code\(\)|if false"
     "a model is not demoted|$rules/authority.rs|Step::ModelDemoted \{ model, change, why, \.\. \} => self\.demoted\(stamp\.at, model, \*change, why\)|Step::ModelDemoted { .. } => {}"
 )

@@ -63,8 +63,11 @@ fn the_evidence_of_a_change_can_be_verified_without_opsbell() {
     assert!(File::open(&zip).is_err());
     let taken = take("cleo", &zip);
     assert!(taken.status.success(), "{}", said(&taken));
-    // What is there is kept.
-    assert!(!take("cleo", &zip).status.success());
+    // What is there is kept, and named; and nothing is taken in vain: that would stand in the journal.
+    let again = take("cleo", &zip);
+    assert!(!again.status.success() && said(&again).contains(&format!("{zip}: is there already")), "{}", said(&again));
+    let exported = run(&["journal", "export", "--data", &text(&place.data)]);
+    assert_eq!(String::from_utf8_lossy(&exported.stdout).matches("\"evidence.taken\"").count(), 1);
 
     let files = unpack(&zip);
     let record: Value = serde_json::from_str(of(&files, "record.json")).expect("JSON");

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::authority::reviewed;
 use super::deployed::{Deployed, DeploymentTold};
 use super::gate::{self, Decision, Verdict};
-use super::{deployment, life, rules};
+use super::{Change, deployment, life, rules};
 use crate::domain::command::GateAsked;
 use crate::domain::delivery::{Content, Delivery, Destination, Priority};
 use crate::domain::draft::Draft;
@@ -45,6 +45,9 @@ pub struct Asked {
     /// Who wrote what is brought in: they do not approve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<PersonId>,
+    /// Who set it off: nor do they.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<PersonId>,
     /// When it was asked.
     pub at: Timestamp,
     /// Where it stands.
@@ -61,6 +64,9 @@ pub enum Status {
         again: Timestamp,
         /// Why.
         why: CompactString,
+        /// Whether more stands against it than that names.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
     },
     /// It is decided, and the host is being told.
     Answered {
@@ -139,6 +145,9 @@ pub enum QuestionStep {
         /// Who wrote what is brought in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         author: Option<PersonId>,
+        /// Who set it off.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by: Vec<PersonId>,
     },
     /// The gate says wait.
     Waits {
@@ -146,6 +155,9 @@ pub enum QuestionStep {
         again: Timestamp,
         /// Why.
         why: CompactString,
+        /// Whether more stands against it than that names.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut: bool,
     },
     /// It is decided; the delivery that tells the host stands beside it.
     Answered {
@@ -251,12 +263,18 @@ pub(super) fn asked(
             .hint("See them: /change list; send it again when fewer wait"));
     }
     let case = deployment::pending(draft, sender, signal, told, environment);
+    let mut by: Vec<PersonId> = Vec::new();
+    for person in question.by.iter().filter_map(|account| reviewed::owner(draft.org, question.host, account)) {
+        if !by.contains(&person) {
+            by.push(person);
+        }
+    }
     let asked = GateAsked {
         service: case.service.clone(),
         version: deployment::shown(case.version.as_deref(), case.sha.as_deref()).into(),
         environment: Some(case.environment.to_string()),
         author: case.author.clone(),
-        implementer: question.by.iter().find_map(|account| reviewed::owner(draft.org, question.host, account)),
+        by: by.clone(),
         sha: case.sha.clone(),
     };
     let verdict = gate::ask(draft, &asked);
@@ -265,10 +283,10 @@ pub(super) fn asked(
     let environment: CompactString = question.environment.as_str().into();
     let at = draft.now;
     let step =
-        QuestionStep::Asked { host: question.host, path: path.clone(), environment: environment.clone(), author };
+        QuestionStep::Asked { host: question.host, path: path.clone(), environment: environment.clone(), author, by };
     emit(draft, id, step);
-    let status = Status::Waits { again: at, why: CompactString::default() };
-    let asked = Asked { host: question.host, path, environment, author: None, at, status };
+    let status = Status::Waits { again: at, why: CompactString::default(), cut: false };
+    let asked = Asked { host: question.host, path, environment, author: None, by: Vec::new(), at, status };
     decide(draft, &sender.id, id, &asked, &verdict);
     let reply = Reply::done(format!("{id} asks: {}", verdict.decision.as_str()));
     Ok(match verdict.change {
@@ -286,7 +304,7 @@ pub fn due(draft: &mut Draft<'_>, id: DeploymentId) {
         version: deployment::shown(deployed.version.as_deref(), deployed.sha.as_deref()).into(),
         environment: Some(deployed.environment.to_string()),
         author: asked.author.clone(),
-        implementer: None,
+        by: asked.by.clone(),
         sha: deployed.sha.clone(),
     };
     let verdict = match deployed.change {
@@ -328,8 +346,9 @@ fn decide(draft: &mut Draft<'_>, to: &IntegrationId, id: DeploymentId, asked: &A
             let change = verdict.change.and_then(|change| draft.state.changes.get(&change));
             let begins = change.and_then(|change| change.window()).map(|window| window.from);
             let again = begins.filter(|from| *from > draft.now).map_or(latest, |from| from.min(latest));
+            let cut = verdict.reasons.iter().any(|reason| reason.more) || why.chars().nth(COMMENT_MAX).is_some();
             let why = why.chars().take(COMMENT_MAX).collect();
-            return emit(draft, id, QuestionStep::Waits { again, why });
+            return emit(draft, id, QuestionStep::Waits { again, why, cut });
         }
         Decision::Allow => true,
         Decision::Deny => false,
@@ -379,24 +398,38 @@ impl State {
         self.index.questions.len()
     }
 
+    /// Who has a part in what waits for a change, beside what its record says: set it off, or wrote it. What they
+    /// approved does not let it go.
+    pub(super) fn parted<'a>(&'a self, change: &'a Change) -> Vec<&'a PersonId> {
+        let waiting = self.index.questions.iter().filter_map(|id| self.deployments.get(id));
+        let waiting: Vec<&Deployed> = waiting.filter(|it| it.change == Some(change.id)).collect();
+        let asked = waiting.iter().filter_map(|it| it.question.as_deref());
+        let told = asked.flat_map(|it| it.author.iter().chain(&it.by));
+        let commits = waiting.iter().filter_map(|it| it.sha.as_deref()).chain(change.content.known_commit());
+        told.chain(commits.filter_map(|sha| self.commit(sha)?.author.as_ref())).collect()
+    }
+
     /// Applies an event about a question.
     pub(in crate::domain) fn apply_question(&mut self, stamp: &Stamp<'_>, moved: &QuestionMoved) {
         self.alter_question(moved.deployment, |question| match &moved.step {
-            QuestionStep::Asked { host, path, environment, author } => {
+            QuestionStep::Asked { host, path, environment, author, by } => {
                 *question = Some(Box::new(Asked {
                     host: *host,
                     path: path.clone(),
                     environment: environment.clone(),
                     author: author.clone(),
+                    by: by.clone(),
                     at: stamp.at,
-                    status: Status::Waits { again: stamp.at.after(AGAIN), why: CompactString::default() },
+                    status: Status::Waits { again: stamp.at.after(AGAIN), why: CompactString::default(), cut: false },
                 }));
             }
             step => {
                 let Some(question) = question else { return };
                 let approved = question.approved();
                 question.status = match step {
-                    QuestionStep::Waits { again, why } => Status::Waits { again: *again, why: why.clone() },
+                    QuestionStep::Waits { again, why, cut } => {
+                        Status::Waits { again: *again, why: why.clone(), cut: *cut }
+                    }
                     QuestionStep::Answered { approved } => Status::Answered { approved: *approved },
                     QuestionStep::Untold { reason } => Status::Untold { approved, reason: reason.clone() },
                     QuestionStep::Told | QuestionStep::Asked { .. } => Status::Told { approved },

@@ -151,6 +151,10 @@ impl Change {
                     some => format_compact!("began despite: {}", some.join("; ")),
                 }
             }
+            Step::Bound { commit } => {
+                self.commit = Some(commit.clone());
+                format_compact!("it is of the commit {}", commit.chars().take(12).collect::<CompactString>())
+            }
             Step::Unapproved { why } => {
                 self.unapproved = Some(why.clone());
                 format_compact!("it is not approved: {why}")

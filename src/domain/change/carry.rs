@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::authority::earned::{self, Harm};
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, Step, approve, conflict, facts, life, risk, rules, show, step};
+use super::{Approval, Change, ChangeState, Outcome, Step, approve, conflict, facts, life, risk, rules, show, step};
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, IncidentId, PersonId};
@@ -25,8 +25,8 @@ const LINKS_MAX: usize = 100;
 const FENCE_MAX: Span = Span::hours(24);
 
 /// Why a change may not be begun now by whoever asks, by what its record says and the organisation in force: its
-/// approvals, of which that of the asker and of `author` do not count, at the risk that it has now.
-pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>) -> Vec<String> {
+/// approvals, of which that of the asker and of those with a part in it do not count, at the risk that it has now.
+pub fn unapproved(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) -> Vec<String> {
     if change.content.class == Class::Standard {
         return unauthorised(draft, change).into_iter().collect();
     }
@@ -34,14 +34,16 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
     if let Some(why) = altered(draft, change) {
         return vec![why];
     }
-    if approve::free(draft.org, change) {
-        return Vec::new();
-    }
-    let but: Vec<&PersonId> = draft.person().into_iter().chain(author).collect();
+    // What needs nobody at one risk may need somebody at another.
     let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
     let risen = approve::risen(change, &risk);
+    let as_it_is = risen.as_ref().unwrap_or(change);
+    if approve::free(draft.org, as_it_is) {
+        return Vec::new();
+    }
+    let but: Vec<&PersonId> = draft.person().into_iter().chain(parts.iter().map(|(person, _)| *person)).collect();
     let scales = approve::Scales::of(draft);
-    let lacking = approve::lacking(scales, risen.as_ref().unwrap_or(change), None, &but);
+    let lacking = approve::lacking(scales, as_it_is, None, &but);
     let mut why: Vec<String> = lacking.into_iter().map(|lack| format!("it needs {lack}")).collect();
     if !why.is_empty() {
         if risen.is_some() {
@@ -49,7 +51,8 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
         }
         for approval in &change.approvals {
             if but.contains(&&approval.person) && approval.void.is_none() {
-                let whose = if author == Some(&approval.person) { "wrote it" } else { "begins it" };
+                let wrote = parts.contains(&(&approval.person, Part::Wrote));
+                let whose = if wrote { "wrote it" } else { "begins it" };
                 why.push(format!("what {0} approved does not count: {0} {whose}", approval.person));
             } else if let Some(weak) = approve::weakness(scales, change, approval) {
                 why.push(format!("what {} approved does not count: {weak}", approval.person));
@@ -57,6 +60,38 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, author: Option<&PersonId>)
         }
     }
     why
+}
+
+/// The part of somebody in what is to be brought in, beside what its record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// They wrote it.
+    Wrote,
+    /// They set it off.
+    Begins,
+}
+
+/// Why what a change has begun with is not enough, where it is told only then who wrote what it brings in: one whose own
+/// approval was needed.
+pub(super) fn own_work(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Option<String> {
+    if change.approval_due.is_some() || change.unapproved.is_some() || approve::free(draft.org, change) {
+        return None;
+    }
+    // As they were when it began: in time, and not used yet.
+    let used = change.approvals.iter().filter(|it| it.used.is_some() && it.void.is_none());
+    let used =
+        used.map(|it| Approval { used: None, expires: draft.now.after(draft.org.changes.expires), ..it.clone() });
+    let then = Change { approvals: used.collect(), ..change.clone() };
+    let scales = approve::Scales::of(draft);
+    let lacks = |but: &[&PersonId]| !approve::lacking(scales, &then, None, but).is_empty();
+    if lacks(&[]) || !lacks(authors) {
+        return None;
+    }
+    let own = |it: &&&PersonId| {
+        then.approvals.iter().any(|given| given.person == ***it || given.stands_for.as_ref() == Some(**it))
+    };
+    let who = authors.iter().find(own)?;
+    Some(format!("what {who} approved does not count: {who} wrote it"))
 }
 
 /// Why the model of a standard change does not authorise it now: it is gone, reads otherwise, or the risk has risen.
@@ -121,7 +156,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     match change.state {
         ChangeState::Scheduled => {}
         // The rules in force may ask for less than those that it waits by.
-        ChangeState::AwaitingApproval if unapproved(draft, change, None).is_empty() => {}
+        ChangeState::AwaitingApproval if unapproved(draft, change, &[]).is_empty() => {}
         ChangeState::Implementing => {
             return Ok(Reply::done(format!("{id} has begun already. Nothing changed.")).about(id));
         }
@@ -137,7 +172,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
         }
     }
     // Approvals, roles and groups are asked anew: whoever has left since does not count.
-    let why = unapproved(draft, change, None);
+    let why = unapproved(draft, change, &[]);
     if !why.is_empty() {
         let hint = match change.content.class {
             Class::Standard => "Ask for a normal change, which others approve: /change new …".to_owned(),

@@ -1,10 +1,11 @@
 //! What the calendar says against a change: another one on the same service, on what it needs or what needs it; a
-//! freeze; outside of the windows for changes; the same person on two at once. And the next time at which nothing does.
+//! freeze; outside of the windows for changes; the same person on two at once. Where nothing is controlled only a freeze
+//! that names the place counts. And the next time at which nothing does.
 
 use std::collections::BTreeSet;
 
 use super::content::{Content, Window};
-use super::{ChangeState, open, rules, show};
+use super::{Change, ChangeState, open, rules, show};
 use crate::domain::command::ChangeAsked;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, ServiceId};
@@ -57,9 +58,12 @@ pub fn find(
 ) -> Vec<Conflict> {
     let mut found = Vec::new();
     let around = Around::of(org, &content.service);
-    others(org, state, content, window, (but, now), &around, &mut found);
+    let controlled = org.changes.controls(&content.environment);
+    if controlled {
+        others(org, state, content, window, (but, now), &around, &mut found);
+    }
     found.extend(frozen(org, state, content, window, &around.needs));
-    if org.changes.controls(&content.environment) {
+    if controlled {
         found.extend(closed_window(org, content, window));
     }
     found
@@ -74,7 +78,9 @@ fn others(
     around: &Around<'_>,
     found: &mut Vec<Conflict>,
 ) {
-    for other in state.timed_changes().filter(|it| Some(it.id) != but) {
+    // What a pipeline brings to staging books nobody, and nobody says there when it is over.
+    let counts = |it: &&Change| Some(it.id) != but && org.changes.controls(&it.content.environment);
+    for other in state.timed_changes().filter(counts) {
         let theirs = match (other.state, other.window(), &other.started) {
             (ChangeState::AwaitingApproval | ChangeState::Scheduled | ChangeState::Requested, Some(theirs), _) => {
                 theirs

@@ -325,12 +325,15 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
     };
     let (change, unapproved) = match change {
         Some(change) if change.state == ChangeState::Implementing => {
-            // Let go, and begun by another commit since.
-            let other = case.moved(&change).filter(|_| !begun);
-            if let Some(other) = &other {
-                tell(draft, case, &change, std::slice::from_ref(other), &[]);
+            // Let go, and begun by another commit since; or by one that its approver wrote.
+            let authors: Vec<&PersonId> = case.author.iter().collect();
+            let lacks = case.moved(&change).or_else(|| carry::own_work(draft, &change, &authors)).filter(|_| !begun);
+            match (&lacks, change.commit_news(case.sha.as_deref())) {
+                (Some(lacks), _) => tell(draft, case, &change, std::slice::from_ref(lacks), &[]),
+                (None, Some(commit)) if !begun => step(draft, change.id, Step::Bound { commit }),
+                (None, _) => {}
             }
-            (change, other.is_some())
+            (change, lacks.is_some())
         }
         Some(change) => {
             let unapproved = begin(draft, case, &change);
@@ -355,7 +358,7 @@ fn begin(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) -> bool {
     // Whoever wrote it does not approve it, also where the change does not say who that is.
     let author = change.content.author.clone().or_else(|| case.author.clone());
     let trial = Change { content: Content { author, ..change.content.clone() }, ..change.clone() };
-    lacks.extend(carry::unapproved(draft, &trial, None));
+    lacks.extend(carry::unapproved(draft, &trial, &[]));
     let untimely = carry::untimely(draft, change);
     let despite = lacks.iter().chain(&untimely).map(CompactString::from).collect();
     step(draft, change.id, Step::Started { despite, commit: case.sha.clone() });
@@ -411,7 +414,7 @@ fn record(draft: &mut Draft<'_>, case: &Case<'_>) -> Option<(Change, bool)> {
             return None;
         }
     };
-    let mut lacks = carry::unapproved(draft, &change, None);
+    let mut lacks = carry::unapproved(draft, &change, &[]);
     if !lacks.is_empty() {
         let others = draft.state.changes_on(&case.service).filter(|it| it.state <= ChangeState::Implementing);
         lacks.extend(others.filter(|it| it.id != change.id && case.fits(&it.content)).find_map(|it| case.moved(it)));

@@ -46,14 +46,17 @@ impl Change {
         Some(self.window().map_or(lapses, |window| lapses.max(window.until)))
     }
 
+    /// What it owes, and until when.
+    pub(super) fn owed(&self) -> impl Iterator<Item = (&'static str, Timestamp)> + use<> {
+        let review = self.review_due.filter(|_| self.state == ChangeState::Review);
+        [("approval", self.approval_due), ("review", review)].into_iter().filter_map(|(what, due)| Some((what, due?)))
+    }
+
     /// What it owes that should have been done before now, in words.
     pub fn overdue(&self, now: Timestamp) -> Option<String> {
-        let late = |due: Option<Timestamp>| due.filter(|due| *due <= now);
-        let approval = late(self.approval_due).map(|due| format!("approval since <t:{}:R>", due.unix_secs()));
-        let review = late(self.review_due.filter(|_| self.state == ChangeState::Review));
-        let review = review.map(|due| format!("review since <t:{}:R>", due.unix_secs()));
-        let owed: Vec<String> = [approval, review].into_iter().flatten().collect();
-        (!owed.is_empty()).then(|| owed.join(", "))
+        let late = self.owed().filter(|(_, due)| *due <= now);
+        let late: Vec<String> = late.map(|(what, due)| format!("{what} since <t:{}:R>", due.unix_secs())).collect();
+        (!late.is_empty()).then(|| late.join(", "))
     }
 }
 
@@ -69,14 +72,11 @@ pub fn due(draft: &mut Draft<'_>, id: ChangeId) {
         return run_out(draft, change, expired);
     }
     step(draft, id, Step::Reminded);
-    let mut owed = Vec::new();
-    if let Some(at) = change.approval_due {
-        owed.push((at, "approval", format!("/change approve {id} or /change reject {id} …")));
-    }
-    if let Some(at) = change.review_due.filter(|_| change.state == ChangeState::Review) {
-        owed.push((at, "review", format!("/change review {id} \"how it went\"")));
-    }
-    for (at, what, how) in owed {
+    for (what, at) in change.owed() {
+        let how = match what {
+            "approval" => format!("/change approve {id} or /change reject {id} …"),
+            _ => format!("/change review {id} \"how it went\""),
+        };
         let when = if at <= draft.now { "is overdue since" } else { "is due" };
         let text = format!("{}: its {what} {when} <t:{}:f>. {how}", change.headline(), at.unix_secs());
         life::post(draft, change, text.clone());

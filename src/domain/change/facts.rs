@@ -8,6 +8,7 @@ use super::content::Class;
 use super::{Change, rules};
 use crate::domain::draft::Draft;
 use crate::domain::limits;
+use crate::domain::playbook::drive::so_far;
 use crate::domain::time::Timestamp;
 
 /// Lines at most, and characters of each.
@@ -66,6 +67,8 @@ fn approvals(change: &Change, lines: &mut Vec<CompactString>) {
 
 fn steps(draft: &Draft<'_>, change: &Change, lines: &mut Vec<CompactString>) {
     for run in draft.state.runs.values().filter(|run| run.change == Some(change.id)) {
+        // The step with which it ended is of this very decision.
+        let run = so_far(draft, run);
         for step in &run.done {
             let how = match (&step.failure, &step.output) {
                 (Some(failure), _) => format!("failed: {failure}"),

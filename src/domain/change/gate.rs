@@ -5,8 +5,9 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use super::carry::Part;
 use super::content::{Class, Content, Window};
-use super::{Change, ChangeState, Outcome, carry, conflict, open, risk, rules, show};
+use super::{Change, ChangeState, Outcome, Step, carry, conflict, open, risk, rules, show, step};
 use crate::domain::command::GateAsked;
 use crate::domain::draft::Draft;
 use crate::domain::id::{ChangeId, PersonId, ServiceId};
@@ -52,19 +53,27 @@ pub struct Reason {
     /// Whether it only has to be known, and stands against nothing.
     #[serde(skip)]
     pub note: bool,
+    /// Whether it counts further ones without naming them.
+    #[serde(skip)]
+    pub more: bool,
 }
 
 impl Reason {
     fn wait(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true, note: false }
+        Self { code: code.into(), text: text.into(), waits: true, note: false, more: false }
     }
 
     fn deny(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: false, note: false }
+        Self { code: code.into(), text: text.into(), waits: false, note: false, more: false }
     }
 
     fn note(code: &str, text: impl Into<String>) -> Self {
-        Self { code: code.into(), text: text.into(), waits: true, note: true }
+        Self { code: code.into(), text: text.into(), waits: true, note: true, more: false }
+    }
+
+    /// Further ones that are counted, where there are any.
+    fn more(code: &str, count: usize, what: &str) -> Option<Self> {
+        (count > 0).then(|| Self { more: true, ..Self::wait(code, format!("and {count} more {what}")) })
     }
 }
 
@@ -131,6 +140,15 @@ pub fn json(draft: &mut Draft<'_>, asked: &GateAsked) -> Result<Reply, Reject> {
     })
 }
 
+/// What is wrong with the beginning of a hash that is none.
+pub const NO_COMMIT: &str = "is no commit's hash: 7 to 64 hexadecimal digits";
+
+/// A commit's hash, whole or its beginning, in small letters; `None` where it is none.
+pub fn commit(text: &str) -> Option<CompactString> {
+    let hash = (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hash.then(|| text.to_ascii_lowercase().into())
+}
+
 fn shown(service: &ServiceId) -> String {
     service.as_str().chars().take(60).collect()
 }
@@ -161,6 +179,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         *service == asked.service && *env == environment && brought == Some(&version)
     };
     let sha = asked.sha.as_deref();
+    let parts = parts(draft, asked);
+    let author = parts.iter().find(|(_, part)| *part == Part::Wrote).map(|(person, _)| (*person).clone());
     // What was agreed to is one commit: a name or tag that is another one now asks anew. What was refused or went wrong
     // does not come back by that.
     let open = |it: &Change| it.state <= ChangeState::Implementing || it.outcome == Some(Outcome::Successful);
@@ -180,7 +200,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
     let past = draft.state.past.values().rev();
     let mut past = past.filter(|it| same(&it.service, &it.environment, it.version.as_ref()));
     match (found, past.next()) {
-        (Some(change), _) => answer(draft, change, asked.author.as_ref(), sha),
+        (Some(change), _) => answer(draft, change, &parts, sha),
         (None, Some(past)) if !matches!(past.outcome, Some(Outcome::Cancelled | Outcome::Successful)) => {
             let (code, what) = match past.outcome {
                 None => ("rejected", "was rejected".to_owned()),
@@ -192,8 +212,8 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
         _ => {
             let content = Content {
                 commit: asked.sha.clone(),
-                implementer: draft.person().or(asked.implementer.as_ref()).cloned(),
-                author: asked.author.clone(),
+                implementer: draft.person().or(asked.by.first()).cloned(),
+                author,
                 ..Content::by_pipeline(asked.service.clone(), environment, Some(version))
             };
             let lapses = Some(draft.now.after(draft.org.changes.unbegun));
@@ -202,7 +222,7 @@ pub fn ask(draft: &mut Draft<'_>, asked: &GateAsked) -> Verdict {
                     let text = show::asked_for(draft, &change);
                     let text = elsewhere.as_ref().map_or(text.clone(), |why| format!("{text}\n{}.", why.text));
                     super::life::ask(draft, &change, text);
-                    let mut verdict = answer(draft, &change, asked.author.as_ref(), sha);
+                    let mut verdict = answer(draft, &change, &parts, sha);
                     verdict.reasons.extend(elsewhere);
                     verdict
                 }
@@ -241,7 +261,7 @@ pub fn again(draft: &mut Draft<'_>, id: ChangeId, asked: &GateAsked) -> Verdict 
             let text = format!("{id} brings something else in now: deploy that, or ask anew by deploying this again");
             return Verdict::of(vec![Reason::deny("commit", text)], Some(change), None);
         }
-        return answer(draft, change, asked.author.as_ref(), sha);
+        return answer(draft, change, &parts(draft, asked), sha);
     }
     let how = draft.state.past.get(&id).map_or("over", |past| past.outcome.map_or("rejected", Outcome::as_str));
     let reasons = vec![Reason::deny("done", format!("{id} is {how}"))];
@@ -260,10 +280,29 @@ fn overtaken(draft: &Draft<'_>, change: &Change) -> bool {
         || past.any(|it| later(it.change, (&it.service, &it.environment), it.started.is_some()))
 }
 
-fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha: Option<&str>) -> Verdict {
+/// Who has a part in what is to be brought in: wrote it, as is told and as is known of its commit, or set it off.
+fn parts<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<(&'a PersonId, Part)> {
+    let known = asked.sha.as_deref().and_then(|sha| draft.state.commit(sha)?.author.as_ref());
+    let wrote = asked.author.as_ref().into_iter().chain(known).map(|person| (person, Part::Wrote));
+    wrote.chain(asked.by.iter().map(|person| (person, Part::Begins))).collect()
+}
+
+fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], sha: Option<&str>) -> Verdict {
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
-        ChangeState::Implementing => return Verdict::of(Vec::new(), Some(change), None),
+        ChangeState::Implementing => {
+            let wrote = parts.iter().filter(|(_, part)| *part == Part::Wrote).map(|(person, _)| *person);
+            let wrote: Vec<&PersonId> = wrote.collect();
+            if let Some(why) = carry::own_work(draft, change, &wrote) {
+                let text = format!("{why}; ask for another one: /change new …");
+                return Verdict::of(vec![Reason::deny("approval", text)], Some(change), None);
+            }
+            // Begun by a word, or by who told no commit: it is used for the first one that is told, and no other.
+            if let Some(commit) = change.commit_news(sha) {
+                step(draft, change.id, Step::Bound { commit });
+            }
+            return Verdict::of(Vec::new(), Some(change), None);
+        }
         ChangeState::Review | ChangeState::Closed | ChangeState::Rejected => {
             let outcome = change.outcome.map_or(change.state.as_str(), Outcome::as_str);
             let text = format!("{} is over: {outcome}", change.id);
@@ -277,7 +316,7 @@ fn answer(draft: &mut Draft<'_>, change: &Change, author: Option<&PersonId>, sha
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change, author).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(carry::unapproved(draft, change, parts).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();
@@ -333,7 +372,7 @@ fn calendar(draft: &Draft<'_>, change: &Change) -> Vec<Reason> {
     reasons.extend(freezes.into_iter().map(|it| Reason::deny("freeze", it.why)));
     let more = others.len().saturating_sub(REASONS_MAX);
     reasons.extend(others.into_iter().take(REASONS_MAX).map(|it| Reason::wait("calendar", it.why)));
-    reasons.extend((more > 0).then(|| Reason::wait("calendar", format!("and {more} more changes"))));
+    reasons.extend(Reason::more("calendar", more, "changes"));
     reasons
 }
 
@@ -365,7 +404,7 @@ pub fn surroundings(draft: &Draft<'_>, content: &Content) -> Vec<Reason> {
         };
         reasons.push(Reason::wait("incident", text));
     }
-    reasons.extend((more > 0).then(|| Reason::wait("incident", format!("and {more} more incidents"))));
+    reasons.extend(Reason::more("incident", more, "incidents"));
     if !risk::staffed(org, content, draft.now) {
         reasons.push(Reason::wait("on-call", format!("nobody is on call for {}", content.service)));
     }

@@ -269,7 +269,8 @@ pub struct Change {
     pub timeline: Vec<Entry>,
 }
 
-fn unknown_seq(seq: &u64) -> bool {
+/// Whether a record does not say with which commit something happened.
+pub(in crate::domain) fn unknown_seq(seq: &u64) -> bool {
     *seq == 0
 }
 
@@ -302,9 +303,18 @@ impl Change {
     /// The commit that it is of, where one is told and another is known: what was agreed to is not this.
     pub fn other_commit(&self, told: Option<&str>) -> Option<&str> {
         let told = told?.to_lowercase();
-        let known = self.commit.as_deref().or_else(|| self.content.known_commit())?;
-        let lower = known.to_lowercase();
-        (!lower.starts_with(&told) && !told.starts_with(&lower)).then_some(known)
+        // Whichever was told of it: the beginning of a hash is that of others, too.
+        let mut known = [self.commit.as_deref(), self.content.known_commit()].into_iter().flatten();
+        known.find(|known| {
+            let lower = known.to_lowercase();
+            !lower.starts_with(&told) && !told.starts_with(&lower)
+        })
+    }
+
+    /// What is told of its commit beyond what is known: where nothing was, or only the beginning of its hash.
+    pub fn commit_news(&self, told: Option<&str>) -> Option<CompactString> {
+        let mut known = [self.commit.as_deref(), self.content.known_commit()].into_iter().flatten();
+        told.filter(|told| known.all(|known| known.len() < told.len())).map(CompactString::from)
     }
 
     /// `CHG-1 payments-api: raise the pool`.
@@ -420,6 +430,11 @@ pub enum Step {
         /// The commit that is brought in, where that was told.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<CompactString>,
+    },
+    /// It was begun, and only then was told which commit it brings in: its approvals were used for that one.
+    Bound {
+        /// Which.
+        commit: CompactString,
     },
     /// It was begun elsewhere without the approval that it needs.
     Unapproved {

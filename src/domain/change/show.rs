@@ -322,7 +322,7 @@ pub fn calendar(draft: &Draft<'_>, service: Option<&ServiceId>) -> String {
     text
 }
 
-/// One line for `/status`: what runs, what waits, what is frozen, what is overdue; `None` where there is nothing.
+/// One line for `/status`: what runs, what waits, what is frozen, what is owed soon and overdue; `None` where there is nothing.
 pub fn status(state: &State, now: Timestamp) -> Option<String> {
     let ids = |wanted: &dyn Fn(&Change) -> bool| -> Vec<String> {
         state.changes.values().filter(|it| wanted(it)).map(|it| it.id.to_string()).collect()
@@ -344,6 +344,9 @@ pub fn status(state: &State, now: Timestamp) -> Option<String> {
         ids(&|it| it.state == ChangeState::Scheduled && it.window().is_some_and(|at| at.meets(&today))),
     );
     add("waiting for approval", ids(&|it| it.state == ChangeState::AwaitingApproval));
+    let soon = state.changes.values().flat_map(|it| it.owed().map(|(what, due)| (it.id, what, due)));
+    let soon = soon.filter(|(_, _, due)| now < *due && *due <= today.until);
+    add("owed in the next 24 h", soon.map(|(id, what, _)| format!("{id} {what}")).collect());
     add("OVERDUE", ids(&|it| it.overdue(now).is_some()));
     let frozen: Vec<String> = state.freezes.values().map(|freeze| format!("{} {}", freeze.id, freeze.what())).collect();
     add("frozen", frozen);

@@ -142,8 +142,8 @@ pub struct GateAsked {
     pub environment: Option<String>,
     /// Who wrote it, where that is known: they do not approve it.
     pub author: Option<PersonId>,
-    /// Who set it off, where a code host asks: nor do they.
-    pub implementer: Option<PersonId>,
+    /// Who set it off, where a code host asks: nor do they. The first of them carries it out.
+    pub by: Vec<PersonId>,
     /// The commit that it brings in, where a code host tells it; lower-case hex.
     pub sha: Option<CompactString>,
 }
@@ -315,7 +315,7 @@ pub(super) const MEANINGS: &[Meaning] = &[
                 version: given.needed("version")?,
                 environment: given.text("environment")?,
                 author: given.read("author", person)?,
-                implementer: None,
+                by: Vec::new(),
                 sha: None,
             }))
         },

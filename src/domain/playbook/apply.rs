@@ -97,7 +97,7 @@ impl Run {
             }
             Move::Finished { ending, reason } => {
                 self.doing = Doing::Over;
-                self.ended = Some(Ended { ending: *ending, at: stamp.at, reason: reason.clone() });
+                self.ended = Some(Ended { ending: *ending, at: stamp.at, seq: 0, reason: reason.clone() });
             }
         }
     }
@@ -145,8 +145,10 @@ impl State {
             }
             Event::PlaybookMoved(moved) => {
                 let PlaybookMoved { run, step, .. } = &**moved;
+                let seq = self.meta.seq;
                 self.alter_run(*run, |run| run.moved(stamp, step));
                 if let Move::Finished { .. } = step {
+                    self.alter_run(*run, |run| run.ended.iter_mut().for_each(|ended| ended.seq = seq));
                     self.forget_runs();
                 }
             }
@@ -166,10 +168,12 @@ impl State {
         self.dirty.touched.insert(RecordKey::Run(id));
     }
 
-    /// Only the last ones that ended are kept.
+    /// Only the last ones that ended are kept, whenever they began.
     fn forget_runs(&mut self) {
-        let ended: Vec<RunId> = self.runs.values().filter(|run| run.ended.is_some()).map(|run| run.id).collect();
-        for id in ended.iter().take(ended.len().saturating_sub(ENDED_MAX)) {
+        let ended = self.runs.values().filter_map(|run| run.ended.as_ref().map(|it| (it.seq, it.at, run.id)));
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable();
+        for (.., id) in ended.iter().take(ended.len().saturating_sub(ENDED_MAX)) {
             self.runs.remove(id);
             self.dirty.touched.insert(RecordKey::Run(*id));
         }

@@ -35,6 +35,19 @@ pub(super) fn step(draft: &mut Draft<'_>, run: &mut Run, step: Move) {
     draft.emit(Event::PlaybookMoved(Box::new(PlaybookMoved { run: run.id, incident: run.incident, step })));
 }
 
+/// A run as it will be with what this decision has done so far.
+pub(in crate::domain) fn so_far(draft: &Draft<'_>, run: &Run) -> Run {
+    let mut run = run.clone();
+    for event in draft.events() {
+        if let Event::PlaybookMoved(moved) = event
+            && moved.run == run.id
+        {
+            run.moved(&draft.stamp(), &moved.step);
+        }
+    }
+    run
+}
+
 /// A moment of a run has come.
 pub fn due(draft: &mut Draft<'_>, id: RunId) {
     let Some(mut run) = draft.state.runs.get(&id).map(|run| (**run).clone()) else { return };

@@ -277,6 +277,9 @@ pub struct Ended {
     pub ending: Ending,
     /// When.
     pub at: Timestamp,
+    /// With which commit of the journal; 0 in a record of an earlier release.
+    #[serde(default, skip_serializing_if = "super::change::unknown_seq")]
+    pub seq: u64,
     /// Why, where that is not plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<CompactString>,

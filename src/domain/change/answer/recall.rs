@@ -5,12 +5,16 @@ use std::fmt;
 
 use super::Status;
 use crate::domain::change::deployed::Deployed;
-use crate::domain::change::{Change, Step};
+use crate::domain::change::{Change, OPEN_MAX, Step};
 use crate::domain::event::Event;
 use crate::domain::id::{ChangeId, DeploymentId, IncidentId};
 use crate::domain::incident::apply::Stamp;
 use crate::domain::state::State;
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
+
+/// A question against which more stands than is named is asked again so long after anything that may be of it: what
+/// happens all at once asks it once.
+const SOON: Span = Span::secs(10);
 
 /// Whether a text names a record: `INC-1` is not named by `INC-12`.
 fn names(text: &str, id: impl fmt::Display) -> bool {
@@ -48,6 +52,20 @@ fn concerns(state: &State, deployed: &Deployed, why: &str, event: &Event) -> boo
     }
 }
 
+/// Whether an event may be about something that stands against a question and is not named.
+fn may_concern(event: &Event) -> bool {
+    match event {
+        Event::ChangeMoved(moved) => !matches!(moved.step, Step::Reminded),
+        Event::ChangeEdited(_)
+        | Event::FreezeEnded { .. }
+        | Event::IncidentResolved { .. }
+        | Event::IncidentClosed { .. }
+        | Event::IncidentSeveritySet { .. }
+        | Event::IncidentMerged(_) => true,
+        _ => false,
+    }
+}
+
 impl State {
     /// After an event that can change what the gate says, the questions that wait for that are asked at once.
     pub(in crate::domain) fn recall_questions(&mut self, stamp: &Stamp<'_>, event: &Event) {
@@ -55,18 +73,33 @@ impl State {
             return;
         }
         let shift = if let Event::ClockStepped { by_ms } = event { Some(Span(*by_ms)) } else { None };
+        // A change that is over leaves a place: to those that found none, the oldest first.
+        let mut places = match event {
+            Event::ChangeMoved(moved) if !self.changes.contains_key(&moved.change) => {
+                OPEN_MAX.saturating_sub(self.changes.len())
+            }
+            _ => 0,
+        };
         let meant = |id: &DeploymentId| {
             let deployed = self.deployments.get(id)?;
-            let Status::Waits { why, .. } = &deployed.question.as_ref()?.status else { return None };
-            (shift.is_some() || concerns(self, deployed, why, event)).then_some(*id)
+            let Status::Waits { why, again, cut } = &deployed.question.as_ref()?.status else { return None };
+            let placed = deployed.change.is_none() && places > 0;
+            places -= usize::from(placed);
+            let at = match shift {
+                Some(by) => again.after(by),
+                None if placed || concerns(self, deployed, why, event) => stamp.at,
+                None if *cut && may_concern(event) => stamp.at.after(SOON).min(*again),
+                None => return None,
+            };
+            Some((*id, at))
         };
-        let meant: Vec<DeploymentId> = self.index.questions.iter().filter_map(meant).collect();
-        for id in meant {
+        let meant: Vec<(DeploymentId, Timestamp)> = self.index.questions.iter().filter_map(meant).collect();
+        for (id, at) in meant {
             self.alter_question(id, |question| {
                 if let Some(question) = question
                     && let Status::Waits { again, .. } = &mut question.status
                 {
-                    *again = shift.map_or(stamp.at, |by| again.after(by));
+                    *again = at;
                 }
             });
         }

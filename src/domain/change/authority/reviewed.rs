@@ -36,7 +36,7 @@ pub struct Review {
     pub person: PersonId,
     /// Who wrote it.
     pub author: PersonId,
-    /// Whether they still do.
+    /// Whether they still do. One that was taken back is kept for what was begun with it.
     pub stands: bool,
     /// The commit that it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ impl Authority {
         let same = |it: &&Review| it.of(&review.repository, review.number) && it.head == review.head;
         review.spent = self.reviews.iter().find(same).map(|it| it.spent.clone()).unwrap_or_default();
         self.reviews.retain(|it| !(it.of(&review.repository, review.number) && it.person == review.person));
-        if review.stands {
+        if review.stands || !review.spent.is_empty() {
             self.reviews.push(review);
         }
         let surplus = self.reviews.len().saturating_sub(REVIEWS_MAX);
@@ -170,7 +170,7 @@ pub(in crate::domain::change) fn receive(draft: &mut Draft<'_>, repository: &str
         spent: Vec::new(),
     };
     let known = &draft.state.meta.authority.reviews;
-    let before = known.iter().find(|it| it.of(repository, number) && it.person == review.person);
+    let before = known.iter().find(|it| it.stands && it.of(repository, number) && it.person == review.person);
     let same = before.is_some_and(|it| it.head == review.head && review.stands);
     if same || before.is_none() && !review.stands {
         return None;
@@ -220,7 +220,7 @@ fn unknown(draft: &mut Draft<'_>, repository: &str, told: &Reviewing, person: &P
 /// A review is taken back whose author is nobody known any more.
 fn withdraw(draft: &mut Draft<'_>, repository: &str, told: &Reviewing, person: &PersonId) -> Option<String> {
     let known = &draft.state.meta.authority.reviews;
-    let before = known.iter().find(|it| it.of(repository, told.number) && it.person == *person)?;
+    let before = known.iter().find(|it| it.stands && it.of(repository, told.number) && it.person == *person)?;
     let review = Review { stands: false, ..before.clone() };
     emit(draft, Step::Reviewed(review.clone()));
     withdrawn(draft, &review);
@@ -257,7 +257,7 @@ pub(in crate::domain::change) fn agree(draft: &mut Draft<'_>, change: &mut Chang
     let known = &draft.state.meta.authority.reviews;
     let brought = brings(change);
     let covers = |it: &&Review| brought.as_deref().is_some_and(|sha| it.covers(sha));
-    let found: Vec<Review> = known.iter().filter(covers).cloned().collect();
+    let found: Vec<Review> = known.iter().filter(|it| it.stands).filter(covers).cloned().collect();
     for review in &found {
         count(draft, change, review);
     }
