@@ -94,7 +94,7 @@ fn every_way_of_standing_has_its_mark_and_its_next_step() {
     let over = |ending, done: Vec<StepDone>, reason: Option<&str>| Run {
         doing: Doing::Over,
         done,
-        ended: Some(Ended { ending, at: at(9), reason: reason.map(Into::into) }),
+        ended: Some(Ended { ending, at: at(9), seq: 0, reason: reason.map(Into::into) }),
         ..run(2)
     };
     show(&over(Ending::Failed, vec![done(1, None), tried], Some("step-2: 503")));
