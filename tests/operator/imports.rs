@@ -172,7 +172,7 @@ fn an_import_passes_check_and_overwrites_nothing() {
     let import = |to: &Path| run(&["import", "opsgenie", &text(&export), "--to", &text(to)]);
     let done = import(&to);
     assert!(done.status.success(), "{}", said(&done));
-    assert!(said(&done).contains("2 people, 1 schedules, 2 escalations, 2 services"), "{}", said(&done));
+    assert!(said(&done).contains("2 people, 1 schedule, 2 escalations, 2 services"), "{}", said(&done));
     let checked = run(&["check", "--config", &text(&to)]);
     assert!(checked.status.success(), "{}", said(&checked));
     let oncall = run(&["oncall", "--config", &text(&to)]);
