@@ -261,6 +261,9 @@ fn who_sets_a_deployment_off_does_not_approve_it() {
         desk.pass(Span::mins(30));
         assert_eq!(desk.state(1), ChangeState::Scheduled, "{by:?}: {}", desk.question(1));
         assert!(desk.question(1).contains("what ann approved does not count: ann begins it"), "{}", desk.question(1));
+        // A word does not make up for it.
+        let told = desk.say("eve", "/change start CHG-1");
+        assert!(told.contains("what ann approved does not count: ann begins it"), "{told}");
         // Somebody else approves it as well, and it goes.
         let told = desk.say("dot", "/change approve CHG-1");
         assert!(told.contains("CHG-1 approved"), "{told}");
@@ -277,6 +280,23 @@ fn who_sets_a_deployment_off_does_not_approve_it() {
     desk.pass(Span::secs(1));
     assert_eq!(desk.state(1), ChangeState::Implementing, "{}", desk.question(1));
     assert!(desk.say("ben", "/change approve CHG-1").contains("it needs no more approvals"));
+}
+
+#[test]
+fn who_wrote_it_does_not_approve_it_where_only_the_record_knows_the_commit() {
+    // The version is the hash; or it is told once, and not when it is asked again.
+    for (first, then) in [((ONE, None), (ONE, None)), (("1.4", Some(ONE)), ("1.4", None))] {
+        let mut desk = Desk::wrote(org(ONE_OF_ALL), "ann");
+        assert_eq!(desk.gate("eve", asked(first.0, first.1)).decision, Decision::Wait);
+        desk.say("ann", "/change approve CHG-1");
+        let verdict = desk.gate("eve", asked(then.0, then.1));
+        assert_eq!(verdict.decision, Decision::Wait, "{verdict:?}");
+        let told = desk.say("eve", "/change start CHG-1");
+        assert!(told.starts_with("refused: "), "{told}");
+        desk.say("dot", "/change approve CHG-1");
+        let verdict = desk.gate("eve", asked(then.0, then.1));
+        assert_eq!(verdict.decision, Decision::Allow, "{verdict:?}");
+    }
 }
 
 #[test]

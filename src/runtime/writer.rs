@@ -2,6 +2,7 @@
 //! tells the engine. A failed batch is never tried again; a fresh segment is tried until one can be made.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::journal::{AppendError, Journal};
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
-/// A sleep that nobody ends; that the engine hangs up may be noticed only then, where it does not say so.
+/// A sleep that nobody ends: of an engine that is gone without having said so.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// What the writer tells.
@@ -48,6 +49,7 @@ pub enum Written {
 pub struct Writer {
     batches: Sender<Vec<Commit>>,
     bell: Arc<Bell>,
+    over: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -60,11 +62,11 @@ impl Writer {
         // One batch is written while the engine gathers the next, so one place is all that is needed.
         let (batches, queue) = bounded(1);
         let bell = Arc::new(Bell::default());
-        let rung = Arc::clone(&bell);
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || run(journal, &Queue { batches: queue, bell: rung }, &tally, &tell))?;
-        Ok(Self { batches, bell, thread })
+        let over = Arc::new(AtomicBool::new(false));
+        let queue = Queue { batches: queue, bell: Arc::clone(&bell), over: Arc::clone(&over) };
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || run(journal, &queue, &tally, &tell))?;
+        Ok(Self { batches, bell, over, thread })
     }
 
     /// Hands over a batch. The engine hands over one at a time, so this does not wait. `false`: the thread is gone.
@@ -77,6 +79,7 @@ impl Writer {
     /// Lets the thread end after what it has.
     pub fn stop(self) {
         drop(self.batches);
+        self.over.store(true, Ordering::SeqCst);
         self.bell.ring();
         let _ = self.thread.join();
     }
@@ -86,6 +89,7 @@ impl Writer {
 struct Queue {
     batches: Receiver<Vec<Commit>>,
     bell: Arc<Bell>,
+    over: Arc<AtomicBool>,
 }
 
 impl Queue {
@@ -95,7 +99,10 @@ impl Queue {
             match self.batches.try_recv() {
                 Ok(batch) => return Some(batch),
                 Err(TryRecvError::Disconnected) => return None,
-                Err(TryRecvError::Empty) => self.bell.sleep(LONGEST_SLEEP, || !self.batches.is_empty()),
+                Err(TryRecvError::Empty) => {
+                    let anything = || !self.batches.is_empty() || self.over.load(Ordering::SeqCst);
+                    self.bell.sleep(LONGEST_SLEEP, anything);
+                }
             }
         }
     }

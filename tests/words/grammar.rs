@@ -108,6 +108,11 @@ fn what_is_understood() {
             &[("service", "payments-api"), ("severity", "sev1"), ("title", "API 500s"), ("urgency", "high")],
         ),
         (
+            "/incident declare API down since sev2 severity:sev1",
+            "incident declare",
+            &[("title", "API down since sev2"), ("severity", "sev1")],
+        ),
+        (
             "/incident declare sev1 payments-api \"API 500s\"",
             "incident declare",
             &[("severity", "sev1"), ("service", "payments-api"), ("title", "API 500s")],

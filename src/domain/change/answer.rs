@@ -9,6 +9,7 @@ use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 
 use super::authority::reviewed;
+use super::carry::Part;
 use super::deployed::{Deployed, DeploymentTold};
 use super::gate::{self, Decision, Verdict};
 use super::{Change, deployment, life, rules};
@@ -400,13 +401,23 @@ impl State {
 
     /// Who has a part in what waits for a change, beside what its record says: set it off, or wrote it. What they
     /// approved does not let it go.
-    pub(super) fn parted<'a>(&'a self, change: &'a Change) -> Vec<&'a PersonId> {
+    pub(super) fn parted<'a>(&'a self, change: &'a Change) -> Vec<(&'a PersonId, Part)> {
         let waiting = self.index.questions.iter().filter_map(|id| self.deployments.get(id));
         let waiting: Vec<&Deployed> = waiting.filter(|it| it.change == Some(change.id)).collect();
         let asked = waiting.iter().filter_map(|it| it.question.as_deref());
-        let told = asked.flat_map(|it| it.author.iter().chain(&it.by));
-        let commits = waiting.iter().filter_map(|it| it.sha.as_deref()).chain(change.content.known_commit());
-        told.chain(commits.filter_map(|sha| self.commit(sha)?.author.as_ref())).collect()
+        let told = asked.flat_map(|it| {
+            let wrote = it.author.iter().map(|person| (person, Part::Wrote));
+            wrote.chain(it.by.iter().map(|person| (person, Part::Begins)))
+        });
+        let commits = waiting.iter().filter_map(|it| it.sha.as_deref());
+        let wrote = commits.filter_map(|sha| self.commit(sha)?.author.as_ref()).chain(self.wrote(change));
+        told.chain(wrote.map(|person| (person, Part::Wrote))).collect()
+    }
+
+    /// Who wrote the commits that a change's record names, as they were pushed.
+    pub(super) fn wrote<'a>(&'a self, change: &'a Change) -> impl Iterator<Item = &'a PersonId> {
+        let commits = [change.commit.as_deref(), change.content.known_commit()];
+        commits.into_iter().flatten().filter_map(|sha| self.commit(&sha.to_ascii_lowercase())?.author.as_ref())
     }
 
     /// Applies an event about a question.

@@ -74,6 +74,13 @@ pub enum Part {
 /// Why what a change has begun with is not enough, where it is told only then who wrote what it brings in: one whose own
 /// approval was needed.
 pub(super) fn own_work(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Option<String> {
+    // At the risk that its record says, and at the one that it has now: which of them it began at is not kept.
+    let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
+    let risen = approve::risen(change, &risk);
+    [Some(change), risen.as_ref()].into_iter().flatten().find_map(|it| own_work_at(draft, it, authors))
+}
+
+fn own_work_at(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Option<String> {
     if change.approval_due.is_some() || change.unapproved.is_some() || approve::free(draft.org, change) {
         return None;
     }
@@ -156,7 +163,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     match change.state {
         ChangeState::Scheduled => {}
         // The rules in force may ask for less than those that it waits by.
-        ChangeState::AwaitingApproval if unapproved(draft, change, &[]).is_empty() => {}
+        ChangeState::AwaitingApproval if unapproved(draft, change, &draft.state.parted(change)).is_empty() => {}
         ChangeState::Implementing => {
             return Ok(Reply::done(format!("{id} has begun already. Nothing changed.")).about(id));
         }
@@ -172,7 +179,7 @@ pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
         }
     }
     // Approvals, roles and groups are asked anew: whoever has left since does not count.
-    let why = unapproved(draft, change, &[]);
+    let why = unapproved(draft, change, &draft.state.parted(change));
     if !why.is_empty() {
         let hint = match change.content.class {
             Class::Standard => "Ask for a normal change, which others approve: /change new …".to_owned(),

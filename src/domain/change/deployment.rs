@@ -356,9 +356,9 @@ fn begin(draft: &mut Draft<'_>, case: &Case<'_>, change: &Change) -> bool {
     }
     lacks.extend(case.moved(change));
     // Whoever wrote it does not approve it, also where the change does not say who that is.
-    let author = change.content.author.clone().or_else(|| case.author.clone());
-    let trial = Change { content: Content { author, ..change.content.clone() }, ..change.clone() };
-    lacks.extend(carry::unapproved(draft, &trial, &[]));
+    let wrote: Vec<_> =
+        case.author.iter().chain(draft.state.wrote(change)).map(|it| (it, carry::Part::Wrote)).collect();
+    lacks.extend(carry::unapproved(draft, change, &wrote));
     let untimely = carry::untimely(draft, change);
     let despite = lacks.iter().chain(&untimely).map(CompactString::from).collect();
     step(draft, change.id, Step::Started { despite, commit: case.sha.clone() });

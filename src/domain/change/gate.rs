@@ -288,6 +288,9 @@ fn parts<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<(&'a PersonId, Part
 }
 
 fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], sha: Option<&str>) -> Verdict {
+    // Also where the call does not tell the commit that the record knows.
+    let wrote = draft.state.wrote(change).map(|person| (person, Part::Wrote));
+    let parts: Vec<_> = parts.iter().copied().chain(wrote).collect();
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
         ChangeState::Implementing => {
@@ -316,7 +319,7 @@ fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], s
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change, parts).into_iter().map(|why| Reason::wait("approval", why)));
+    reasons.extend(carry::unapproved(draft, change, &parts).into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();

@@ -271,6 +271,10 @@ impl<'s, 't> Reader<'s, 't> {
         else {
             return Ok(());
         };
+        // One that is said by name behind the text is what is meant.
+        if self.line[self.at..].split_whitespace().any(|word| option_name(word) == Some(severity.name.as_str())) {
+            return Ok(());
+        }
         let message = format!("`{}` at the end could be the {}, or a part of the {}", last, severity.name, option.name);
         let hint = format!(
             "say which: /{} {} {}:{last}, or all of the {} in quotes",

@@ -89,12 +89,18 @@ pub(super) fn retry(draft: &mut Draft<'_>, id: ServiceRequestId, again: bool) ->
     Ok(Reply::done(format!("{told}\n{}", show::next(&request))).about(id).about(run))
 }
 
-/// What the last run for a request did, or may have done, that is not the same when it is done twice; `None`: nothing.
+/// What the runs for a request did, or may have done, that is not the same when it is done twice; `None`: nothing.
 /// What failed is known not to have been done, as wherever a step is tried again.
 fn twice(draft: &Draft<'_>, id: ServiceRequestId) -> Option<String> {
-    let Some(run) = draft.state.runs.values().rev().find(|run| run.request == Some(id)) else {
+    let mut runs = draft.state.runs.values().filter(|run| run.request == Some(id)).peekable();
+    if runs.peek().is_none() {
         return Some(format!("What was done for {id} is so long ago that only the journal has it."));
-    };
+    }
+    let told: Vec<String> = runs.filter_map(|run| done_by(run)).collect();
+    (!told.is_empty()).then(|| told.join(" "))
+}
+
+fn done_by(run: &Run) -> Option<String> {
     let counts = |step: &spec::Step| {
         let outside = matches!(&step.does, Does::Http(_) | Does::Run(_));
         let inside = matches!(&step.does, Does::Act(act) if !matches!(act, Act::Request { .. }));
