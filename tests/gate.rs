@@ -368,10 +368,14 @@ fn what_is_denied_does_not_begin() {
 const REVIEWED: &str = "[[approval]]\nid = \"a\"\napprovers = [\"team:core\"]\naccept = [\"pull-request\"]\n";
 
 fn review(says: ReviewSays) -> Deployment {
+    review_of(ONE, says)
+}
+
+fn review_of(head: &str, says: ReviewSays) -> Deployment {
     let review = Reviewing {
         host: CodeHost::GitHub,
         number: 12,
-        head: ONE.to_owned(),
+        head: head.to_owned(),
         reviewer: Some("ann-ej".to_owned()),
         author: Some("ben-ej".to_owned()),
         author_email: None,
@@ -403,6 +407,13 @@ fn a_review_begins_one_change() {
     assert_eq!(desk.asks("1.5", Some(ONE)).0, Decision::Wait);
     assert_eq!(desk.asks("1.6", Some(ONE)), (Decision::Wait, Some(3)));
     assert_eq!(desk.state(3), ChangeState::AwaitingApproval);
+    // What is written and reviewed after that is other code; and that does not make the first one new again.
+    desk.hears("-", "", review_of(OTHER, ReviewSays::Approved));
+    assert_eq!(desk.asks("1.7", Some(OTHER)), (Decision::Allow, Some(4)));
+    desk.say("eve", "/change done CHG-4");
+    desk.hears("-", "", review(ReviewSays::Approved));
+    assert_eq!(desk.asks("1.8", Some(ONE)), (Decision::Wait, Some(5)));
+    assert_eq!(desk.state(5), ChangeState::AwaitingApproval);
 }
 
 #[test]

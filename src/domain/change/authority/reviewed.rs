@@ -72,6 +72,12 @@ impl Review {
         let same = |known: &str| known.starts_with(sha);
         sha.len() >= HASH_MIN && (same(&self.head) || self.merged.as_deref().is_some_and(same))
     }
+
+    /// Whether it is of what a change brings in, or may be: its commit is not known.
+    fn concerns(&self, change: &Change) -> bool {
+        let known = change.commit.as_deref().or_else(|| change.content.known_commit());
+        known.is_none_or(|sha| self.covers(&sha.to_ascii_lowercase()))
+    }
 }
 
 impl Authority {
@@ -80,7 +86,10 @@ impl Authority {
         // What the same code was begun with stays so, whoever says once more that it is good.
         let same = |it: &&Review| it.of(&review.repository, review.number) && it.head == review.head;
         review.spent = self.reviews.iter().find(same).map(|it| it.spent.clone()).unwrap_or_default();
-        self.reviews.retain(|it| !(it.of(&review.repository, review.number) && it.person == review.person));
+        // One of other code stays only for what was begun with it.
+        let stays = |it: &Review| it.head != review.head && !it.spent.is_empty();
+        self.reviews
+            .retain(|it| stays(it) || !(it.of(&review.repository, review.number) && it.person == review.person));
         if review.stands || !review.spent.is_empty() {
             self.reviews.push(review);
         }
@@ -94,7 +103,8 @@ impl Authority {
         let (service, environment) = (&content.service, &content.environment);
         for approval in change.approvals.iter().filter(|it| it.void.is_none() && it.review.is_some()) {
             // Whoever else reviewed it: the code is begun once.
-            for review in self.reviews.iter_mut().filter(|it| Some(it.place()) == approval.review) {
+            let same = |it: &&mut Review| Some(it.place()) == approval.review && it.concerns(change);
+            for review in self.reviews.iter_mut().filter(same) {
                 review.spent.retain(|it| (&it.service, &it.environment) != (service, environment));
                 review.spent.push(Spent {
                     change: change.id,
@@ -107,10 +117,11 @@ impl Authority {
         }
     }
 
-    /// Whether what was reviewed there has begun another change of that service and environment.
+    /// Whether the code of a change that was reviewed there has begun another change of that service and environment.
     pub(in crate::domain::change) fn spent_for(&self, place: &CompactString, change: &Change) -> bool {
         let here = (&change.content.service, &change.content.environment);
-        let mut all = self.reviews.iter().filter(|it| it.place() == *place).flat_map(|it| &it.spent);
+        let same = self.reviews.iter().filter(|it| it.place() == *place && it.concerns(change));
+        let mut all = same.flat_map(|it| &it.spent);
         all.any(|it| (&it.service, &it.environment) == here && it.change != change.id)
     }
 
