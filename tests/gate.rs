@@ -300,6 +300,33 @@ fn who_wrote_it_does_not_approve_it_where_only_the_record_knows_the_commit() {
 }
 
 #[test]
+fn who_wrote_it_does_not_approve_it_where_the_pipeline_names_another_author() {
+    let mut desk = Desk::wrote(org(ONE_OF_ALL), "ann");
+    let verdict = desk.gate("eve", GateAsked { author: Some("ben".into()), ..asked("1.4", Some(ONE)) });
+    assert_eq!(verdict.decision, Decision::Wait);
+    desk.say("ann", "/change approve CHG-1");
+    // It is deployed all the same.
+    let (version, sha) = (Some("1.4".to_owned()), Some(ONE.to_owned()));
+    let told = Deployment { progress: Some(Progress::Started), version, sha, ..Deployment::default() };
+    desk.hears("7", "production", told);
+    assert_eq!(desk.state(1), ChangeState::Implementing);
+    let unapproved = desk.core.state().changes[&ChangeId(1)].unapproved.clone().unwrap_or_default();
+    assert!(unapproved.contains("what ann approved does not count: ann wrote it"), "{unapproved}");
+}
+
+#[test]
+fn ones_own_work_is_judged_at_the_risk_at_which_it_began() {
+    // At low risk nobody is asked; while something is broken somebody is, and it was whoever wrote it.
+    let mut desk = Desk::wrote(org("[change]\napprovals = { low = 0 }\n"), "ann");
+    desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+    desk.say("ben", "/incident declare \"Down\" service:api severity:sev2");
+    desk.say("ann", "/change approve CHG-1");
+    assert!(desk.say("eve", "/change start CHG-1").contains("CHG-1 has begun"));
+    let verdict = desk.gate("eve", asked("1.4", Some(ONE)));
+    assert_eq!(verdict.decision, Decision::Deny, "{verdict:?}");
+}
+
+#[test]
 fn what_needed_nobody_needs_somebody_where_its_risk_has_risen() {
     let mut desk = Desk::new(org("[change]\napprovals = { low = 0 }\n"));
     desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
@@ -410,6 +437,13 @@ fn a_review_begins_one_change() {
     // What is written and reviewed after that is other code; and that does not make the first one new again.
     desk.hears("-", "", review_of(OTHER, ReviewSays::Approved));
     assert_eq!(desk.asks("1.7", Some(OTHER)), (Decision::Allow, Some(4)));
+    // Told twice it is nothing new; and the older code is no longer what was reviewed, elsewhere either.
+    let last = desk.core.state().meta.seq;
+    desk.hears("-", "", review_of(OTHER, ReviewSays::Approved));
+    assert_eq!(desk.core.state().meta.seq, last);
+    let reviews = &desk.core.state().meta.authority.reviews;
+    let standing: Vec<&str> = reviews.iter().filter(|it| it.stands).map(|it| it.head.as_str()).collect();
+    assert_eq!(standing, [OTHER]);
     desk.say("eve", "/change done CHG-4");
     desk.hears("-", "", review(ReviewSays::Approved));
     assert_eq!(desk.asks("1.8", Some(ONE)), (Decision::Wait, Some(5)));

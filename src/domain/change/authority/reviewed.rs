@@ -86,10 +86,14 @@ impl Authority {
         // What the same code was begun with stays so, whoever says once more that it is good.
         let same = |it: &&Review| it.of(&review.repository, review.number) && it.head == review.head;
         review.spent = self.reviews.iter().find(same).map(|it| it.spent.clone()).unwrap_or_default();
-        // One of other code stays only for what was begun with it.
-        let stays = |it: &Review| it.head != review.head && !it.spent.is_empty();
-        self.reviews
-            .retain(|it| stays(it) || !(it.of(&review.repository, review.number) && it.person == review.person));
+        // Who reviews newer code says no more of the older; that stays only for what was begun with it.
+        self.reviews.retain_mut(|it| {
+            if !it.of(&review.repository, review.number) || it.person != review.person {
+                return true;
+            }
+            it.stands = false;
+            it.head != review.head && !it.spent.is_empty()
+        });
         if review.stands || !review.spent.is_empty() {
             self.reviews.push(review);
         }
