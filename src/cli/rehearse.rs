@@ -60,8 +60,8 @@ fn stories(global: &Global, stories: &[PathBuf]) -> Result<(), End> {
 fn incomplete(alert: &std::path::Path, at: Option<&str>, source: Option<&str>) -> End {
     let sources = crate::source::names();
     let missing = match (source, at) {
-        (None, None) => format!("--source (one of {}) and --at (the time it comes in)", sources),
-        (None, Some(_)) => format!("--source, one of {}", sources),
+        (None, None) => format!("--source (one of {sources}) and --at (the time it comes in)"),
+        (None, Some(_)) => format!("--source, one of {sources}"),
         (Some(_), _) => "--at, the time it comes in".to_owned(),
     };
     let example = format!(

@@ -69,15 +69,11 @@ mod tests {
         for n in 0..20_000 {
             put.send(n).unwrap();
             bell.ring();
-            // Half of the time the sleeper is left to fall asleep.
-            if n % 2 == 0 {
-                assert_eq!(heard.recv(), Ok(n));
-            } else {
-                while heard.is_empty() {
-                    std::hint::spin_loop();
-                }
-                assert_eq!(heard.recv(), Ok(n));
+            // Awake, this thread sends the next while the other one falls asleep; asleep, only after that.
+            while n % 2 == 1 && heard.is_empty() {
+                std::hint::spin_loop();
             }
+            assert_eq!(heard.recv(), Ok(n));
         }
         sleeper.join().unwrap();
     }

@@ -50,8 +50,10 @@ impl Dispatch for TokioLanes {
             attempt(receipt, grant, Arc::clone(&notifiers), Arc::clone(org))
         };
         let mut attempts: Vec<_> = grants.into_iter().map(begun).collect();
-        if attempts.len() == 1 {
-            attempts.pop().into_iter().for_each(|attempt| drop(self.tokio.spawn(attempt)));
+        if attempts.len() == 1
+            && let Some(only) = attempts.pop()
+        {
+            self.tokio.spawn(only);
             return;
         }
         // A task that is started from within wakes no other thread: those of one round cost one wake-up.

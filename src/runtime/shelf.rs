@@ -384,7 +384,7 @@ impl Shelf {
             return Box::new(move |_| done(Err(why)));
         };
         let (records, gathered) = (records.clone(), self.gathered.as_ref());
-        let job: Box<dyn FnOnce(Listed) + Send> = match query {
+        let job: find::Job = match query {
             RecordQuery::Incident(id) => find::incidents(state, gathered).one(id, move |id| records.get_incident(id)),
             RecordQuery::Incidents { below, limit } => {
                 let stored = move || records.list_incidents(below, limit);

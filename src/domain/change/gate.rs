@@ -140,7 +140,7 @@ pub fn json(draft: &mut Draft<'_>, asked: &GateAsked) -> Result<Reply, Reject> {
     })
 }
 
-/// What is wrong with the beginning of a hash that is none.
+/// What is said of a text that is no commit's hash.
 pub const NO_COMMIT: &str = "is no commit's hash: 7 to 64 hexadecimal digits";
 
 /// A commit's hash, whole or its beginning, in small letters; `None` where it is none.

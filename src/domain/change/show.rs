@@ -322,7 +322,8 @@ pub fn calendar(draft: &Draft<'_>, service: Option<&ServiceId>) -> String {
     text
 }
 
-/// One line for `/status`: what runs, what waits, what is frozen, what is owed soon and overdue; `None` where there is nothing.
+/// One line for `/status`: what runs, what waits, what is frozen, what is owed soon and overdue; `None` where there is
+/// nothing.
 pub fn status(state: &State, now: Timestamp) -> Option<String> {
     let ids = |wanted: &dyn Fn(&Change) -> bool| -> Vec<String> {
         state.changes.values().filter(|it| wanted(it)).map(|it| it.id.to_string()).collect()

@@ -15,7 +15,8 @@ use crate::domain::request::ServiceRequest;
 use crate::domain::state::State;
 use crate::records::Trouble;
 
-type Job = Box<dyn FnOnce(Listed) + Send>;
+/// A question with its answer at hand, or where to look; for the thread that waits for sled.
+pub(super) type Job = Box<dyn FnOnce(Listed) + Send>;
 
 /// Where records of one kind are in memory.
 pub(super) struct Places<'s, I, R> {
