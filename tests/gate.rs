@@ -259,7 +259,7 @@ fn who_sets_a_deployment_off_does_not_approve_it() {
         desk.say("ann", "/change approve CHG-1");
         desk.host_asks_for(by, 1, "production", "1.4", ONE);
         desk.pass(Span::mins(30));
-        assert_eq!(desk.state(1), ChangeState::Scheduled, "{by:?}: {}", desk.question(1));
+        assert_eq!(desk.state(1), ChangeState::AwaitingApproval, "{by:?}: {}", desk.question(1));
         assert!(desk.question(1).contains("what ann approved does not count: ann begins it"), "{}", desk.question(1));
         // A word does not make up for it.
         let told = desk.say("eve", "/change start CHG-1");
@@ -312,6 +312,47 @@ fn who_wrote_it_does_not_approve_it_where_the_pipeline_names_another_author() {
     assert_eq!(desk.state(1), ChangeState::Implementing);
     let unapproved = desk.core.state().changes[&ChangeId(1)].unapproved.clone().unwrap_or_default();
     assert!(unapproved.contains("what ann approved does not count: ann wrote it"), "{unapproved}");
+}
+
+#[test]
+fn who_is_told_to_have_a_part_only_by_the_pipeline_is_made_up_for_by_another_approver() {
+    let wrote = GateAsked { author: Some("ann".into()), ..asked("1.4", None) };
+    let set_off = GateAsked { by: vec!["ann".into()], ..asked("1.4", None) };
+    for (who, asked, how) in [
+        ("eve", wrote, "ann wrote it"),
+        ("eve", set_off, "ann begins it"),
+        ("ann", asked("1.4", None), "ann begins it"),
+    ] {
+        let mut desk = Desk::new(org(ONE_OF_ALL));
+        desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+        desk.say("ann", "/change approve CHG-1");
+        assert_eq!(desk.state(1), ChangeState::Scheduled);
+        let verdict = desk.gate(who, asked.clone());
+        assert_eq!(verdict.decision, Decision::Wait, "{how}");
+        assert!(verdict.reasons.iter().any(|reason| reason.text.contains(how)), "{verdict:?}");
+        assert_eq!(desk.state(1), ChangeState::AwaitingApproval, "{how}");
+        let told = desk.say("dot", "/change approve CHG-1");
+        assert!(told.contains("CHG-1 approved"), "{told}");
+        let verdict = desk.gate(who, asked);
+        assert_eq!(verdict.decision, Decision::Allow, "{how}: {verdict:?}");
+    }
+}
+
+#[test]
+fn who_sets_it_off_does_not_approve_it_though_somebody_else_began_it() {
+    let set_off = GateAsked { by: vec!["ann".into()], ..asked("1.4", None) };
+    for (who, asked) in [("eve", set_off), ("ann", asked("1.4", None))] {
+        for (rules, decision) in [(ONE_OF_ALL, Decision::Deny), (TWO_OF_ALL, Decision::Allow)] {
+            let mut desk = Desk::new(org(rules));
+            desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+            desk.say("ann", "/change approve CHG-1");
+            desk.say("dot", "/change approve CHG-1");
+            desk.core.set_org(org(ONE_OF_ALL));
+            assert!(desk.say("ben", "/change start CHG-1").contains("CHG-1 has begun"));
+            let verdict = desk.gate(who, asked.clone());
+            assert_eq!(verdict.decision, decision, "{who}: {verdict:?}");
+        }
+    }
 }
 
 #[test]

@@ -51,8 +51,7 @@ pub fn unapproved(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)
         }
         for approval in &change.approvals {
             if but.contains(&&approval.person) && approval.void.is_none() {
-                let wrote = parts.contains(&(&approval.person, Part::Wrote));
-                let whose = if wrote { "wrote it" } else { "begins it" };
+                let whose = whose(parts, &approval.person);
                 why.push(format!("what {0} approved does not count: {0} {whose}", approval.person));
             } else if let Some(weak) = approve::weakness(scales, change, approval) {
                 why.push(format!("what {} approved does not count: {weak}", approval.person));
@@ -71,16 +70,16 @@ pub enum Part {
     Begins,
 }
 
-/// Why what a change has begun with is not enough, where it is told only then who wrote what it brings in: one whose own
-/// approval was needed.
-pub(super) fn own_work(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Option<String> {
+/// Why what a change has begun with is not enough, where it is told only then who wrote what it brings in, or sets it
+/// off: one whose own approval was needed.
+pub(super) fn own_work(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) -> Option<String> {
     // At the risk that its record says, and at the one that it has now: which of them it began at is not kept.
     let risk = risk::assess(draft.org, draft.state, &change.content, draft.now);
     let risen = approve::risen(change, &risk);
-    [Some(change), risen.as_ref()].into_iter().flatten().find_map(|it| own_work_at(draft, it, authors))
+    [Some(change), risen.as_ref()].into_iter().flatten().find_map(|it| own_work_at(draft, it, parts))
 }
 
-fn own_work_at(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Option<String> {
+fn own_work_at(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) -> Option<String> {
     if change.approval_due.is_some() || change.unapproved.is_some() || approve::free(draft.org, change) {
         return None;
     }
@@ -91,14 +90,38 @@ fn own_work_at(draft: &Draft<'_>, change: &Change, authors: &[&PersonId]) -> Opt
     let then = Change { approvals: used.collect(), ..change.clone() };
     let scales = approve::Scales::of(draft);
     let lacks = |but: &[&PersonId]| !approve::lacking(scales, &then, None, but).is_empty();
-    if lacks(&[]) || !lacks(authors) {
+    let but: Vec<&PersonId> = parts.iter().map(|(person, _)| *person).collect();
+    if lacks(&[]) || !lacks(&but) {
         return None;
     }
-    let own = |it: &&&PersonId| {
-        then.approvals.iter().any(|given| given.person == ***it || given.stands_for.as_ref() == Some(**it))
+    let own = |it: &&PersonId| {
+        then.approvals.iter().any(|given| given.person == **it || given.stands_for.as_ref() == Some(*it))
     };
-    let who = authors.iter().find(own)?;
-    Some(format!("what {who} approved does not count: {who} wrote it"))
+    let who = but.into_iter().find(own)?;
+    Some(format!("what {who} approved does not count: {who} {}", whose(parts, who)))
+}
+
+/// What was approved by who has a part in what is to be brought in now is void, so that somebody else is asked.
+pub(super) fn own_approvals(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) {
+    for approval in change.standing().filter(|it| it.used.is_none()) {
+        let own = |it: &&PersonId| approval.person == **it || approval.stands_for.as_ref() == Some(*it);
+        let Some(who) = parts.iter().map(|(person, _)| *person).find(own) else { continue };
+        let reason = format_compact!("{who} {}", whose(parts, who));
+        let text = format!(
+            "{}: {reason}, so what {} approved does not count. It needs {}: /change approve {}",
+            change.headline(),
+            approval.person,
+            show::approvers(draft.org, &change.content),
+            change.id
+        );
+        step(draft, change.id, Step::Voided { people: vec![approval.person.clone()], reason });
+        life::post(draft, change, text);
+    }
+}
+
+/// The part of somebody, in words.
+fn whose(parts: &[(&PersonId, Part)], who: &PersonId) -> &'static str {
+    if parts.contains(&(who, Part::Wrote)) { "wrote it" } else { "begins it" }
 }
 
 /// Why the model of a standard change does not authorise it now: it is gone, reads otherwise, or the risk has risen.
@@ -161,13 +184,12 @@ pub fn calendar(state: &State, org: &Org, now: Timestamp, change: &Change) -> Ve
 pub fn start(draft: &mut Draft<'_>, id: ChangeId) -> Result<Reply, Reject> {
     let change = life::open(draft, id)?;
     match change.state {
-        ChangeState::Scheduled => {}
         // The rules in force may ask for less than those that it waits by.
-        ChangeState::AwaitingApproval if unapproved(draft, change, &draft.state.parted(change)).is_empty() => {}
+        ChangeState::Scheduled | ChangeState::AwaitingApproval => {}
         ChangeState::Implementing => {
             return Ok(Reply::done(format!("{id} has begun already. Nothing changed.")).about(id));
         }
-        ChangeState::Requested | ChangeState::AwaitingApproval => {
+        ChangeState::Requested => {
             let next = show::ahead(change, draft.state, draft.org, draft.now);
             let reject =
                 Reject::new(RejectCode::NotAllowed, format!("{id} is {}: it may not begin.", change.state)).hint(next);

@@ -326,8 +326,8 @@ fn advance(draft: &mut Draft<'_>, case: &Case<'_>, known: Option<&Deployed>) -> 
     let (change, unapproved) = match change {
         Some(change) if change.state == ChangeState::Implementing => {
             // Let go, and begun by another commit since; or by one that its approver wrote.
-            let authors: Vec<&PersonId> = case.author.iter().collect();
-            let lacks = case.moved(&change).or_else(|| carry::own_work(draft, &change, &authors)).filter(|_| !begun);
+            let author: Vec<_> = case.author.iter().map(|person| (person, carry::Part::Wrote)).collect();
+            let lacks = case.moved(&change).or_else(|| carry::own_work(draft, &change, &author)).filter(|_| !begun);
             match (&lacks, change.commit_news(case.sha.as_deref())) {
                 (Some(lacks), _) => tell(draft, case, &change, std::slice::from_ref(lacks), &[]),
                 (None, Some(commit)) if !begun => step(draft, change.id, Step::Bound { commit }),

@@ -288,15 +288,14 @@ fn parts<'a>(draft: &Draft<'a>, asked: &'a GateAsked) -> Vec<(&'a PersonId, Part
 }
 
 fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], sha: Option<&str>) -> Verdict {
-    // Also where the call does not tell the commit that the record knows.
+    // Also where the call does not tell the commit that the record knows; and whoever asks sets it off.
     let wrote = draft.state.wrote(change).map(|person| (person, Part::Wrote));
-    let parts: Vec<_> = parts.iter().copied().chain(wrote).collect();
+    let asker = draft.person().map(|person| (person, Part::Begins));
+    let parts: Vec<_> = parts.iter().copied().chain(wrote).chain(asker).collect();
     match change.state {
         // It was let through before: a second job of the same pipeline asks.
         ChangeState::Implementing => {
-            let wrote = parts.iter().filter(|(_, part)| *part == Part::Wrote).map(|(person, _)| *person);
-            let wrote: Vec<&PersonId> = wrote.collect();
-            if let Some(why) = carry::own_work(draft, change, &wrote) {
+            if let Some(why) = carry::own_work(draft, change, &parts) {
                 let text = format!("{why}; ask for another one: /change new …");
                 return Verdict::of(vec![Reason::deny("approval", text)], Some(change), None);
             }
@@ -319,7 +318,11 @@ fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], s
         let text = format!("its {} is not said: /change edit {} …", missing.join(" and "), change.id);
         reasons.push(Reason::wait("approval", text));
     }
-    reasons.extend(carry::unapproved(draft, change, &parts).into_iter().map(|why| Reason::wait("approval", why)));
+    let unapproved = carry::unapproved(draft, change, &parts);
+    if !unapproved.is_empty() {
+        carry::own_approvals(draft, change, &parts);
+    }
+    reasons.extend(unapproved.into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();
