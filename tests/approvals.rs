@@ -229,11 +229,11 @@ impl World {
                     Step::Voided { people, .. } if who == "github" => {
                         people.iter().for_each(|person| self.model.withdrawn(id, person.as_str()));
                     }
-                    // Whoever asks the gate sets it off: what they approved, or somebody in their place, is theirs.
-                    Step::Voided { people, .. } => {
-                        people.iter().for_each(|person| self.model.disowned(id, person.as_str(), who));
-                    }
-                    Step::Slotted(_) | Step::Bound { .. } | Step::Reminded => {}
+                    Step::Slotted(_)
+                    | Step::AskedAnew { .. }
+                    | Step::Bound { .. }
+                    | Step::Reminded
+                    | Step::Voided { .. } => {}
                     Step::Caused { .. } | Step::Unapproved { .. } => panic!("not asked for: {event:?}"),
                 }
             }

@@ -330,12 +330,32 @@ fn who_is_told_to_have_a_part_only_by_the_pipeline_is_made_up_for_by_another_app
         let verdict = desk.gate(who, asked.clone());
         assert_eq!(verdict.decision, Decision::Wait, "{how}");
         assert!(verdict.reasons.iter().any(|reason| reason.text.contains(how)), "{verdict:?}");
+        assert_eq!(verdict.state, Some(ChangeState::AwaitingApproval), "{how}");
         assert_eq!(desk.state(1), ChangeState::AwaitingApproval, "{how}");
+        // Asking again writes nothing, and what was approved stands for what somebody else brings in.
+        let before = desk.core.state().meta.seq;
+        desk.gate(who, asked.clone());
+        assert_eq!(desk.core.state().meta.seq, before, "{how}");
+        assert!(desk.say("ann", "/change approve CHG-1").contains("You have approved CHG-1 already"));
         let told = desk.say("dot", "/change approve CHG-1");
         assert!(told.contains("CHG-1 approved"), "{told}");
         let verdict = desk.gate(who, asked);
         assert_eq!(verdict.decision, Decision::Allow, "{how}: {verdict:?}");
     }
+}
+
+#[test]
+fn what_somebody_approved_lets_go_what_others_set_off() {
+    // Two deployments of one version wait: one was set off by who approves it then, the other by nobody in particular.
+    let mut desk = Desk::new(org(ONE_OF_ALL));
+    desk.say("eve", "/change new One service:api version:1.4 plan:a rollback:b");
+    desk.host_asks_for(&["ann-ej"], 1, "production", "1.4", ONE);
+    desk.host_asks_for(&["robot"], 2, "production", "1.4", ONE);
+    desk.say("ann", "/change approve CHG-1");
+    desk.pass(Span::secs(1));
+    assert_eq!(desk.state(1), ChangeState::Implementing, "{}\n{}", desk.question(1), desk.question(2));
+    assert!(desk.question(2).contains("approved"), "{}", desk.question(2));
+    assert!(desk.question(1).starts_with("rejected"), "{}", desk.question(1));
 }
 
 #[test]

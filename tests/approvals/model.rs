@@ -328,15 +328,6 @@ impl Model {
         assert!(known.given.len() < before, "{who} had reviewed nothing for CHG-{id}");
     }
 
-    /// Who sets it off has approved it, or another one in their place: that is void.
-    pub fn disowned(&mut self, id: u64, who: &str, by: &str) {
-        let known = self.changes.get_mut(&id).expect("it was opened");
-        let own = |it: &Given| it.who == who && (who == by || it.stands_for.as_deref() == Some(by));
-        let before = known.given.len();
-        known.given.retain(|it| !(own(it) && it.version == known.version));
-        assert!(known.given.len() < before, "{who} had approved nothing of CHG-{id} that is {by}'s");
-    }
-
     /// Approvals of what it says now that have not run out.
     pub fn standing(&self, id: u64, now: i64) -> usize {
         let Some(known) = self.changes.get(&id).filter(|known| known.began.is_none() && !known.over) else { return 0 };

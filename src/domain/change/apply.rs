@@ -141,6 +141,10 @@ impl Change {
                 let names = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 format_compact!("the approval of {names} is void: {reason}")
             }
+            Step::AskedAnew { why } => {
+                self.state = ChangeState::AwaitingApproval;
+                format_compact!("others are asked: {why}")
+            }
             Step::Started { despite, commit } => {
                 self.state = ChangeState::Implementing;
                 self.commit.clone_from(commit);

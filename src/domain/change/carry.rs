@@ -101,22 +101,30 @@ fn own_work_at(draft: &Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) 
     Some(format!("what {who} approved does not count: {who} {}", whose(parts, who)))
 }
 
-/// What was approved by who has a part in what is to be brought in now is void, so that somebody else is asked.
-pub(super) fn own_approvals(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)]) {
-    for approval in change.standing().filter(|it| it.used.is_none()) {
-        let own = |it: &&PersonId| approval.person == **it || approval.stands_for.as_ref() == Some(*it);
-        let Some(who) = parts.iter().map(|(person, _)| *person).find(own) else { continue };
-        let reason = format_compact!("{who} {}", whose(parts, who));
-        let text = format!(
-            "{}: {reason}, so what {} approved does not count. It needs {}: /change approve {}",
-            change.headline(),
-            approval.person,
-            show::approvers(draft.org, &change.content),
-            change.id
-        );
-        step(draft, change.id, Step::Voided { people: vec![approval.person.clone()], reason });
-        life::post(draft, change, text);
+/// Asks other approvers, where enough have approved a change but for what is to bring it in now: one of them wrote that,
+/// or sets it off. What they approved stands: something else may bring it in. Tells how the change stands from now on.
+pub(super) fn ask_others(
+    draft: &mut Draft<'_>,
+    change: &Change,
+    parts: &[(&PersonId, Part)],
+    unapproved: &[String],
+) -> Option<ChangeState> {
+    let own = |it: &Approval| parts.iter().any(|(who, _)| it.person == **who || it.stands_for.as_ref() == Some(*who));
+    let own = change.standing().any(own);
+    if change.state != ChangeState::Scheduled || unapproved.is_empty() || !own {
+        return None;
     }
+    let why = unapproved.join("; ");
+    let text = format!(
+        "{}: {} asked whether it may begin. For that {why}. To approve it: /change approve {}",
+        change.headline(),
+        draft.actor(),
+        change.id
+    );
+    step(draft, change.id, Step::AskedAnew { why: why.into() });
+    let waits = Change { state: ChangeState::AwaitingApproval, ..change.clone() };
+    life::ask(draft, &waits, text);
+    Some(waits.state)
 }
 
 /// The part of somebody, in words.

@@ -319,16 +319,14 @@ fn answer(draft: &mut Draft<'_>, change: &Change, parts: &[(&PersonId, Part)], s
         reasons.push(Reason::wait("approval", text));
     }
     let unapproved = carry::unapproved(draft, change, &parts);
-    if !unapproved.is_empty() {
-        carry::own_approvals(draft, change, &parts);
-    }
+    let anew = carry::ask_others(draft, change, &parts, &unapproved);
     reasons.extend(unapproved.into_iter().map(|why| Reason::wait("approval", why)));
     reasons.extend(calendar(draft, change));
     reasons.extend(surroundings(draft, &change.content));
     let stands = reasons.is_empty();
     reasons.extend(unheard_of(draft.org, &change.content.environment));
     if !stands || reasons.iter().any(|reason| !reason.note) {
-        return Verdict::of(reasons, Some(change), None);
+        return Verdict::of(reasons, Some(change), anew);
     }
     carry::begin(draft, change, sha.map(CompactString::from).as_ref());
     Verdict::of(reasons, Some(change), Some(ChangeState::Implementing))

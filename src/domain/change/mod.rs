@@ -422,6 +422,11 @@ pub enum Step {
         /// Why.
         reason: CompactString,
     },
+    /// Enough had approved it, but for what was to bring it in now: it waits for others, and what was approved stands.
+    AskedAnew {
+        /// What does not count for that.
+        why: CompactString,
+    },
     /// It was begun; the approvals are used.
     Started {
         /// What was let pass, and why: `in freeze christmas: an emergency`.
