@@ -52,6 +52,7 @@ fn incident(n: u64, title: &str) -> Incident {
         last_step: Some(0),
         exhausted_at: None,
         round_at: Timestamp(0),
+        unreached: 0,
         kept_open: false,
         remedies: Vec::new(),
         escalation: Some(Escalation {

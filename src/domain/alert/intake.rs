@@ -114,6 +114,11 @@ pub fn land(
             incident
         }
     };
+    // Whoever has it took what fired then; where a person commands they decide.
+    let calm = joined.and_then(|id| draft.incident(id)).is_some_and(|it| {
+        let quiet = it.alerts_firing == 0 && it.alerts_total > 0 && it.roles.commander.is_none();
+        quiet && it.state == IncidentState::Acknowledged
+    });
     opened.incident = incident;
     let (alert, name, severity) = (opened.alert, opened.name.clone(), opened.severity);
     let remedied = (!draft.org.remedies.is_empty()).then(|| opened.clone());
@@ -123,6 +128,10 @@ pub fn land(
             raise_to(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
             tell_joined(draft, incident, &name);
             back_from_mitigated(draft, incident, &name);
+            let taken = draft.incident(incident).is_some_and(|it| it.state == IncidentState::Acknowledged);
+            if calm && taken {
+                life::restart(draft, incident, format_compact!("{name} fires after all alerts had recovered"));
+            }
             silence::hold::wake_held(draft, incident, &name);
             escalate::after_last_resort(draft, incident, "new alert after the policy was exhausted");
         }
@@ -210,11 +219,8 @@ fn recover(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Repl
             let text = format!("{incident}: all alerts have recovered. {commander} has command and resolves it.");
             draft.post(incident, text);
         } else if said {
-            let how = if record.kept_open { "reopened" } else { "declared" };
-            let text = format!(
-                "{incident}: all alerts have recovered. It was {how} by a person: /resolve {incident} when it is over."
-            );
-            draft.post(incident, text);
+            let next = format!("A person has said what is broken: /resolve {incident} when it is over.");
+            draft.post(incident, format!("{incident}: all alerts have recovered. {next}"));
         } else {
             life::resolve(draft, incident, Resolution::Recovered, None);
         }

@@ -10,7 +10,7 @@ use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{AlertId, DeliveryId, PersonId};
-use crate::domain::paging::escalate::AD_HOC;
+use crate::domain::paging::escalate::{AD_HOC, UNREACHED};
 use crate::domain::paging::{Escalation, Page, PageState};
 use crate::domain::time::{Span, Timestamp};
 
@@ -59,6 +59,7 @@ impl Incident {
             remedies: Vec::new(),
             exhausted_at: None,
             round_at: Timestamp(0),
+            unreached: 0,
             kept_open: false,
             escalation: None,
             pages: Vec::new(),
@@ -224,8 +225,14 @@ impl Incident {
             }
             Event::EscalationStarted { policy, step, reason, held, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
-                self.exhausted_at = None;
                 self.round_at = stamp.at;
+                if reason == UNREACHED {
+                    // The fallback goes on in the same round.
+                    self.unreached = self.unreached.saturating_add(u8::from(held.is_some()));
+                } else {
+                    self.exhausted_at = None;
+                    self.unreached = 0;
+                }
                 let policy = Arc::new((**policy).clone());
                 if policy.id.as_str().starts_with(AD_HOC) {
                     self.own_policy = Some(Arc::clone(&policy));
@@ -390,6 +397,8 @@ impl Incident {
     pub fn shift(&mut self, by: Span) {
         let shift = |at: &mut Timestamp| *at = at.after(by);
         self.escalation.iter_mut().for_each(|escalation| shift(&mut escalation.due));
+        // Messages of before it are told from those after it by when they were owed.
+        Some(&mut self.round_at).filter(|at| at.0 != 0).into_iter().for_each(shift);
         self.ack_expires.iter_mut().for_each(shift);
         self.closes.iter_mut().for_each(shift);
         self.update_due.iter_mut().for_each(shift);

@@ -169,6 +169,7 @@ pub fn apply(stamp: &Stamp<'_>, merged: &IncidentMerged, from: &mut Incident, in
     add_missing(&mut into.invited, &merged.invited);
     add_missing(&mut into.links, &[Link { kind: LinkKind::HasDuplicate, to: format_compact!("{}", from.id) }]);
     add_missing(&mut from.links, &[Link { kind: LinkKind::DuplicateOf, to: format_compact!("{}", into.id) }]);
+    into.kept_open |= from.kept_open || from.opened_by.person().is_some();
     into.say(stamp, format_compact!("{} merged into this one", from.id));
     from.say(stamp, format_compact!("merged into {}", into.id));
     from.state = IncidentState::Resolved;

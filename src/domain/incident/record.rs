@@ -325,6 +325,9 @@ pub struct Incident {
     /// When the escalation started last.
     #[serde(default, skip_serializing_if = "is_never")]
     pub round_at: Timestamp,
+    /// How often the escalation started over since, as nobody could be reached.
+    #[serde(default, skip_serializing_if = "is_zero_byte")]
+    pub unreached: u8,
     /// Remedies that were tried, or not, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<CompactString>,

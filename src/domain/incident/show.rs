@@ -9,7 +9,7 @@ use crate::domain::change::suspect;
 use crate::domain::delivery::{Delivery, DeliveryStatus, Destination};
 use crate::domain::id::PersonId;
 use crate::domain::org::Org;
-use crate::domain::paging::PageState;
+use crate::domain::paging::{PageState, escalate};
 use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 
@@ -49,6 +49,9 @@ pub fn who_is_paged(incident: &Incident) -> String {
     }
     let paged = if names.is_empty() { "Nobody is paged.".to_owned() } else { format!("Paged: {}.", names.join(", ")) };
     match &incident.escalation {
+        Some(escalation) if escalation.held && escalation.reason == escalate::UNREACHED => {
+            format!("Nobody could be reached. It pages again <t:{}:R>.", escalation.due.unix_secs())
+        }
         Some(escalation) if escalation.held => {
             format!("Nobody is paged yet: a remedy is tried, until <t:{}:T>.", escalation.due.unix_secs())
         }

@@ -199,14 +199,13 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
     let org = draft.org;
     let fallback = org.defaults.fallback.as_ref().filter(|fallback| *fallback != policy);
     if let Some(fallback) = fallback.and_then(|fallback| org.policies.get(fallback)) {
-        let reason = format_compact!("{policy} is exhausted");
-        draft.emit(Event::EscalationStarted {
-            incident: id,
-            policy: Box::new(fallback.clone()),
-            step: 0,
-            reason,
-            held: None,
-        });
+        // What starts over is short: it is tried again and again.
+        let (reason, repeat) = match escalation.reason == UNREACHED {
+            true => (UNREACHED.into(), 0),
+            false => (format_compact!("{policy} is exhausted"), fallback.repeat),
+        };
+        let policy = Box::new(Policy { repeat, ..fallback.clone() });
+        draft.emit(Event::EscalationStarted { incident: id, policy, step: 0, reason, held: None });
         advance(draft, id, None);
     }
 }
@@ -219,14 +218,13 @@ pub fn after_last_resort(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
     }
 }
 
-/// Nobody was reached, not by the last resort either: the policy starts over in a while, as whatever is broken may be
-/// mended by then.
+/// Nobody was reached, not by the last resort either: the policy starts over in ten minutes, later in half an hour, as
+/// whatever is broken may be mended by then.
 pub fn after_nobody(draft: &mut Draft<'_>, id: IncidentId) {
-    if given_up(draft, id) {
-        let policy = draft.incident(id).map(|incident| policy_of(draft.org, incident));
-        let until = draft.now.after(UNREACHED_WAIT);
-        policy.into_iter().for_each(|policy| start_held(draft, id, policy, UNREACHED.into(), until));
-    }
+    let Some(incident) = draft.incident(id).filter(|_| given_up(draft, id)) else { return };
+    let policy = Policy { repeat: 0, ..policy_of(draft.org, incident) };
+    let wait = Span::mins(10 * i64::from(incident.unreached + 1).min(3));
+    start_held(draft, id, policy, UNREACHED.into(), draft.now.after(wait));
 }
 
 /// Whether somebody is wanted, and nothing asks any more.
@@ -317,7 +315,5 @@ pub fn priority(incident: &Incident) -> Priority {
 pub const AD_HOC: &str = "page:";
 /// Why an escalation starts over that has reached nobody.
 pub const UNREACHED: &str = "nobody could be reached";
-/// The wait until it does.
-const UNREACHED_WAIT: Span = Span::mins(10);
 /// The wait after a step of a policy made for one `/page`.
 pub const AD_HOC_WAIT: Span = Span::mins(10);

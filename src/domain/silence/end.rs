@@ -59,7 +59,10 @@ pub fn finish(draft: &mut Draft<'_>, silence: &Silence) {
 fn let_go(draft: &mut Draft<'_>, silence: &Silence) {
     let why = format_compact!("{} is over", silence.id);
     let mut held = draft.state.suppressed_by(silence.id);
-    for alert in held.by_ref().take(CHUNK) {
+    let mut chunk: Vec<&Alert> = held.by_ref().take(CHUNK).collect();
+    // The worst first: an incident is raised once, and paged by the rules for that.
+    chunk.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
+    for alert in chunk {
         match hold::silence_of(draft, &Subject::from(alert), Some(silence.id)) {
             Some(other) => {
                 let (silence, reason) = (other.id, other.reason.clone());
