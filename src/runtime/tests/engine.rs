@@ -89,6 +89,7 @@ fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
     stand.clock.step(Span::hours(1));
     stand.tick();
     assert_eq!(stand.glance(|view| view.state.owed_count()), 4);
+    assert_eq!(stand.starts.try_iter().count(), 3, "an hour later by the clock, the operators hear of it again");
 
     stand.disk.let_go();
     let mended = stand.started();
@@ -132,6 +133,60 @@ fn a_receipt_that_a_lost_acknowledgement_made_void_is_heard_again() {
         [one, two].iter().all(|grant| incident.delivery(&grant.id).is_some_and(|delivery| !delivery.owed()))
     });
     assert!(arrived);
+}
+
+#[test]
+fn operators_are_alarmed_again_for_as_long_as_the_journal_cannot_be_written() {
+    let stand = Stand::new();
+    stand.disk.fail();
+    let lost = stand.say("ben", DECLARE);
+    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    let mut ids = std::collections::BTreeSet::new();
+    for round in 0..4 {
+        for _ in 0..3 {
+            let alarm = stand.starts.try_recv().or_else(|_| stand.starts.recv_timeout(HUNG)).expect("an alarm");
+            let Content::Notice { text } = &alarm.content else { panic!("{alarm:?}") };
+            assert!(text.contains("cannot write its journal") && text.contains("No space left"), "{text}");
+            assert!(ids.insert(alarm.id.clone()), "round {round}: another alarm has another id");
+            stand.receipt(&alarm, Outcome::Accepted);
+        }
+        stand.clock.advance(Span::mins(4));
+        stand.tick();
+        assert!(stand.starts.is_empty(), "round {round}: not after four minutes");
+        stand.clock.advance(Span::mins(1));
+        stand.tick();
+        assert_eq!(stand.starts.len(), 3, "round {round}: but after five");
+    }
+    // And no more once it can.
+    stand.disk.let_go();
+    while stand.glance(|view| view.trouble.is_some()) {
+        std::thread::yield_now();
+    }
+    stand.clock.advance(Span::hours(1));
+    stand.tick();
+    let about = |grant: crate::domain::delivery::Grant| match grant.content {
+        Content::Notice { text } => text,
+        other => panic!("{other:?}"),
+    };
+    let told: Vec<String> = stand.starts.try_iter().skip(3).map(about).collect();
+    assert!(told.iter().all(|text| text.contains("writes its journal again")), "{told:?}");
+}
+
+#[test]
+fn a_disk_that_hangs_alarms_again_too() {
+    let stand = Stand::new();
+    stand.disk.hold();
+    let _waits = stand.say("ben", DECLARE);
+    stand.disk.wait_until_somebody_stands();
+    stand.clock.advance(Span::secs(6));
+    stand.tick();
+    assert_eq!(stand.starts.try_iter().count(), 3);
+    stand.clock.advance(Span::mins(5));
+    stand.tick();
+    let texts: Vec<Content> = stand.starts.try_iter().map(|alarm| alarm.content).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts.iter().all(|content| matches!(content, Content::Notice { text } if text.contains("journal waits"))));
+    stand.disk.let_go();
 }
 
 /// Closes an incident, and lets the records have it.
