@@ -277,6 +277,14 @@ impl House {
         });
         let (source_org, reader) = (config.org.clone(), opened.journal.reader());
         let hash = source_org.hash.clone();
+        // The first thing that the engine takes: it compares the clock with the journal's last commit.
+        let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into(), at: options.clock.now() };
+        engine.tell(Tell::Input(Box::new(Input {
+            by: By::timer("start"),
+            idempotency: None,
+            kind: started,
+            closed: Vec::new(),
+        })));
         // The configuration before the engine's first round: what is owed from before is sent by it.
         wiring.replace(config).map_err(|refused| anyhow!(refused.join("\n")))?;
 
@@ -307,13 +315,6 @@ impl House {
             tally: tally.clone(),
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
-        let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
-        engine.tell(Tell::Input(Box::new(Input {
-            by: By::timer("start"),
-            idempotency: None,
-            kind: started,
-            closed: Vec::new(),
-        })));
 
         let router = http::router(face(&wiring, &admin, tally.clone()))?;
         let (stop_http, stopped) = tokio::sync::oneshot::channel();
