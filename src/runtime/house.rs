@@ -291,7 +291,14 @@ impl House {
         let durable = (opened.found.last_seq, opened.found.last_hash.clone());
         let records_dir = wiring.data.dir().join("records");
         let named = (opened.found.install.clone(), reader.clone());
-        let shelf = Shelf::new(records_dir, named, opened.records.clone(), durable.0, engine.clone())?;
+        if let Err(why) = &opened.records {
+            let text = format!(
+                "Opsbell has started without its records ({why}). Pages and commands go on; closed records cannot be \
+                 shown before they are rebuilt, which is tried all the time. Check the disk of the data directory."
+            );
+            watch::tell_operators(&engine, "records", text);
+        }
+        let shelf = Shelf::new(records_dir, named, opened.records, durable.0, engine.clone())?;
         let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
         let tally = Tally::default();
         let writer = Writer::start(opened.journal, tally.clone(), move |written| {
