@@ -103,14 +103,28 @@ fn a_method_that_fails_starts_the_next_one_and_a_person_the_next_step() {
 }
 
 #[test]
-fn when_nothing_works_at_all_it_ends_and_is_told() {
+fn when_nothing_works_at_all_it_starts_over_until_something_does() {
     let mut night = Night::new();
     night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
     night.alert("k", "api", AlertSeverity::Critical);
-    assert!(night.incident().exhausted_at.is_some());
+    let again = |night: &Night| night.incident().escalation.clone().expect("it starts over");
+    let first = again(&night);
+    assert!(first.held && first.reason == "nobody could be reached", "{first:?}");
     assert_eq!(night.core.state().owed_count(), 0);
     assert!(night.core.is_idle());
+    night.paged();
+    night.wait(9);
+    assert_eq!(night.paged(), Vec::<String>::new(), "not before ten minutes are over");
     night.wait(100);
+    assert!(again(&night).due > first.due, "as often as it takes");
+    night.refuses.clear();
+    night.paged();
+    night.wait(11);
+    assert!(night.paged().starts_with(&["ann via chat".to_owned()]));
+    let why = "step 1 of core (nobody could be reached before)";
+    assert!(night.incident().pages.iter().any(|page| page.reason.ends_with(why)), "{:#?}", night.incident().pages);
+    night.wait(200);
+    assert!(night.incident().exhausted_at.is_some() && night.incident().escalation.is_none(), "once somebody was");
 }
 
 #[test]

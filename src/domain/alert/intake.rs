@@ -8,7 +8,7 @@ use crate::domain::actor::Actor;
 use crate::domain::change::deployment;
 use crate::domain::draft::Draft;
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
-use crate::domain::id::{IncidentId, IntegrationId, ServiceId};
+use crate::domain::id::{AlertId, IncidentId, IntegrationId, ServiceId};
 use crate::domain::incident::{IncidentState, Resolution, Severity, life};
 use crate::domain::input::Reply;
 use crate::domain::org::{Integration, Org};
@@ -16,7 +16,7 @@ use crate::domain::paging::escalate;
 use crate::domain::playbook::remedy;
 use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
-use crate::domain::signal::{Signal, SignalKind};
+use crate::domain::signal::{AlertSeverity, Signal, SignalKind};
 use crate::domain::silence::{self, matcher::Subject};
 
 /// The longest title, in characters; the alert keeps the whole text.
@@ -120,11 +120,11 @@ pub fn land(
     draft.emit(Event::AlertOpened(Box::new(opened)));
     match joined {
         Some(_) => {
-            raise(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
+            raise_to(draft, incident, wanted, &format!("{alert} is {}", severity.as_str()));
             tell_joined(draft, incident, &name);
             back_from_mitigated(draft, incident, &name);
             silence::hold::wake_held(draft, incident, &name);
-            after_last_resort(draft, incident);
+            escalate::after_last_resort(draft, incident, "new alert after the policy was exhausted");
         }
         None => {
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -165,16 +165,6 @@ fn back_from_mitigated(draft: &mut Draft<'_>, id: IncidentId, name: &str) {
     }
 }
 
-/// The policy is used up and nobody came; something new is a reason to ask again.
-fn after_last_resort(draft: &mut Draft<'_>, id: IncidentId) {
-    let Some(incident) = draft.incident(id) else { return };
-    let given_up = incident.exhausted_at.is_some() && incident.escalation.is_none();
-    if incident.state == IncidentState::Triggered && incident.severity.pages() && given_up {
-        let policy = escalate::policy_of(draft.org, incident);
-        escalate::start(draft, id, policy, 0, "new alert after the policy was exhausted".into());
-    }
-}
-
 /// The same key again: only what is new is written.
 fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
     let severity = signal.severity.unwrap_or(known.severity);
@@ -184,8 +174,7 @@ fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
         if known.suppressed.is_some() {
             silence::hold::severity_changed(draft, known, severity);
         } else if severity > known.severity {
-            let reason = format!("{} is {}", known.id, severity.as_str());
-            raise(draft, known.incident, Severity::from(severity), &reason);
+            raise(draft, known.incident, known.id, severity);
         }
     }
     if known.incident.is_none() {
@@ -195,7 +184,11 @@ fn repeat(draft: &mut Draft<'_>, known: &Alert, signal: &Signal) -> Reply {
 }
 
 /// A worse alert raises its incident, unless a person has said how bad it is.
-fn raise(draft: &mut Draft<'_>, id: IncidentId, wanted: Severity, reason: &str) {
+pub fn raise(draft: &mut Draft<'_>, id: IncidentId, alert: AlertId, severity: AlertSeverity) {
+    raise_to(draft, id, Severity::from(severity), &format!("{alert} is {}", severity.as_str()));
+}
+
+fn raise_to(draft: &mut Draft<'_>, id: IncidentId, wanted: Severity, reason: &str) {
     let Some(incident) = draft.incident(id) else { return };
     if wanted < incident.severity && !incident.severity_by_person && incident.state.open() {
         life::change_severity(draft, id, wanted, Some(reason.into()), None);
@@ -211,8 +204,16 @@ fn recover(draft: &mut Draft<'_>, sender: &Integration, signal: &Signal) -> Repl
     draft.alert_recovered(incident, alert);
     let Some(record) = draft.incident(incident) else { return Reply::done(format!("{alert} recovered")).about(alert) };
     if record.alerts_firing == 0 && record.state.open() {
+        // What a person has said is broken is not over because an alert is.
+        let said = record.kept_open || record.opened_by.person().is_some();
         if let Some(commander) = record.roles.commander.clone() {
             let text = format!("{incident}: all alerts have recovered. {commander} has command and resolves it.");
+            draft.post(incident, text);
+        } else if said {
+            let how = if record.kept_open { "reopened" } else { "declared" };
+            let text = format!(
+                "{incident}: all alerts have recovered. It was {how} by a person: /resolve {incident} when it is over."
+            );
             draft.post(incident, text);
         } else {
             life::resolve(draft, incident, Resolution::Recovered, None);

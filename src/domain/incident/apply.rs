@@ -58,6 +58,8 @@ impl Incident {
             last_step: None,
             remedies: Vec::new(),
             exhausted_at: None,
+            round_at: Timestamp(0),
+            kept_open: false,
             escalation: None,
             pages: Vec::new(),
             deliveries: Vec::new(),
@@ -155,6 +157,7 @@ impl Incident {
             }
             Event::IncidentReopened { .. } => {
                 self.state = IncidentState::Triggered;
+                self.kept_open = stamp.by.actor.person().is_some();
                 self.resolved_at = None;
                 self.resolution = None;
                 self.closes = None;
@@ -222,6 +225,7 @@ impl Incident {
             Event::EscalationStarted { policy, step, reason, held, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
                 self.exhausted_at = None;
+                self.round_at = stamp.at;
                 let policy = Arc::new((**policy).clone());
                 if policy.id.as_str().starts_with(AD_HOC) {
                     self.own_policy = Some(Arc::clone(&policy));

@@ -27,6 +27,7 @@ use crate::domain::playbook::remedy;
 use crate::domain::postmortem;
 use crate::domain::problem::recurrence;
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::silence::hold;
 use crate::domain::time::{Span, Timestamp};
 
 /// The severity of an incident that is declared without one: somebody thought it worth saying.
@@ -451,11 +452,15 @@ pub fn change_severity(
     draft.post(id, format!("{id}: severity {before} → {severity}{from}, {why}."));
     remind::restart(draft, id);
     let Some(incident) = draft.incident(id) else { return };
+    let more_urgent = (severity.high_urgency() && !before.high_urgency()) || (severity.pages() && !before.pages());
+    // It was put off for what it was then.
+    if more_urgent && hold::snoozed_by_another(draft, id) {
+        return restart(draft, id, format_compact!("severity raised to {severity}, {why}"));
+    }
     if incident.state != IncidentState::Triggered {
         return;
     }
     // Whoever was reached by the gentle rules is reached again by the urgent ones.
-    let more_urgent = (severity.high_urgency() && !before.high_urgency()) || (severity.pages() && !before.pages());
     if !severity.pages() {
         escalate::stop(draft, id, PageState::Cancelled, &format!("severity {severity} pages nobody"));
     } else if more_urgent {

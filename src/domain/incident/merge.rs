@@ -15,6 +15,7 @@ use crate::domain::input::Reply;
 use crate::domain::paging::{Page, PageState, escalate};
 use crate::domain::playbook::remedy;
 use crate::domain::reject::{Reject, RejectCode};
+use crate::domain::silence::hold;
 
 /// One incident went into another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,10 +100,12 @@ pub fn merge(draft: &mut Draft<'_>, id: IncidentId, into: IncidentId) -> Result<
     if raises {
         life::change_severity(draft, into, was, Some(format_compact!("{id} was {was}")), None);
     }
-    if mitigated && needs_work {
-        life::restart(draft, into, format_compact!("{id} needs work and was merged into it"));
+    let why = format_compact!("{id} needs work and was merged into it");
+    if needs_work && (mitigated || hold::snoozed_by_another(draft, into)) {
+        life::restart(draft, into, why);
     } else if needs_work {
-        remedy::page_now(draft, into, &format!("{id} needs work and was merged into it"));
+        remedy::page_now(draft, into, &why);
+        escalate::after_last_resort(draft, into, &why);
     }
     let next = match draft.incident(into) {
         Some(to) if to.state == IncidentState::Triggered => {

@@ -319,6 +319,12 @@ pub struct Incident {
     /// When the last resort was called; nothing pages of itself after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_at: Option<Timestamp>,
+    /// Whether a person has said that it is not over: recovered alerts do not end it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_open: bool,
+    /// When the escalation started last.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub round_at: Timestamp,
     /// Remedies that were tried, or not, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<CompactString>,
@@ -367,6 +373,10 @@ pub struct Incident {
     /// Its room in chat, asked for or made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<Room>>,
+}
+
+fn is_never(at: &Timestamp) -> bool {
+    at.0 == 0
 }
 
 fn is_zero(n: &u32) -> bool {

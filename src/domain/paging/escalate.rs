@@ -10,21 +10,23 @@ use crate::domain::delivery::{ChannelRef, Content, Destination, NextPaged, PageC
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
 use crate::domain::id::{IncidentId, PageId, PersonId};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, IncidentState};
 use crate::domain::oncall;
 use crate::domain::org::{Org, Policy, Step, Target};
 use crate::domain::problem::recurrence::known_error;
 use crate::domain::state::State;
 use crate::domain::time::{Span, Timestamp};
 
-/// The policy that an incident was opened with by `/page`, else the one that its team runs; the fallback, or an empty one, where configuration no longer knows it.
+/// The policy that an incident was opened with by `/page`, else the one that its team runs, or the team that owns its
+/// service now; the fallback, or an empty one, where configuration knows none of them.
 pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
     if let Some(own) = &incident.own_policy {
         return (**own).clone();
     }
-    let own = org.teams.get(&incident.team).and_then(|team| org.policies.get(&team.escalation));
+    let of = |team| org.teams.get(team).and_then(|team| org.policies.get(&team.escalation));
+    let owner = || org.services.get(&incident.service).and_then(|service| of(&service.team));
     let fallback = || org.defaults.fallback.as_ref().and_then(|id| org.policies.get(id));
-    own.or_else(fallback).cloned().unwrap_or_else(|| Policy {
+    of(&incident.team).or_else(owner).or_else(fallback).cloned().unwrap_or_else(|| Policy {
         id: "none".into(),
         steps: Vec::new(),
         repeat: 0,
@@ -209,6 +211,34 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
     }
 }
 
+/// The policy is used up and nobody came; something new is a reason to ask again.
+pub fn after_last_resort(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
+    if given_up(draft, id) {
+        let policy = draft.incident(id).map(|incident| policy_of(draft.org, incident));
+        policy.into_iter().for_each(|policy| start(draft, id, policy, 0, why.into()));
+    }
+}
+
+/// Nobody was reached, not by the last resort either: the policy starts over in a while, as whatever is broken may be
+/// mended by then.
+pub fn after_nobody(draft: &mut Draft<'_>, id: IncidentId) {
+    if given_up(draft, id) {
+        let policy = draft.incident(id).map(|incident| policy_of(draft.org, incident));
+        let until = draft.now.after(UNREACHED_WAIT);
+        policy.into_iter().for_each(|policy| start_held(draft, id, policy, UNREACHED.into(), until));
+    }
+}
+
+/// Whether somebody is wanted, and nothing asks any more.
+fn given_up(draft: &Draft<'_>, id: IncidentId) -> bool {
+    draft.incident(id).is_some_and(|incident| {
+        incident.state == IncidentState::Triggered
+            && incident.severity.pages()
+            && incident.exhausted_at.is_some()
+            && incident.escalation.is_none()
+    })
+}
+
 /// Ends the pages that have nothing left to try.
 fn expire(draft: &mut Draft<'_>, id: IncidentId) {
     let Some(incident) = draft.incident(id) else { return };
@@ -285,5 +315,9 @@ pub fn priority(incident: &Incident) -> Priority {
 
 /// Stands in the name of a policy made for one `/page`, before the name of who asked; no configured one has it.
 pub const AD_HOC: &str = "page:";
+/// Why an escalation starts over that has reached nobody.
+pub const UNREACHED: &str = "nobody could be reached";
+/// The wait until it does.
+const UNREACHED_WAIT: Span = Span::mins(10);
 /// The wait after a step of a policy made for one `/page`.
 pub const AD_HOC_WAIT: Span = Span::mins(10);

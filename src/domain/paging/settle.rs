@@ -130,19 +130,20 @@ fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: 
         draft.warn(incident, format_compact!("{person} could not be reached by any method"));
     }
     let Some(record) = draft.incident(incident) else { return };
-    let hope = record.deliveries.iter().any(|other| other.is_page() && !failed(other) && !cancelled(other))
+    // Whoever was reached by an earlier one has put it off, or handed it back.
+    let arrived = |it: &Delivery| matches!(it.status, DeliveryStatus::Accepted { .. }) && it.owed_at >= record.round_at;
+    let hope = record.deliveries.iter().any(|other| other.is_page() && (other.owed() || arrived(other)))
         || record.pages.iter().any(|page| page.state.running() && page.next.is_some());
-    if !hope && record.escalation.is_some() {
-        escalate::advance(draft, incident, Some("nobody could be reached"));
+    match &record.escalation {
+        _ if hope => {}
+        Some(escalation) if escalation.held => {}
+        Some(_) => escalate::advance(draft, incident, Some(escalate::UNREACHED)),
+        None => escalate::after_nobody(draft, incident),
     }
 }
 
 fn failed(delivery: &Delivery) -> bool {
     matches!(delivery.status, DeliveryStatus::Failed { .. })
-}
-
-fn cancelled(delivery: &Delivery) -> bool {
-    matches!(delivery.status, DeliveryStatus::Cancelled { .. })
 }
 
 fn cut(reason: &str) -> compact_str::CompactString {

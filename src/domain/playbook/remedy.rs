@@ -305,11 +305,15 @@ pub fn page_now(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
     }
 }
 
-/// The next step of an escalation is due; where that is the first one, it waited for a remedy that has not helped.
+/// The next step of an escalation is due; where that is the first one, it waited for a
+/// remedy that has not helped, or for what nobody could be reached by.
 pub fn step_due(draft: &mut Draft<'_>, id: IncidentId) {
-    let held = draft.incident(id).is_some_and(|it| it.escalation.as_ref().is_some_and(|it| it.held));
-    if !held {
+    let escalation = draft.incident(id).and_then(|it| it.escalation.as_ref());
+    if !escalation.is_some_and(|it| it.held) {
         return escalate::advance(draft, id, None);
+    }
+    if escalation.is_some_and(|it| it.reason == escalate::UNREACHED) {
+        return page_now(draft, id, "nobody could be reached before");
     }
     let remedy = draft.incident(id).and_then(|incident| incident.remedies.last().cloned()).unwrap_or_default();
     tell(draft, &remedy, id, Told::Stayed);

@@ -37,6 +37,14 @@ pub fn finish(draft: &mut Draft<'_>, silence: &Silence) {
     draft.emit(Event::SilenceEnded { silence: silence.id });
     let text = show::ended(draft, silence);
     tell(draft, silence, &text);
+    // What got worse meanwhile is paged by the rules for that, and once.
+    for incident in &silence.holds {
+        let alerts = draft.state.alerts_of(*incident);
+        let freed = alerts.filter(|it| hold::silence_of(draft, &Subject::from(*it), Some(silence.id)).is_none());
+        if let Some(worst) = freed.max_by_key(|it| it.severity) {
+            intake::raise(draft, *incident, worst.id, worst.severity);
+        }
+    }
     let why = format_compact!("{} is over", silence.id);
     for incident in &silence.holds {
         let fires = draft.incident(*incident).is_some_and(|incident| incident.alerts_firing > 0);
@@ -70,6 +78,7 @@ pub fn release(draft: &mut Draft<'_>, alert: &Alert, severity: AlertSeverity, wh
     let Some(suppression) = alert.suppressed.as_deref() else { return };
     let Some(group) = suppression.group.clone().filter(|_| alert.incident.is_none()) else {
         draft.emit(Event::AlertUnmuted { alert: alert.id });
+        intake::raise(draft, alert.incident, alert.id, severity);
         return hold::wake_held(draft, alert.incident, &alert.name);
     };
     let opened = AlertOpened {

@@ -75,6 +75,12 @@ pub fn held_by(draft: &Draft<'_>, id: IncidentId, but: Option<SilenceId>) -> Opt
     silences.find(|it| Some(it.id) != but && it.in_force(draft.now) && it.holds.contains(&id)).map(|it| it.id)
 }
 
+/// Whether an incident is put off, and not by whoever does something to it now: they know what they do.
+pub fn snoozed_by_another(draft: &Draft<'_>, id: IncidentId) -> bool {
+    let own = draft.incident(id).and_then(|it| it.holder.as_ref()).is_some_and(|it| it.actor == *draft.actor());
+    snoozed(draft, id) && !own
+}
+
 /// Whether an incident is put off and nobody works on it.
 pub fn snoozed(draft: &Draft<'_>, id: IncidentId) -> bool {
     draft.incident(id).is_some_and(|incident| {
