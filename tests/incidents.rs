@@ -3,6 +3,8 @@
 
 mod support_paging;
 
+#[path = "incidents/clock.rs"]
+mod clock;
 #[path = "incidents/connect.rs"]
 mod connect;
 #[path = "incidents/intake.rs"]

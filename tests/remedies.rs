@@ -138,7 +138,8 @@ impl Night {
     }
 
     fn started(&mut self) {
-        self.take(input(By::timer("engine"), InputKind::Started { version: "test".into() }));
+        let at = self.now;
+        self.take(input(By::timer("engine"), InputKind::Started { version: "test".into(), at }));
     }
 
     fn take(&mut self, input: Input) -> bool {

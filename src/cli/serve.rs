@@ -53,7 +53,10 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     }
     let house = House::start(config, options, Notifiers::default())?;
     wait_for_the_end(&house, || {
-        house.announce()?;
+        // On a full disk it serves all the same.
+        if let Err(error) = house.announce() {
+            tracing::error!(error = format!("{error:#}"), "commands on this machine may not find this server");
+        }
         tracing::info!(address = %house.addr(), data = %global.data().display(), "serving");
         Ok(())
     })?;

@@ -7,6 +7,7 @@ use super::actor::Actor;
 use super::alert;
 use super::authorise::{authorise_by, word};
 use super::change;
+use super::clock;
 use super::command::spec::Permission;
 use super::command::{
     Call, ChangeCommand, Command, Meant, PageTarget, PlaybookCommand, PostmortemCommand, ProblemCommand,
@@ -126,7 +127,8 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             deliveries.iter().for_each(|delivery| settle::settle(draft, delivery, &Outcome::Accepted));
             Ok(Reply::default())
         }
-        InputKind::Started { version } => {
+        InputKind::Started { version, at } => {
+            clock::started(draft, *at);
             draft.emit(Event::EngineStarted { version: version.clone() });
             playbook::drive::restarted(draft);
             Ok(Reply::default())
@@ -139,7 +141,7 @@ fn take(draft: &mut Draft<'_>, kind: &InputKind) -> Result<Reply, Reject> {
             Ok(Reply::default())
         }
         InputKind::ClockStepped { by } => {
-            draft.emit(Event::ClockStepped { by_ms: by.0 });
+            clock::stepped(draft, *by);
             Ok(Reply::default())
         }
         InputKind::TellOperators { text } => {

@@ -51,6 +51,10 @@ pub enum Event {
     ClockStepped {
         /// Milliseconds forward.
         by_ms: i64,
+        /// By how many milliseconds the clock may still be behind what the journal said at a start, after this step:
+        /// so much a step forward gives back at most.
+        #[serde(default, skip_serializing_if = "super::clock::is_zero")]
+        behind_ms: i64,
     },
     /// The journal was restored from a backup and goes on under a new name, so that what the lost one said after the
     /// backup (its buttons, its delivery ids) is not taken for what this one says.

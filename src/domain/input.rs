@@ -17,7 +17,7 @@ use super::playbook::question::{RunButton, Which};
 use super::problem::Problem;
 use super::request::ServiceRequest;
 use super::signal::Signal;
-use super::time::Span;
+use super::time::{Span, Timestamp};
 
 /// A place in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -206,6 +206,8 @@ pub enum InputKind {
     Started {
         /// The release.
         version: CompactString,
+        /// What the clock said then; the input may be taken later, when the journal can be written.
+        at: Timestamp,
     },
     /// A configuration came into force.
     ConfigLoaded {

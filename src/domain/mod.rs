@@ -5,6 +5,7 @@ pub mod actor;
 pub mod alert;
 pub mod authorise;
 pub mod change;
+pub mod clock;
 pub mod command;
 pub mod connect;
 pub mod contact;

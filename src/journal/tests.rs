@@ -12,8 +12,10 @@ use crate::domain::id::{IncidentId, RequestId};
 use crate::domain::time::Timestamp;
 
 fn note(seq: u64, text: &str) -> Commit {
-    let events =
-        vec![Event::IncidentNoted { incident: IncidentId(1), text: text.into() }, Event::ClockStepped { by_ms: -5 }];
+    let events = vec![
+        Event::IncidentNoted { incident: IncidentId(1), text: text.into() },
+        Event::ClockStepped { by_ms: -5, behind_ms: 0 },
+    ];
     Commit { seq, at: Timestamp(1_795_000_000_000), by: By::new(Actor::Person("bas".into()), "terminal"), events }
 }
 

@@ -338,7 +338,7 @@ impl World {
     }
 
     fn started(&mut self) {
-        let kind = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
+        let kind = InputKind::Started { version: env!("CARGO_PKG_VERSION").into(), at: self.now };
         self.take(Input { by: By::timer("engine"), idempotency: None, kind, closed: Vec::new() }).ok();
         self.config_loaded();
         self.deliver();

@@ -6,10 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::domain::clock::STEP;
 use crate::domain::time::{Span, Timestamp};
-
-/// A smaller difference is drift or slewing: followed silently.
-const STEP: Span = Span::secs(2);
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

@@ -65,7 +65,10 @@ impl Data {
                 return Err(error).with_context(|| format!("{}: cannot be locked", path.display()));
             }
         }
-        lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).context("the lock cannot be written")?;
+        // It is held by now; what it says is for people, and a full disk must not stop whoever sends what is owed.
+        if let Err(error) = lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())) {
+            tracing::warn!(%error, file = %path.display(), "the lock does not say who holds it");
+        }
         Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 

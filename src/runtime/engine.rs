@@ -415,17 +415,19 @@ impl Engine {
                 std::process::abort();
             }
         }
-        self.trouble = Some(reason.clone());
-        self.alarm(&format!(
-            "Opsbell cannot write its journal ({reason}). New commands are refused; pages already owed go on."
-        ));
+        self.trouble = Some(reason);
+        self.alarm();
     }
 
-    /// Tells the operators without the journal, which cannot be written.
-    fn alarm(&mut self, text: &str) {
+    /// Tells the operators without the journal, which cannot be written; anew from time to time, for as long as it
+    /// cannot. `Alarms` sees to it that it is no flood.
+    fn alarm(&mut self) {
+        let Some(reason) = &self.trouble else { return };
+        let what = if self.hung { "Opsbell's journal waits: " } else { "Opsbell cannot write its journal: " };
+        let text = format!("{what}{reason}. New commands are refused; pages already owed go on.");
         let org = Arc::clone(self.core.org());
         let install = self.core.state().meta.install.clone();
-        let alarms = self.alarms.raise(self.clock.now(), &install, operators(&org), text);
+        let alarms = self.alarms.raise(self.clock.now(), &install, operators(&org), &text);
         self.dispatch.start(alarms, &org);
     }
 
@@ -459,11 +461,9 @@ impl Engine {
             self.hung = true;
             let reason = format!("the disk has not answered for {HUNG_AFTER}");
             tracing::error!(%reason);
-            self.alarm(&format!(
-                "Opsbell's journal waits: {reason}. New commands are refused; pages already owed go on."
-            ));
             self.trouble = Some(reason);
         }
+        self.alarm();
         self.shelf.tick();
         let alarms = self.alarms.due(self.clock.now());
         self.dispatch.start(alarms, self.core.org());

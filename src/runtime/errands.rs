@@ -150,7 +150,8 @@ mod tests {
         let (core, _) = begun();
         let mut core = self::core(core.state().clone());
         assert_eq!(core.errand(), None);
-        let commit = take(&mut core, START, InputKind::Started { version: "test".into() }).expect("it has started");
+        let commit =
+            take(&mut core, START, InputKind::Started { version: "test".into(), at: START }).expect("it has started");
         core.durable(&commit);
         // This step may not be done twice: a person is asked.
         assert_eq!(core.errand(), None);

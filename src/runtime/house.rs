@@ -277,13 +277,28 @@ impl House {
         });
         let (source_org, reader) = (config.org.clone(), opened.journal.reader());
         let hash = source_org.hash.clone();
+        // The first thing that the engine takes: it compares the clock with the journal's last commit.
+        let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into(), at: options.clock.now() };
+        engine.tell(Tell::Input(Box::new(Input {
+            by: By::timer("start"),
+            idempotency: None,
+            kind: started,
+            closed: Vec::new(),
+        })));
         // The configuration before the engine's first round: what is owed from before is sent by it.
         wiring.replace(config).map_err(|refused| anyhow!(refused.join("\n")))?;
 
         let durable = (opened.found.last_seq, opened.found.last_hash.clone());
         let records_dir = wiring.data.dir().join("records");
         let named = (opened.found.install.clone(), reader.clone());
-        let shelf = Shelf::new(records_dir, named, opened.records.clone(), durable.0, engine.clone())?;
+        if let Err(why) = &opened.records {
+            let text = format!(
+                "Opsbell has started without its records ({why}). Pages and commands go on; closed records cannot be \
+                 shown before they are rebuilt, which is tried all the time. Check the disk of the data directory."
+            );
+            watch::tell_operators(&engine, "records", text);
+        }
+        let shelf = Shelf::new(records_dir, named, opened.records, durable.0, engine.clone())?;
         let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
         let tally = Tally::default();
         let writer = Writer::start(opened.journal, tally.clone(), move |written| {
@@ -307,13 +322,6 @@ impl House {
             tally: tally.clone(),
         };
         let engine_thread = engine::start(queues, parts, writer, Box::new(lanes))?;
-        let started = InputKind::Started { version: env!("CARGO_PKG_VERSION").into() };
-        engine.tell(Tell::Input(Box::new(Input {
-            by: By::timer("start"),
-            idempotency: None,
-            kind: started,
-            closed: Vec::new(),
-        })));
 
         let router = http::router(face(&wiring, &admin, tally.clone()))?;
         let (stop_http, stopped) = tokio::sync::oneshot::channel();

@@ -19,15 +19,17 @@ pub struct Opened {
     pub found: Recovered,
     /// The state that is durable.
     pub state: State,
-    /// The records, up to `state` or a little behind.
-    pub records: Records,
+    /// The records, up to `state` or a little behind; or why there can be none just now (a full disk). `state` is
+    /// whole without them, and the shelf goes on trying.
+    pub records: Result<Records, String>,
 }
 
 /// Opens `data` (journal and records). `install` names a new data directory. `progress` is told (commits done, in all)
 /// while records are rebuilt.
 ///
 /// # Errors
-/// Damage to the journal; commits that the records know and the journal has lost. Nothing is changed then.
+/// Damage to the journal; commits that the records know and the journal has lost. Nothing is changed then. Records that
+/// cannot be made are no error: what is owed stands in the journal, and is sent.
 pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened> {
     let (dir, records_dir) = (data.join("journal"), data.join("records"));
     let fresh = !records_dir.exists();
@@ -59,7 +61,7 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
     match loaded {
         Ok((records, None)) if found.last_seq == 0 => {
             let state = State::new(&found.install);
-            return Ok(Opened { journal, found, state, records });
+            return Ok(Opened { journal, found, state, records: Ok(records) });
         }
         Ok((records, Some((applied, open)))) if found.known == Known::Confirmed => {
             let mut state = State::assemble(open);
@@ -67,7 +69,7 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
                 state.apply(&commit);
                 ControlFlow::Continue(())
             })?;
-            return Ok(Opened { journal, found, state, records });
+            return Ok(Opened { journal, found, state, records: Ok(records) });
         }
         Ok((records, behind)) => {
             match behind {
@@ -85,8 +87,35 @@ pub fn open(disk: Arc<dyn Disk>, data: &Path, install: &str, progress: &mut dyn 
         }
         Err(_) => {}
     }
-    let (records, state) = rebuild(&records_dir, &reader, &found.install, found.last_seq, progress)?;
-    Ok(Opened { journal, found, state, records })
+    match rebuild(&records_dir, &reader, &found.install, found.last_seq, progress) {
+        Ok((records, state)) => Ok(Opened { journal, found, state, records: Ok(records) }),
+        Err(error) => {
+            let why = format!("{error:#}");
+            tracing::error!(error = %why, "the records cannot be rebuilt; going on from the journal alone");
+            let state = from_the_journal(&reader, &found.install, found.last_seq)?;
+            Ok(Opened { journal, found, state, records: Err(why) })
+        }
+    }
+}
+
+/// The state without records. What is closed is let go on the way: the records will have it from the journal, and it
+/// may be all of many years.
+///
+/// # Errors
+/// The journal cannot be read.
+fn from_the_journal(reader: &JournalReader, install: &str, upto: u64) -> Result<State> {
+    /// So many changed records are kept at a time.
+    const KEPT: usize = 2_048;
+    let mut state = State::new(install);
+    reader.read_range(1, upto, |commit, _| {
+        state.apply(&commit);
+        if state.dirty_count() >= KEPT {
+            state.take_dirty();
+        }
+        ControlFlow::Continue(())
+    })?;
+    state.take_dirty();
+    Ok(state)
 }
 
 /// Replays the whole journal up to `upto` into fresh records.

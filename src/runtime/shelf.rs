@@ -86,14 +86,15 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// A shelf over opened records. `dir` is `DATA/records`.
+    /// A shelf over opened records, or over none yet: then they are rebuilt from the journal as soon as that goes, and
+    /// until then it says why there are none. `dir` is `DATA/records`.
     ///
     /// # Errors
     /// The operating system gives no thread.
     pub fn new(
         dir: PathBuf,
         (install, reader): (String, JournalReader),
-        records: Records,
+        records: Result<Records, String>,
         durable: u64,
         engine: Handle,
     ) -> std::io::Result<Self> {
@@ -103,7 +104,10 @@ impl Shelf {
                 job();
             }
         })?;
-        let store = Store::Open(records);
+        let (store, trouble) = match records {
+            Ok(records) => (Store::Open(records), None),
+            Err(why) => (Store::Failed(durable), Some(format!("the records are rebuilt from the journal ({why})"))),
+        };
         let last_gather = Timestamp::default();
         Ok(Self {
             dir,
@@ -113,7 +117,7 @@ impl Shelf {
             gathered: None,
             last_gather,
             durable,
-            trouble: None,
+            trouble,
             ticks: 0,
             lookups,
             closings: VecDeque::new(),

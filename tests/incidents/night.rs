@@ -21,6 +21,8 @@ pub struct Night {
     pub core: Core,
     pub now: Timestamp,
     pub last: Vec<Event>,
+    /// The journal so far.
+    pub commits: Vec<Commit>,
     closed: BTreeMap<IncidentId, Incident>,
     /// Methods that refuse.
     pub refuses: Vec<&'static str>,
@@ -37,6 +39,7 @@ impl Night {
             core,
             now: Timestamp(START),
             last: Vec::new(),
+            commits: Vec::new(),
             closed: BTreeMap::new(),
             refuses: Vec::new(),
             hangs: Vec::new(),
@@ -60,6 +63,7 @@ impl Night {
     fn keep(&mut self, commit: Option<Commit>) {
         if let Some(commit) = commit {
             self.core.durable(&commit);
+            self.commits.push(commit);
         }
         self.closed.extend(self.core.state_mut().take_dirty().closed_incidents);
         while let Some(grant) = self.core.grant(self.now) {
@@ -107,9 +111,14 @@ impl Night {
             while let Some(moment) = self.core.due(self.now) {
                 self.take(moment);
             }
-            self.keep(None);
+            self.settle();
         }
         self.now = until;
+    }
+
+    /// Starts what may start now.
+    pub fn settle(&mut self) {
+        self.keep(None);
     }
 
     /// Who was paged since the last call, posts in channels left out.

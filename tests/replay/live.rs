@@ -53,7 +53,7 @@ impl Live {
             under_way: Vec::new(),
             records: BTreeMap::new(),
         };
-        live.take(input(By::timer("engine"), InputKind::Started { version: "0".into() }));
+        live.take(input(By::timer("engine"), InputKind::Started { version: "0".into(), at: Timestamp(START) }));
         live
     }
 

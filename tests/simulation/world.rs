@@ -149,7 +149,8 @@ impl World {
             model: Model::default(),
             seen: Seen::default(),
         };
-        world.take(input(By::timer("engine"), InputKind::Started { version: "0".into() }));
+        let at = world.now();
+        world.take(input(By::timer("engine"), InputKind::Started { version: "0".into(), at }));
         world
     }
 
@@ -416,7 +417,8 @@ impl World {
         self.bad += down;
         self.ledger.reborn(&self.journal);
         self.core = Core::new(self.safe.clone(), self.org.clone());
-        self.take(input(By::timer("engine"), InputKind::Started { version: "0".into() }));
+        let at = self.now();
+        self.take(input(By::timer("engine"), InputKind::Started { version: "0".into(), at }));
     }
 
     fn deed(&mut self) {

@@ -40,7 +40,10 @@ impl State {
         match event {
             Event::EngineStarted { .. } => {}
             Event::ConfigLoaded { hash } => self.meta.config = hash.clone(),
-            Event::ClockStepped { by_ms } => self.shift(Span(*by_ms)),
+            Event::ClockStepped { by_ms, behind_ms } => {
+                self.meta.behind_ms = *behind_ms;
+                self.shift(Span(*by_ms));
+            }
             Event::InstallRenewed { install, .. } => self.meta.install = install.clone(),
             Event::RequestAnswered { key, reply } => {
                 let answer = KeptAnswer { at: stamp.at, seq: self.meta.seq, reply: reply.clone() };

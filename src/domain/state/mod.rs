@@ -92,6 +92,9 @@ pub struct Meta {
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
+    /// By how many milliseconds the clock may be behind what the journal said at a start.
+    #[serde(default, skip_serializing_if = "crate::domain::clock::is_zero")]
+    pub behind_ms: i64,
     /// The last incident's number.
     pub incidents: u64,
     /// The last alert's number.

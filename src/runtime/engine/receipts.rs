@@ -14,8 +14,8 @@ use crate::http::Ended;
 
 /// Whether an input says what happened outside, and is taken again when its commit is lost.
 pub(super) fn is_kept(kind: &InputKind) -> bool {
-    use InputKind::{Arrived, ClockStepped, Performed, Receipt};
-    matches!(kind, Receipt { .. } | Arrived(_) | Performed { .. } | ClockStepped { .. })
+    use InputKind::{Arrived, ClockStepped, Performed, Receipt, Started};
+    matches!(kind, Receipt { .. } | Arrived(_) | Performed { .. } | ClockStepped { .. } | Started { .. })
 }
 
 impl Engine {

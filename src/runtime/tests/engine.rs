@@ -1,6 +1,8 @@
 //! What the engine promises: no answer before the disk, nothing lost when it fails, the same answers whatever becomes
 //! of the records, no endless queue, an orderly end.
 
+use std::path::{Path, PathBuf};
+
 use crossbeam_channel::{TryRecvError, unbounded};
 
 use super::stand::{HUNG, Stand};
@@ -89,6 +91,7 @@ fn a_lost_batch_is_answered_so_and_what_was_owed_goes_on() {
     stand.clock.step(Span::hours(1));
     stand.tick();
     assert_eq!(stand.glance(|view| view.state.owed_count()), 4);
+    assert_eq!(stand.starts.try_iter().count(), 3, "an hour later by the clock, the operators hear of it again");
 
     stand.disk.let_go();
     let mended = stand.started();
@@ -134,6 +137,57 @@ fn a_receipt_that_a_lost_acknowledgement_made_void_is_heard_again() {
     assert!(arrived);
 }
 
+#[test]
+fn operators_are_alarmed_again_for_as_long_as_the_journal_cannot_be_written() {
+    let stand = Stand::new();
+    stand.disk.fail();
+    let lost = stand.say("ben", DECLARE);
+    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    let mut ids = std::collections::BTreeSet::new();
+    for round in 0..4 {
+        for _ in 0..3 {
+            let alarm = stand.starts.try_recv().or_else(|_| stand.starts.recv_timeout(HUNG)).expect("an alarm");
+            let Content::Notice { text } = &alarm.content else { panic!("{alarm:?}") };
+            assert!(text.contains("cannot write its journal") && text.contains("No space left"), "{text}");
+            assert!(ids.insert(alarm.id.clone()), "round {round}: another alarm has another id");
+            stand.receipt(&alarm, Outcome::Accepted);
+        }
+        stand.clock.advance(Span::mins(4));
+        stand.tick();
+        assert!(stand.starts.is_empty(), "round {round}: not after four minutes");
+        stand.clock.advance(Span::mins(1));
+        stand.tick();
+        assert_eq!(stand.starts.len(), 3, "round {round}: but after five");
+    }
+    // And no more once it can.
+    stand.disk.let_go();
+    let begun: Vec<_> = (0..6).map(|_| stand.started()).collect();
+    let again = |content: &Content| matches!(content, Content::Notice { text } if text.contains("journal again"));
+    assert!(begun[3..].iter().all(|grant| again(&grant.content)), "{begun:?}");
+    begun.iter().for_each(|grant| stand.receipt(grant, Outcome::Accepted));
+    stand.settle();
+    stand.clock.advance(Span::hours(1));
+    stand.tick();
+    assert!(stand.starts.is_empty());
+}
+
+#[test]
+fn a_disk_that_hangs_alarms_again_too() {
+    let stand = Stand::new();
+    stand.disk.hold();
+    let _waits = stand.say("ben", DECLARE);
+    stand.disk.wait_until_somebody_stands();
+    stand.clock.advance(Span::secs(6));
+    stand.tick();
+    assert_eq!(stand.starts.try_iter().count(), 3);
+    stand.clock.advance(Span::mins(5));
+    stand.tick();
+    let texts: Vec<Content> = stand.starts.try_iter().map(|alarm| alarm.content).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts.iter().all(|content| matches!(content, Content::Notice { text } if text.contains("journal waits"))));
+    stand.disk.let_go();
+}
+
 /// Closes an incident, and lets the records have it.
 fn close_one(stand: &Stand) {
     stand.said("ben", "/incident declare \"for the record\" service:cdn severity:sev4");
@@ -159,7 +213,7 @@ fn a_record_that_was_reopened_and_closed_while_it_was_loaded_is_loaded_anew() {
     let stand = Stand::new();
     close_one(&stand);
     let begun = stand.glance(|view| view.state.meta.seq);
-    let stale = stand.records.get_incident(IncidentId(1)).expect("readable").expect("it is closed");
+    let stale = stand.records().get_incident(IncidentId(1)).expect("readable").expect("it is closed");
     stand.said("ben", "/incident reopen INC-1");
     stand.said("ben", "/incident note INC-1 \"it was not over\"");
     stand.said("ben", "/resolve INC-1");
@@ -217,7 +271,7 @@ fn records_that_fail_are_rebuilt_and_the_answers_stay() {
     stand.disk.hold();
     let gathered = stand.say("ben", "/incident note INC-2 \"gathered\"");
     stand.disk.wait_until_somebody_stands();
-    stand.records.clone().close().expect("they let go");
+    stand.records().close().expect("they let go");
     stand.tick();
     let trouble = stand.glance(|view| view.trouble.map(ToOwned::to_owned)).expect("it is told");
     assert!(trouble.contains("rebuilt"), "{trouble}");
@@ -238,7 +292,7 @@ fn records_that_fail_are_rebuilt_and_the_answers_stay() {
     let disk = std::sync::Arc::new(stand.disk.clone());
     let opened = recover::open(disk, stand.data.path(), "other", &mut |_, _| {}).expect("it opens again");
     assert_eq!(opened.state.disassemble(), live);
-    let (applied, _) = opened.records.load_open().expect("readable").expect("not empty");
+    let (applied, _) = opened.records.expect("usable").load_open().expect("readable").expect("not empty");
     assert!(applied.seq > 0);
 }
 
@@ -289,4 +343,108 @@ fn a_stop_finishes_what_is_begun_and_refuses_the_rest() {
     let incident = &opened.state.incidents[&IncidentId(1)];
     assert!(begun.iter().all(|grant| incident.delivery(&grant.id).is_some_and(|delivery| !delivery.owed())));
     assert_eq!(opened.state.owed_count(), 1, "the second post was not begun and is owed still");
+}
+
+/// Records that can neither be opened nor be moved away, as on a full disk, until what this names is gone.
+fn spoil(data: &Path) -> PathBuf {
+    let (records, taken) = (data.join("records"), data.join(format!("records.broken-{}", u64::MAX)));
+    std::fs::remove_dir_all(&records).expect("they are there");
+    std::fs::write(&records, "no records").expect("it can be written");
+    // The only name that is left for what is broken is taken, by what cannot be replaced.
+    std::fs::create_dir_all(taken.join("full")).expect("it can be made");
+    taken
+}
+
+/// One closed incident; another one of which ann was paged, and cas is due.
+fn left_behind() -> tempfile::TempDir {
+    let mut stand = Stand::new();
+    close_one(&stand);
+    stand.said("ben", DECLARE);
+    // Killed: nothing of it is ended in order. Only sled has to let go, as the end of a process makes it.
+    stand.records().close().expect("they let go");
+    std::mem::replace(&mut stand.data, tempfile::tempdir().expect("a directory"))
+}
+
+/// Goes on until the records are back.
+fn until_well(stand: &Stand) {
+    while stand.glance(|view| view.trouble.is_some()) {
+        stand.clock.advance(Span(1_001));
+        std::thread::yield_now();
+    }
+}
+
+/// How many pages start; all that starts arrives.
+fn pages(stand: &Stand) -> usize {
+    let mut pages = 0;
+    loop {
+        stand.settle();
+        let begun: Vec<_> = stand.starts.try_iter().collect();
+        if begun.is_empty() {
+            return pages;
+        }
+        pages += begun.iter().filter(|grant| grant.page.is_some()).count();
+        begun.iter().for_each(|grant| stand.receipt(grant, Outcome::Accepted));
+    }
+}
+
+#[test]
+fn without_records_a_restart_pages_all_the_same_and_rebuilds_them_later() {
+    let data = left_behind();
+    let taken = spoil(data.path());
+    let mut stand = Stand::on(data);
+    stand.begin();
+    let why = stand.glance(|view| view.trouble.map(ToOwned::to_owned)).expect("it is told");
+    assert!(why.starts_with("the records are rebuilt from the journal ("), "{why}");
+    assert!(pages(&stand) > 0, "what was owed goes out");
+    let unread = stand.say("ben", "/incident show INC-1").recv_timeout(HUNG).expect("answered");
+    assert!(matches!(unread, Err(Unavailable::Records(_))), "{unread:?}");
+    // The journal can be written, so all else goes on: the next ones are paged, and commands are taken.
+    stand.clock.advance(Span::mins(5));
+    stand.tick();
+    assert!(pages(&stand) > 0, "whoever is due is paged");
+    assert!(stand.said("cas", "/ack INC-3").contains("nobody else is paged"));
+
+    std::fs::remove_dir_all(taken).expect("there is room again");
+    until_well(&stand);
+    let shown = stand.said("ben", "/incident show INC-1");
+    assert!(shown.contains("closed") && shown.contains("for the record"), "{shown}");
+    stand.clock.advance(Span::secs(2));
+    stand.said("ben", "/incident note INC-3 \"well\"");
+    pages(&stand);
+    let live = stand.glance(|view| view.state.disassemble());
+    stand.stop();
+    let disk = std::sync::Arc::new(stand.disk.clone());
+    let opened = recover::open(disk, stand.data.path(), "other", &mut |_, _| {}).expect("it opens again");
+    assert_eq!(opened.state.disassemble(), live);
+    let (applied, _) = opened.records.expect("usable").load_open().expect("readable").expect("not empty");
+    assert_eq!(applied.seq, opened.found.last_seq);
+}
+
+#[test]
+fn a_restart_on_a_full_disk_sends_what_is_owed_answers_nothing_as_durable_and_goes_on_later() {
+    let data = left_behind();
+    let taken = spoil(data.path());
+    let stand = Stand::on(data);
+    stand.disk.fail();
+    let before = stand.glance(|view| view.durable.0);
+    stand.begin();
+    while stand.glance(|view| !view.trouble.is_some_and(|why| why.contains("No space left"))) {
+        std::thread::yield_now();
+    }
+    let begun: Vec<_> = stand.starts.try_iter().collect();
+    assert!(begun.iter().any(|grant| grant.page.is_some() && grant.possible_repeat), "what was owed: {begun:?}");
+    let told = |grant: &&crate::domain::delivery::Grant| matches!(&grant.content, Content::Notice { text } if text.contains("cannot write its journal"));
+    assert_eq!(begun.iter().filter(told).count(), 3, "the operators: {begun:?}");
+    let refused = stand.say("cas", "/ack INC-3").recv_timeout(HUNG).expect("answered");
+    assert!(matches!(refused, Err(Unavailable::Journal(_))), "{refused:?}");
+    assert_eq!(stand.glance(|view| (view.durable.0, view.state.meta.seq)), (before, before), "nothing is made up");
+
+    std::fs::remove_dir_all(taken).expect("there is room again");
+    stand.disk.let_go();
+    while stand.glance(|view| view.trouble.is_some_and(|why| why.contains("No space left"))) {
+        std::thread::yield_now();
+    }
+    assert!(stand.said("cas", "/ack INC-3").contains("nobody else is paged"));
+    assert!(stand.glance(|view| view.durable.0) > before + 1, "the start is in the journal after all");
+    until_well(&stand);
 }

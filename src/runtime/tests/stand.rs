@@ -196,7 +196,7 @@ pub struct Stand {
     pub engine: Handle,
     pub disk: GateDisk,
     pub clock: Arc<StillClock>,
-    pub records: Records,
+    pub records: Result<Records, String>,
     pub starts: Receiver<Grant>,
     pub data: tempfile::TempDir,
     thread: Option<JoinHandle<()>>,
@@ -204,7 +204,11 @@ pub struct Stand {
 
 impl Stand {
     pub fn new() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
+        Self::on(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// A process that starts on what another one left.
+    pub fn on(data: tempfile::TempDir) -> Self {
         let disk = GateDisk::default();
         // 2026-03-28T23:00Z: ann is on call for core-primary.
         let clock = Arc::new(StillClock { now: AtomicI64::new(1_774_738_800_000), step: AtomicI64::new(0) });
@@ -228,6 +232,18 @@ impl Stand {
         let thread = engine::start(queues, parts, writer.expect("a thread"), Box::new(Noted(start)));
         let thread = Some(thread.expect("a thread"));
         Self { engine, disk, clock, records: opened.records, starts, data, thread }
+    }
+
+    /// The records, which can be used.
+    pub fn records(&self) -> Records {
+        self.records.clone().expect("they can be used")
+    }
+
+    /// The process says that it has started.
+    pub fn begin(&self) {
+        let kind = InputKind::Started { version: "test".into(), at: self.clock.now() };
+        let input = Input { by: By::timer("start"), idempotency: None, kind, closed: Vec::new() };
+        self.engine.tell(Tell::Input(Box::new(input)));
     }
 
     /// Words of a person; the answer comes by the channel.
@@ -276,6 +292,13 @@ impl Stand {
         });
         self.engine.view(look).expect("there is room");
         told.recv_timeout(HUNG).expect("it looks").expect("the last look")
+    }
+
+    /// All that was decided is durable.
+    pub fn settle(&self) {
+        while self.glance(|view| view.durable.0 != view.state.meta.seq) {
+            std::thread::yield_now();
+        }
     }
 
     /// The engine hears the clock tick.

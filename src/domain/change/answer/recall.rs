@@ -72,7 +72,7 @@ impl State {
         if self.index.questions.is_empty() {
             return;
         }
-        let shift = if let Event::ClockStepped { by_ms } = event { Some(Span(*by_ms)) } else { None };
+        let shift = if let Event::ClockStepped { by_ms, .. } = event { Some(Span(*by_ms)) } else { None };
         // A change that is over leaves a place: to those that found none, the oldest first.
         let mut places = match event {
             Event::ChangeMoved(moved) if !self.changes.contains_key(&moved.change) => {
