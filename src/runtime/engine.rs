@@ -33,7 +33,7 @@ use crate::http::Tally;
 /// Commits that may wait for the writer; beyond it no more is asked for, and the queue of the faces fills.
 const UNWRITTEN_MAX: usize = 8_192;
 /// Messages taken in one round, so that timers and sends get their turn.
-const ROUND: usize = 256;
+pub(super) const ROUND: usize = 256;
 /// How long a stop waits for what is under way; what is cut off is sent again, marked, at the next start.
 const STOP_WITHIN: Span = Span::secs(3);
 /// A batch that is not durable after this time means a disk that hangs: the operators are told.

@@ -22,7 +22,7 @@ use crate::journal::{Disk, DiskFile, RealDisk};
 use crate::records::Records;
 use crate::runtime::Core;
 use crate::runtime::clock::Clock;
-use crate::runtime::engine::{self, Parts};
+use crate::runtime::engine::{self, Parts, ROUND};
 use crate::runtime::handle::{Handle, Tell};
 use crate::runtime::lanes::Dispatch;
 use crate::runtime::recover;
@@ -278,13 +278,16 @@ impl Stand {
     pub fn glance<T: Send + 'static>(&self, look: impl FnOnce(&View<'_>) -> T + Send + 'static) -> T {
         let (tell, told) = unbounded();
         for _ in 0..2 {
-            let tell = tell.clone();
-            let nothing = Box::new(move |_: &View<'_>| {
-                let _ = tell.send(None);
-                Box::new(|_| {}) as crate::domain::desk::Release
-            });
-            self.engine.view(nothing).expect("there is room");
-            told.recv_timeout(HUNG).expect("it looks");
+            // One more than a round takes.
+            for _ in 0..=ROUND {
+                let tell = tell.clone();
+                let nothing = Box::new(move |_: &View<'_>| {
+                    let _ = tell.send(None);
+                    Box::new(|_| {}) as crate::domain::desk::Release
+                });
+                self.engine.view(nothing).expect("there is room");
+            }
+            (0..=ROUND).for_each(|_| _ = told.recv_timeout(HUNG).expect("it looks"));
         }
         let look = Box::new(move |view: &View<'_>| {
             let _ = tell.send(Some(look(view)));
