@@ -117,6 +117,8 @@ fn when_nothing_works_at_all_it_starts_over_until_something_does() {
     assert_eq!(night.paged(), Vec::<String>::new(), "not before ten minutes are over");
     night.wait(100);
     assert!(again(&night).due > first.due, "as often as it takes, later every half hour");
+    night.wait(260 * 30);
+    assert!(again(&night).due > night.now, "for days as well: more rounds than a byte counts");
     night.refuses.clear();
     night.paged();
     night.wait(31);

@@ -223,7 +223,7 @@ pub fn after_last_resort(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
 pub fn after_nobody(draft: &mut Draft<'_>, id: IncidentId) {
     let Some(incident) = draft.incident(id).filter(|_| given_up(draft, id)) else { return };
     let policy = Policy { repeat: 0, ..policy_of(draft.org, incident) };
-    let wait = Span::mins(10 * i64::from(incident.unreached + 1).min(3));
+    let wait = Span::mins(10 * (i64::from(incident.unreached) + 1).min(3));
     start_held(draft, id, policy, UNREACHED.into(), draft.now.after(wait));
 }
 
@@ -313,7 +313,7 @@ pub fn priority(incident: &Incident) -> Priority {
 
 /// Stands in the name of a policy made for one `/page`, before the name of who asked; no configured one has it.
 pub const AD_HOC: &str = "page:";
-/// Why an escalation starts over that has reached nobody.
-pub const UNREACHED: &str = "nobody could be reached";
 /// The wait after a step of a policy made for one `/page`.
 pub const AD_HOC_WAIT: Span = Span::mins(10);
+/// Why an escalation starts over that has reached nobody.
+pub const UNREACHED: &str = "nobody could be reached";

@@ -305,8 +305,8 @@ pub fn page_now(draft: &mut Draft<'_>, id: IncidentId, why: &str) {
     }
 }
 
-/// The next step of an escalation is due; where that is the first one, it waited for a
-/// remedy that has not helped, or for what nobody could be reached by.
+/// The next step of an escalation is due; where that is the first one, it waited for a remedy that has not helped, or
+/// for what nobody could be reached by.
 pub fn step_due(draft: &mut Draft<'_>, id: IncidentId) {
     let escalation = draft.incident(id).and_then(|it| it.escalation.as_ref());
     if !escalation.is_some_and(|it| it.held) {

@@ -10,7 +10,7 @@ use crate::domain::delivery::{ChannelRef, Content, Destination, Priority};
 use crate::domain::draft::Draft;
 use crate::domain::event::{AlertOpened, Event};
 use crate::domain::id::{IncidentId, SilenceId};
-use crate::domain::incident::life;
+use crate::domain::incident::{Severity, life};
 use crate::domain::signal::AlertSeverity;
 
 /// Alerts let go in one commit; a storm under a silence is let go in several.
@@ -39,8 +39,10 @@ pub fn finish(draft: &mut Draft<'_>, silence: &Silence) {
     tell(draft, silence, &text);
     // What got worse meanwhile is paged by the rules for that, and once.
     for incident in &silence.holds {
-        let alerts = draft.state.alerts_of(*incident);
-        let freed = alerts.filter(|it| hold::silence_of(draft, &Subject::from(*it), Some(silence.id)).is_none());
+        let Some(severity) = draft.incident(*incident).map(|it| it.severity) else { continue };
+        // First what costs little: a storm may have joined it, and each match looks at all silences.
+        let worse = draft.state.alerts_of(*incident).filter(|it| Severity::from(it.severity) < severity);
+        let freed = worse.filter(|it| hold::silence_of(draft, &Subject::from(*it), Some(silence.id)).is_none());
         if let Some(worst) = freed.max_by_key(|it| it.severity) {
             intake::raise(draft, *incident, worst.id, worst.severity);
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{TryRecvError, unbounded};
 
-use super::stand::{HUNG, Stand};
+use super::stand::{DECLARE, HUNG, Stand};
 use crate::domain::actor::{Actor, By};
 use crate::domain::delivery::{Content, Outcome, Priority};
 use crate::domain::desk::Desk;
@@ -14,8 +14,6 @@ use crate::domain::input::{Input, InputKind, Place, Unavailable};
 use crate::domain::time::Span;
 use crate::runtime::handle::{QUEUE, Tell};
 use crate::runtime::recover;
-
-const DECLARE: &str = "/incident declare \"it is down\" service:api severity:sev1";
 
 #[test]
 fn no_answer_no_look_and_no_page_before_the_disk() {
@@ -139,10 +137,7 @@ fn a_receipt_that_a_lost_acknowledgement_made_void_is_heard_again() {
 
 #[test]
 fn operators_are_alarmed_again_for_as_long_as_the_journal_cannot_be_written() {
-    let stand = Stand::new();
-    stand.disk.fail();
-    let lost = stand.say("ben", DECLARE);
-    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    let stand = Stand::without_a_journal();
     let mut ids = std::collections::BTreeSet::new();
     for round in 0..4 {
         for _ in 0..3 {
@@ -239,10 +234,7 @@ fn a_record_that_was_reopened_and_closed_while_it_was_loaded_is_loaded_anew() {
 
 #[test]
 fn an_alarm_past_the_journal_is_tried_again_by_the_same_id() {
-    let stand = Stand::new();
-    stand.disk.fail();
-    let lost = stand.say("ben", DECLARE);
-    assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+    let stand = Stand::without_a_journal();
     let alarms = [stand.started(), stand.started(), stand.started()];
     stand.receipt(&alarms[0], Outcome::Accepted);
     stand.receipt(&alarms[1], Outcome::Permanent { reason: "gone".into() });

@@ -31,6 +31,8 @@ use crate::runtime::writer::Writer;
 
 /// Longer than any of this takes; a test that waits so long has hung.
 pub const HUNG: Duration = Duration::from_secs(60);
+/// What ben says first in many of these tests.
+pub const DECLARE: &str = "/incident declare \"it is down\" service:api severity:sev1";
 
 /// What the disk does.
 #[derive(Debug, Default)]
@@ -205,6 +207,15 @@ pub struct Stand {
 impl Stand {
     pub fn new() -> Self {
         Self::on(tempfile::tempdir().expect("a directory"))
+    }
+
+    /// Its disk refuses, and it has noticed: what was declared is lost.
+    pub fn without_a_journal() -> Self {
+        let stand = Self::new();
+        stand.disk.fail();
+        let lost = stand.say("ben", DECLARE);
+        assert!(lost.recv_timeout(HUNG).expect("answered").is_err());
+        stand
     }
 
     /// A process that starts on what another one left.
