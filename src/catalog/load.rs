@@ -25,6 +25,14 @@ pub fn load_dir(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Load
     Ok(build(files::read(dir)?, Some(dir), env))
 }
 
+/// Reads the copy of a configuration; relative `*_file` paths begin at the directory that it was copied from.
+///
+/// # Errors
+/// As [`load_dir`].
+pub fn load_copy(copy: &Path, from: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Unreadable> {
+    Ok(build(files::read(copy)?, Some(from), env))
+}
+
 /// Reads a configuration from files in memory, by their path in the directory; others than configuration files are
 /// left alone. Relative `*_file` paths begin at the working directory.
 pub fn load_files(given: &BTreeMap<PathBuf, String>, env: &dyn Fn(&str) -> Option<String>) -> Loaded {

@@ -36,7 +36,7 @@ pub use files::Unreadable;
 use finding::Spot;
 pub use finding::{Finding, Form, Severity, render};
 pub use init::{NotWritten, write_new};
-pub use load::{load_dir, load_files};
+pub use load::{load_copy, load_dir, load_files};
 pub use secret::{Secret, Secrets, process_env};
 
 use crate::domain::id::{PersonId, ScheduleId, ServiceId};

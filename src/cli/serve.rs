@@ -1,6 +1,7 @@
 //! `opsbell serve`: the server of an organisation, until SIGTERM or SIGINT.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use anyhow::{Context, anyhow};
 
 use super::address::Address;
 use super::{End, Global, LISTEN, LogFormat, USAGE, check, start_logging};
-use crate::catalog;
+use crate::catalog::{self, Config, Finding, Loaded, process_env};
 use crate::notify::Notifiers;
 use crate::runtime::clock::SystemClock;
+use crate::runtime::data::InForce;
 use crate::runtime::house::{House, Options};
 
 #[derive(Debug, clap::Args)]
@@ -25,22 +27,9 @@ pub struct Args {
 
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     start_logging("info", args.log_format);
-    let dir = global.config();
-    let loaded = check::load(&dir)?;
-    let Some(config) = loaded.config else {
-        check::print(&loaded.findings, global.json)?;
-        return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
-    };
-    let mut refused = catalog::not_built(&config);
-    refused.extend(catalog::missing_secrets(&config).into_iter().chain(catalog::shared_keys(&config)));
-    if !refused.is_empty() {
-        check::print(&refused, global.json)?;
-        return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
-    }
-    // What `check` warns of, where whoever starts the server sees it; a weak key above all.
-    for finding in loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Warning) {
-        tracing::warn!(finding = finding.brief(), "the configuration");
-    }
+    let dir = std::path::absolute(global.config()).context("--config")?;
+    let loaded = check::load(&dir).and_then(|loaded| servable(loaded, &dir, global.json));
+    let config = loaded.or_else(|end| in_force_before(&global.data(), &dir).ok_or(end))?;
     let listen = match (global.listen.as_ref().map(Address::socket).transpose()?, config.server.listen) {
         (Some(listen), _) | (None, Some(listen)) => listen,
         (None, None) => LISTEN.parse().context("the default address")?,
@@ -63,6 +52,46 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     tracing::info!("stopping");
     house.stop();
     Ok(())
+}
+
+/// What was read, if it can be served; else its findings are printed.
+fn servable(loaded: Loaded, dir: &Path, json: bool) -> Result<Config, End> {
+    let Some(config) = loaded.config else {
+        check::print(&loaded.findings, json)?;
+        return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
+    };
+    let refused = refused(&config);
+    if !refused.is_empty() {
+        check::print(&refused, json)?;
+        return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
+    }
+    // What `check` warns of, where whoever starts the server sees it; a weak key above all.
+    for finding in loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Warning) {
+        tracing::warn!(finding = finding.brief(), "the configuration");
+    }
+    Ok(config)
+}
+
+/// Why a configuration without errors cannot be served.
+fn refused(config: &Config) -> Vec<Finding> {
+    let secrets = catalog::missing_secrets(config).into_iter().chain(catalog::shared_keys(config));
+    catalog::not_built(config).into_iter().chain(secrets).collect()
+}
+
+/// The configuration that was in force when the server ended, if it came from the same directory: somebody has made a
+/// mistake since, which must not keep a restart from sending what is owed (docs/decisions/0014). The watch over the
+/// directory tells the operators, and takes what is mended.
+fn in_force_before(data: &Path, dir: &Path) -> Option<Config> {
+    let before = InForce::of(data).filter(|before| before.from == dir)?;
+    let config = catalog::load_copy(&before.copy(data), dir, &process_env).ok()?.config?;
+    if config.org.hash != before.hash || !refused(&config).is_empty() {
+        return None;
+    }
+    tracing::error!(
+        config = %dir.display(),
+        "this configuration is not in force, the one of before is; the server goes on with it until this one is mended"
+    );
+    Some(config)
 }
 
 /// Shows progress where records are rebuilt.

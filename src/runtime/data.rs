@@ -1,5 +1,5 @@
-//! The data directory: `journal/ records/ config/ admin.token server.json lock`. Who holds it, and the small files in
-//! it; the journal and the records are rooms of their own.
+//! The data directory: `journal/ records/ config/ config.json admin.token server.json lock`. Who holds it, and the small
+//! files in it; the journal and the records are rooms of their own.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -110,11 +110,22 @@ impl Data {
     /// # Errors
     /// The file cannot be written.
     pub fn tell_address(&self, address: SocketAddr) -> Result<()> {
-        let server = Server { address, pid: std::process::id() };
-        let path = self.dir.join("server.json");
-        let fresh = self.dir.join("server.json.new");
-        // As a whole or not at all: a client may read it at this moment.
-        fs::write(&fresh, serde_json::to_vec(&server)?)
+        self.tell("server.json", &Server { address, pid: std::process::id() })
+    }
+
+    /// Says which configuration is in force; its copy has been kept.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn tell_in_force(&self, in_force: &InForce) -> Result<()> {
+        self.tell("config.json", in_force)
+    }
+
+    /// Writes a small file as a whole or not at all: a client may read it at this moment.
+    fn tell(&self, name: &str, told: &impl Serialize) -> Result<()> {
+        let path = self.dir.join(name);
+        let fresh = self.dir.join(format!("{name}.new"));
+        fs::write(&fresh, serde_json::to_vec(told)?)
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("{}: cannot be written", path.display()))
     }
@@ -147,6 +158,29 @@ impl Data {
         fs::create_dir_all(&dir)
             .and_then(|()| fs::rename(&dir, &kept))
             .with_context(|| format!("{}: cannot be made", kept.display()))
+    }
+}
+
+/// Which configuration was put in force last: `config.json`. A start takes it from its copy where the one in the
+/// directory has errors by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InForce {
+    /// Its hash; the copy is `config/HASH`.
+    pub hash: String,
+    /// The directory that it was read from, absolute.
+    pub from: PathBuf,
+}
+
+impl InForce {
+    /// What the last server on a data directory had in force; `None` where there is no such word, or no copy.
+    pub fn of(data: &Path) -> Option<Self> {
+        let told: Self = serde_json::from_slice(&fs::read(data.join("config.json")).ok()?).ok()?;
+        told.copy(data).is_dir().then_some(told)
+    }
+
+    /// Where the copy is.
+    pub fn copy(&self, data: &Path) -> PathBuf {
+        data.join("config").join(&self.hash)
     }
 }
 

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::clock::{Clock, stopwatch};
 use super::core::Core;
-use super::data::{self, Data};
+use super::data::{self, Data, InForce};
 use super::engine::{self, Parts};
 use super::factors::Factors;
 use super::handle::{Handle, Tell};
@@ -49,7 +49,7 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The configuration directory to watch; `None` for an embedded one.
+    /// The configuration directory to watch, absolute; `None` for an embedded one.
     pub watch: Option<PathBuf>,
     /// The demo: integrations get keys of their own, what is not built is simulated.
     pub demo: bool,
@@ -88,6 +88,8 @@ pub struct Wiring {
     org: Arc<RwLock<Arc<Org>>>,
     clock: Arc<dyn Clock>,
     data: Data,
+    /// The configuration directory; `None` for an embedded one.
+    from: Option<PathBuf>,
     /// What stays whatever the configuration says: chat, and the demo's simulation.
     own: Notifiers,
     /// Discord, where the configuration of the start names it.
@@ -117,7 +119,7 @@ impl Wiring {
             self.fits_discord(&config)?;
         }
         let notifiers = self.notifiers_of(&config).map_err(|error| vec![format!("{error:#}")])?;
-        if let Err(error) = self.data.keep_config(&config.org.hash, &config.files) {
+        if let Err(error) = self.keep(&config) {
             tracing::warn!(error = format!("{error:#}"), "the configuration could not be copied");
         }
         let watchdog = config.secrets.heartbeat.clone().map(|address| (address, config.server.heartbeat_every));
@@ -134,6 +136,14 @@ impl Wiring {
         *self.org.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&org);
         self.engine.tell(Tell::Reload(org));
         Ok(())
+    }
+
+    /// Keeps a copy, which the next start takes where the configuration has errors by then.
+    fn keep(&self, config: &Config) -> Result<()> {
+        let hash = config.org.hash.clone();
+        self.data.keep_config(&hash, &config.files)?;
+        let Some(from) = &self.from else { return Ok(()) };
+        self.data.tell_in_force(&InForce { hash, from: from.clone() })
     }
 
     /// Another connection to Discord needs another process: the one that is there carries pages.
@@ -268,6 +278,7 @@ impl House {
             org: Arc::new(RwLock::new(Arc::new(Org::default()))),
             clock: Arc::clone(&options.clock),
             data,
+            from: options.watch.clone(),
             own,
             discord: discord.clone(),
             feed: Arc::new(Feed::new(opened.found.last_seq)),

@@ -20,6 +20,8 @@ use crate::notify::heartbeat::Heartbeats;
 
 /// How often the configuration's files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// After so many looks in vain (a minute) the operators are told that the configuration cannot be read.
+const UNREAD: u32 = 30;
 /// How often the auditor looks.
 const AUDIT_EVERY: Duration = Duration::from_secs(30);
 /// The same finding is told again after so many looks (ten minutes).
@@ -50,6 +52,7 @@ pub fn hangups() -> Option<Signal> {
 /// the old in force and is told to the operators, once for each change.
 pub async fn configuration(dir: PathBuf, hash: String, mut hangup: Option<Signal>, wiring: Arc<Wiring>) {
     let mut seen = Some(hash);
+    let mut unread = 0u32;
     loop {
         let asked = async {
             match &mut hangup {
@@ -66,13 +69,15 @@ pub async fn configuration(dir: PathBuf, hash: String, mut hangup: Option<Signal
         let looked = tokio::task::spawn_blocking(move || {
             let now = catalog::reload::hash_dir(&look).ok();
             // A directory that cannot be read just now (an editor saving) is looked at again.
-            if asked || (now.is_some() && now != before) {
+            let changed = if now.is_some() { now != before } else { unread == UNREAD };
+            if asked || changed {
                 reload(&look, &wiring);
             }
-            now.or(before)
+            now
         });
         if let Ok(now) = looked.await {
-            seen = now;
+            unread = if now.is_some() { 0 } else { unread.saturating_add(1) };
+            seen = now.or(seen);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::place::{Place, fire, noticed, paged};
 use crate::support::PATIENCE;
-use crate::support::server::poll;
+use crate::support::server::{KEY, opsbell, poll, said};
 use crate::support::webhook::Receiver;
 
 #[test]
@@ -46,6 +46,53 @@ fn a_valid_change_is_in_force_and_an_invalid_one_keeps_the_old() {
         (server.get("/v1/services")["items"].as_array()?.len() == 1).then_some(())
     });
     assert!(server.stop().success());
+}
+
+#[test]
+fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
+    let place = Place::new();
+    // A secret in a file beside the configuration, which no copy of it has.
+    let usual = place.usual().replace("key_env = \"OPSBELL_KEY_PROMETHEUS\"", "key_file = \"key\"");
+    std::fs::write(place.config.join("key"), KEY).expect("a file");
+    place.configure(&usual);
+    let mut server = place.serve();
+    fire(&mut server, "before");
+    paged(&place.pager, "before");
+    server.kill().expect("killed");
+
+    place.configure(&usual.replace("[[service]]", "[[servise]]"));
+    let mut server = place.serve();
+    fire(&mut server, "after");
+    paged(&place.pager, "after");
+    let notice = noticed(&place.operators, "is not in force");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("servise")), "{notice}");
+    // Mended, it is taken.
+    let usual = place.usual();
+    place.configure(&format!("{usual}\n[[service]]\nid = \"ledger\"\nteam = \"payments\"\n"));
+    poll("the new service", PATIENCE, || (server.get("/v1/services")["items"].as_array()?.len() == 2).then_some(()));
+    assert!(server.stop().success());
+
+    // Gone as a whole, as a disk that is not mounted.
+    let away = place.config.with_extension("away");
+    std::fs::rename(&place.config, &away).expect("moved");
+    let mut server = place.serve();
+    assert_eq!(server.get("/v1/services")["items"].as_array().map(Vec::len), Some(2));
+    assert!(server.stop().success());
+    std::fs::rename(&away, &place.config).expect("moved");
+
+    // A copy that somebody has changed is none, and neither is that of another directory.
+    place.configure("[[servise]]");
+    let told = std::fs::read_to_string(place.data.join("config.json")).expect("a file");
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let copy = place.data.join("config").join(told["hash"].as_str().expect("a hash")).join("opsbell.toml");
+    let kept = std::fs::read_to_string(&copy).expect("a copy");
+    std::fs::write(&copy, kept.replace("1h", "9h")).expect("changed");
+    assert_eq!(place.refused().1, Some(2));
+    std::fs::write(&copy, kept).expect("changed back");
+    let mut other = opsbell();
+    other.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&away).arg("--data").arg(&place.data);
+    let output = other.output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 
 #[test]
