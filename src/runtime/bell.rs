@@ -6,11 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::Thread;
 use std::time::Duration;
 
+use super::clock::stopwatch;
+
+/// How long a sleeper looks for what was said to come soon: a body of a few KiB is read and parsed in less.
+const SOON: Duration = Duration::from_micros(150);
+
 /// One sleeper, and whoever has something for it.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     sleeper: OnceLock<Thread>,
     asleep: AtomicBool,
+    soon: AtomicBool,
 }
 
 impl Bell {
@@ -26,9 +32,17 @@ impl Bell {
         }
     }
 
+    /// Wakes the sleeper, if it sleeps, for what will be there in a moment: to wake takes it about as long as that.
+    pub fn ring_soon(&self) {
+        if self.asleep.load(Ordering::Relaxed) {
+            self.soon.store(true, Ordering::Relaxed);
+            self.ring();
+        }
+    }
+
     /// Sleeps until it rings, but no longer than this, and not at all when there is something already. It may wake
     /// without a reason. Only ever to be called by one thread.
-    pub fn sleep(&self, most: Duration, anything: impl FnOnce() -> bool) {
+    pub fn sleep(&self, most: Duration, anything: impl Fn() -> bool) {
         self.sleeper.get_or_init(std::thread::current);
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -36,6 +50,13 @@ impl Bell {
             std::thread::park_timeout(most);
         }
         self.asleep.store(false, Ordering::Relaxed);
+        if self.soon.swap(false, Ordering::Relaxed) {
+            let spent = stopwatch();
+            while !anything() && spent() < SOON {
+                // Whoever has something may need this processor to get it ready.
+                std::thread::yield_now();
+            }
+        }
     }
 }
 
@@ -44,6 +65,31 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn what_was_said_to_come_soon_and_never_comes_is_not_waited_for() {
+        const EVER: Duration = Duration::from_secs(3_600);
+        let bell = Arc::new(Bell::default());
+        let (woken, woke) = crossbeam_channel::bounded(1);
+        let sleeper = std::thread::spawn({
+            let bell = Arc::clone(&bell);
+            move || {
+                for _ in 0..1_000 {
+                    bell.sleep(EVER, || false);
+                    woken.send(()).unwrap();
+                }
+            }
+        });
+        for _ in 0..1_000 {
+            // One that is awake is not told: it would look for nothing before its next sleep.
+            while woke.is_empty() {
+                bell.ring_soon();
+                std::hint::spin_loop();
+            }
+            woke.recv().unwrap();
+        }
+        sleeper.join().unwrap();
+    }
 
     #[test]
     fn no_message_is_slept_through() {

@@ -163,10 +163,11 @@ impl Engine {
     fn run(&mut self) {
         loop {
             self.listen();
+            // First, as answers and pages wait for the disk; what moments add is handed over in the next round.
+            self.hand_over();
             self.tick();
             self.moments();
             self.grants();
-            self.hand_over();
             self.skip_on();
             if self.stop.as_ref().is_some_and(|(by, _)| self.quiet() || *by <= self.clock.now()) {
                 break;

@@ -113,6 +113,10 @@ impl Desk for Handle {
         }
     }
 
+    fn expect(&self) {
+        self.bell.ring_soon();
+    }
+
     fn view(&self, look: Look) -> Result<(), Unavailable> {
         self.put(Ask::View(look)).map_err(|(_, why)| why)
     }
