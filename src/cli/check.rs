@@ -37,9 +37,12 @@ pub fn run(global: &Global) -> Result<(), End> {
 
 /// Reads a configuration; an unreadable directory is an error of usage.
 pub fn load(dir: &Path) -> Result<Loaded, End> {
-    catalog::load_dir(dir, &process_env).map_err(|error| {
-        End::Failed(USAGE, anyhow!(error).context("try --config DIR, or write a configuration with `opsbell init DIR`"))
-    })
+    catalog::load_dir(dir, &process_env).map_err(unreadable)
+}
+
+/// How it ends where a directory cannot be read.
+pub fn unreadable(error: catalog::Unreadable) -> End {
+    End::Failed(USAGE, anyhow!(error).context("try --config DIR, or write a configuration with `opsbell init DIR`"))
 }
 
 /// Prints findings: with the line drawn on a terminal, as plain lines else, each as a line of JSON with `--json`.

@@ -9,11 +9,12 @@ use anyhow::{Context, anyhow};
 
 use super::address::Address;
 use super::{End, Global, LISTEN, LogFormat, USAGE, check, start_logging};
-use crate::catalog::{self, Config, Finding, Loaded, process_env};
+use crate::catalog::{self, Config, Finding, Severity, process_env};
 use crate::notify::Notifiers;
-use crate::runtime::clock::SystemClock;
-use crate::runtime::data::InForce;
-use crate::runtime::house::{House, Options};
+use crate::runtime::clock::{Clock, SystemClock};
+use crate::runtime::house::{House, Options, try_senders};
+use crate::runtime::kept::InForce;
+use crate::runtime::reload::{self, Refused};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,14 +29,25 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     start_logging("info", args.log_format);
     let dir = std::path::absolute(global.config()).context("--config")?;
-    let loaded = check::load(&dir).and_then(|loaded| servable(loaded, &dir, global.json));
-    let config = loaded.or_else(|end| in_force_before(&global.data(), &dir).ok_or(end))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let before = InForce::of(&global.data()).filter(|before| before.from == dir);
+    let (config, refused) = match servable(&dir, before.as_ref(), &clock, global.json) {
+        Ok(config) => (config, None),
+        // A mistake that somebody has made since must not keep a restart from sending what is owed (decision 0014).
+        Err(Refusal { wrong, end }) => {
+            let config = before.and_then(|before| from_copy(&before, &global.data())).ok_or(end)?;
+            let told = reload::not_in_force(&wrong);
+            tracing::error!(config = %dir.display(), "{told}");
+            (config, Some(Refused { hash: catalog::reload::hash_dir(&dir).ok(), told }))
+        }
+    };
     let listen = match (global.listen.as_ref().map(Address::socket).transpose()?, config.server.listen) {
         (Some(listen), _) | (None, Some(listen)) => listen,
         (None, None) => LISTEN.parse().context("the default address")?,
     };
-    let mut options = Options::new(global.data(), listen, Arc::new(SystemClock::new()));
+    let mut options = Options::new(global.data(), listen, clock);
     options.watch = Some(dir);
+    options.refused = refused;
     options.progress = progress();
     if let Some(millis) = args.write_timeout {
         options.write_timeout = Duration::from_millis(millis);
@@ -54,19 +66,40 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
     Ok(())
 }
 
-/// What was read, if it can be served; else its findings are printed.
-fn servable(loaded: Loaded, dir: &Path, json: bool) -> Result<Config, End> {
+/// Why a configuration is not served.
+struct Refusal {
+    /// What the operators are told, if another one is served instead.
+    wrong: Vec<String>,
+    /// How it ends, if none is.
+    end: End,
+}
+
+/// What stands in the directory, if it can be served; else its findings are printed. One that is `before` has been
+/// served, so whether it can be is not tried.
+fn servable(dir: &Path, before: Option<&InForce>, clock: &Arc<dyn Clock>, json: bool) -> Result<Config, Refusal> {
+    let refusal =
+        |wrong: Vec<String>, why: &str| Refusal { wrong, end: End::Failed(USAGE, anyhow!("{}: {why}", dir.display())) };
+    let print = |findings: &[Finding]| {
+        check::print(findings, json).map_err(|end| Refusal { wrong: Vec::new(), end })?;
+        Ok(findings.iter().filter(|finding| finding.severity == Severity::Error).map(Finding::brief).collect())
+    };
+    let loaded = catalog::load_dir(dir, &process_env)
+        .map_err(|error| Refusal { wrong: vec![error.to_string()], end: check::unreadable(error) })?;
     let Some(config) = loaded.config else {
-        check::print(&loaded.findings, json)?;
-        return Err(End::Failed(USAGE, anyhow!("{}: the configuration has errors", dir.display())));
+        return Err(refusal(print(&loaded.findings)?, "the configuration has errors"));
     };
     let refused = refused(&config);
     if !refused.is_empty() {
-        check::print(&refused, json)?;
-        return Err(End::Failed(USAGE, anyhow!("{}: this configuration cannot be served yet", dir.display())));
+        return Err(refusal(print(&refused)?, "this configuration cannot be served yet"));
+    }
+    if before.is_some_and(|before| before.hash != config.org.hash)
+        && let Err(error) = try_senders(&config, clock)
+    {
+        let why = format!("{error:#}");
+        return Err(refusal(vec![why.clone()], &why));
     }
     // What `check` warns of, where whoever starts the server sees it; a weak key above all.
-    for finding in loaded.findings.iter().filter(|finding| finding.severity == catalog::Severity::Warning) {
+    for finding in loaded.findings.iter().filter(|finding| finding.severity == Severity::Warning) {
         tracing::warn!(finding = finding.brief(), "the configuration");
     }
     Ok(config)
@@ -78,19 +111,30 @@ fn refused(config: &Config) -> Vec<Finding> {
     catalog::not_built(config).into_iter().chain(secrets).collect()
 }
 
-/// The configuration that was in force when the server ended, if it came from the same directory: somebody has made a
-/// mistake since, which must not keep a restart from sending what is owed (docs/decisions/0014). The watch over the
-/// directory tells the operators, and takes what is mended.
-fn in_force_before(data: &Path, dir: &Path) -> Option<Config> {
-    let before = InForce::of(data).filter(|before| before.from == dir)?;
-    let config = catalog::load_copy(&before.copy(data), dir, &process_env).ok()?.config?;
-    if config.org.hash != before.hash || !refused(&config).is_empty() {
+/// The configuration that was in force when the server ended, from its copy; `None`, with the reason in the log, where
+/// it cannot be served either.
+fn from_copy(before: &InForce, data: &Path) -> Option<Config> {
+    let copy = before.copy(data);
+    let not = |why: String| tracing::error!(copy = %copy.display(), why, "the copy of the one before is not taken");
+    let loaded = match catalog::load_copy(&copy, &before.from, &process_env) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            not(error.to_string());
+            return None;
+        }
+    };
+    let Some(config) = loaded.config else {
+        not("it has errors".to_owned());
+        return None;
+    };
+    if config.org.hash != before.hash {
+        not("it is not what was in force: somebody has changed it".to_owned());
         return None;
     }
-    tracing::error!(
-        config = %dir.display(),
-        "this configuration is not in force, the one of before is; the server goes on with it until this one is mended"
-    );
+    if let Some(finding) = refused(&config).first() {
+        not(finding.brief());
+        return None;
+    }
     Some(config)
 }
 

@@ -22,8 +22,10 @@ pub(crate) struct Held<'a> {
     pub place: SemaphorePermit<'a>,
 }
 
-/// Reads the whole body, at most `max` bytes of it after decompression.
+/// Reads the whole body, at most `max` bytes of it after decompression. The engine wakes meanwhile: whoever is known and
+/// sends something asks it for something.
 pub(crate) async fn read(app: &App, request: Request, max: usize) -> Result<Held<'_>, Failure> {
+    app.http.desk.expect();
     read_within(app, &app.bodies, request, max).await
 }
 

@@ -142,7 +142,7 @@ async fn take(app: &App, source: &'static str, id: RequestId, request: Request) 
     submit(app, &key, id, idempotency, outcome).await
 }
 
-/// Counts one signal of this key, or refuses it as one too many. The engine wakes while the body is read.
+/// Counts one signal of this key, or refuses it as one too many.
 pub(crate) fn spend(app: &App, key: &Key) -> Result<(), Failure> {
     let rate = app.http.limits.rate;
     key.bucket.take((app.http.stopwatch)(), rate).map_err(|wait| {
@@ -151,9 +151,7 @@ pub(crate) fn spend(app: &App, key: &Key) -> Result<(), Failure> {
             .hint(format!("at most {} a second, {} at once", rate.per_sec, rate.burst))
             .retry_after(secs)
             .close()
-    })?;
-    app.http.desk.expect();
-    Ok(())
+    })
 }
 
 /// The integration whose key was shown.

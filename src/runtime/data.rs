@@ -1,5 +1,5 @@
 //! The data directory: `journal/ records/ config/ config.json admin.token server.json lock`. Who holds it, and the small
-//! files in it; the journal and the records are rooms of their own.
+//! files in it; the journal, the records and the copies of configurations are rooms of their own.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -110,22 +110,11 @@ impl Data {
     /// # Errors
     /// The file cannot be written.
     pub fn tell_address(&self, address: SocketAddr) -> Result<()> {
-        self.tell("server.json", &Server { address, pid: std::process::id() })
-    }
-
-    /// Says which configuration is in force; its copy has been kept.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn tell_in_force(&self, in_force: &InForce) -> Result<()> {
-        self.tell("config.json", in_force)
-    }
-
-    /// Writes a small file as a whole or not at all: a client may read it at this moment.
-    fn tell(&self, name: &str, told: &impl Serialize) -> Result<()> {
-        let path = self.dir.join(name);
-        let fresh = self.dir.join(format!("{name}.new"));
-        fs::write(&fresh, serde_json::to_vec(told)?)
+        let server = Server { address, pid: std::process::id() };
+        let path = self.dir.join("server.json");
+        let fresh = self.dir.join("server.json.new");
+        // As a whole or not at all: a client may read it at this moment.
+        fs::write(&fresh, serde_json::to_vec(&server)?)
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("{}: cannot be written", path.display()))
     }
@@ -133,54 +122,6 @@ impl Data {
     /// The server is gone.
     pub fn forget_address(&self) {
         let _ = fs::remove_file(self.dir.join("server.json"));
-    }
-
-    /// Keeps a copy of a configuration under its hash; it holds names of secrets, never secrets.
-    ///
-    /// # Errors
-    /// The copy cannot be written.
-    pub fn keep_config(&self, hash: &str, files: &[(String, String)]) -> Result<()> {
-        let kept = self.dir.join("config").join(hash);
-        if kept.exists() {
-            return Ok(());
-        }
-        // Under its own name only when all of it is there; what a kill left half is written anew.
-        let dir = self.dir.join("config").join(format!("{hash}.new"));
-        for (path, text) in files {
-            let path = dir.join(path);
-            if let Some(parent) = path.parent() {
-                private_dir(parent).with_context(|| format!("{}: cannot be made", parent.display()))?;
-            }
-            let made = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
-            made.and_then(|mut file| file.write_all(text.as_bytes()))
-                .with_context(|| format!("{}: cannot be written", path.display()))?;
-        }
-        fs::create_dir_all(&dir)
-            .and_then(|()| fs::rename(&dir, &kept))
-            .with_context(|| format!("{}: cannot be made", kept.display()))
-    }
-}
-
-/// Which configuration was put in force last: `config.json`. A start takes it from its copy where the one in the
-/// directory has errors by then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InForce {
-    /// Its hash; the copy is `config/HASH`.
-    pub hash: String,
-    /// The directory that it was read from, absolute.
-    pub from: PathBuf,
-}
-
-impl InForce {
-    /// What the last server on a data directory had in force; `None` where there is no such word, or no copy.
-    pub fn of(data: &Path) -> Option<Self> {
-        let told: Self = serde_json::from_slice(&fs::read(data.join("config.json")).ok()?).ok()?;
-        told.copy(data).is_dir().then_some(told)
-    }
-
-    /// Where the copy is.
-    pub fn copy(&self, data: &Path) -> PathBuf {
-        data.join("config").join(&self.hash)
     }
 }
 
@@ -196,7 +137,7 @@ fn patiently(lock: &File) -> Result<(), TryLockError> {
 }
 
 /// Makes a directory, and those above it, for this user only; one that is there stays as it is.
-fn private_dir(dir: &Path) -> std::io::Result<()> {
+pub(super) fn private_dir(dir: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
@@ -305,8 +246,6 @@ mod tests {
         assert_eq!(mode(&token), 0o600);
         fs::set_permissions(&token, Permissions::from_mode(0o644)).unwrap();
         assert_eq!(data.admin_token().unwrap(), made);
-        data.keep_config("h", &[("commands/own.toml".to_owned(), "x".to_owned())]).unwrap();
-        let copy = dir.join("config/h/commands");
-        assert_eq!([mode(&dir), mode(&token), mode(&copy), mode(&copy.join("own.toml"))], [0o700, 0o600, 0o700, 0o600]);
+        assert_eq!([mode(&dir), mode(&token)], [0o700, 0o600]);
     }
 }

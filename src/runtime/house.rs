@@ -13,11 +13,13 @@ use anyhow::{Context, Result, anyhow};
 
 use super::clock::{Clock, stopwatch};
 use super::core::Core;
-use super::data::{self, Data, InForce};
+use super::data::{self, Data};
 use super::engine::{self, Parts};
 use super::factors::Factors;
 use super::handle::{Handle, Tell};
+use super::kept::{self, InForce};
 use super::lanes::TokioLanes;
+use super::reload::{self, Looks, Refused};
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
@@ -51,6 +53,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The configuration directory to watch, absolute; `None` for an embedded one.
     pub watch: Option<PathBuf>,
+    /// What stands in that directory, where it could not be taken and another one is served.
+    pub refused: Option<Refused>,
     /// The demo: integrations get keys of their own, what is not built is simulated.
     pub demo: bool,
     /// A client who takes nothing of what is written to it is cut off after this long.
@@ -69,6 +73,7 @@ impl Options {
             listen,
             clock,
             watch: None,
+            refused: None,
             demo: false,
             write_timeout: http::WRITE_TIMEOUT,
             disk: Arc::new(RealDisk),
@@ -120,7 +125,7 @@ impl Wiring {
         }
         let notifiers = self.notifiers_of(&config).map_err(|error| vec![format!("{error:#}")])?;
         if let Err(error) = self.keep(&config) {
-            tracing::warn!(error = format!("{error:#}"), "the configuration could not be copied");
+            tracing::error!(error = format!("{error:#}"), "the configuration could not be copied");
         }
         let watchdog = config.secrets.heartbeat.clone().map(|address| (address, config.server.heartbeat_every));
         *self.watchdog.write().unwrap_or_else(PoisonError::into_inner) = watchdog;
@@ -140,10 +145,11 @@ impl Wiring {
 
     /// Keeps a copy, which the next start takes where the configuration has errors by then.
     fn keep(&self, config: &Config) -> Result<()> {
-        let hash = config.org.hash.clone();
-        self.data.keep_config(&hash, &config.files)?;
-        let Some(from) = &self.from else { return Ok(()) };
-        self.data.tell_in_force(&InForce { hash, from: from.clone() })
+        let (data, hash) = (self.data.dir(), config.org.hash.clone());
+        match self.from.clone() {
+            Some(from) => InForce { hash, from }.keep(data, &config.files),
+            None => kept::keep_copy(data, &hash, &config.files),
+        }
     }
 
     /// Another connection to Discord needs another process: the one that is there carries pages.
@@ -186,40 +192,48 @@ impl Wiring {
     }
 
     fn notifiers_of(&self, config: &Config) -> Result<Notifiers> {
-        let mut secrets = BTreeMap::new();
-        for (id, secret) in &config.secrets.signing {
-            let parsed = webhook::Secret::parse(secret.expose());
-            secrets.insert(id.clone(), parsed.with_context(|| format!("the signing secret of webhook {id}"))?);
-        }
-        let clock = Arc::clone(&self.clock);
-        let now: webhook::Clock = Arc::new(move || clock.now());
-        let mut notifiers = self.own.clone();
         // In the demo nothing leaves the machine: what the demo has no stand-in for is reported as not configured.
-        if self.demo {
-            return Ok(notifiers);
-        }
-        let hosts = host::Hosts::new(config.secrets.answers.clone(), Arc::clone(&now), Timeouts::WEBHOOK)?;
-        let webhooks = webhook::Webhooks::new(secrets, now, Timeouts::WEBHOOK)?;
-        notifiers = notifiers.with(Method::Webhook, Arc::new(webhooks)).with_hosts(Arc::new(hosts));
-        if let Some(mail) = &config.mail {
-            let tls = match mail.tls {
-                Tls::StartTls => email::MailTls::StartTls,
-                Tls::Tls => email::MailTls::Tls,
-                Tls::None => email::MailTls::None,
-            };
-            let mail = email::MailConfig {
-                host: mail.host.clone(),
-                port: mail.port,
-                tls,
-                from: mail.from.clone(),
-                username: mail.username.clone(),
-                password: config.secrets.mail_password.as_ref().map(|secret| secret.expose().to_owned()),
-            };
-            let mails = email::Mails::new(mail, Timeouts::EMAIL).context("[mail]")?;
-            notifiers = notifiers.with(Method::Email, Arc::new(mails));
-        }
-        Ok(notifiers)
+        if self.demo { Ok(self.own.clone()) } else { senders(self.own.clone(), config, &self.clock) }
     }
+}
+
+/// Adds what sends by a configuration's webhooks, code hosts and mail server.
+fn senders(own: Notifiers, config: &Config, clock: &Arc<dyn Clock>) -> Result<Notifiers> {
+    let mut secrets = BTreeMap::new();
+    for (id, secret) in &config.secrets.signing {
+        let parsed = webhook::Secret::parse(secret.expose());
+        secrets.insert(id.clone(), parsed.with_context(|| format!("the signing secret of webhook {id}"))?);
+    }
+    let clock = Arc::clone(clock);
+    let now: webhook::Clock = Arc::new(move || clock.now());
+    let hosts = host::Hosts::new(config.secrets.answers.clone(), Arc::clone(&now), Timeouts::WEBHOOK)?;
+    let webhooks = webhook::Webhooks::new(secrets, now, Timeouts::WEBHOOK)?;
+    let senders = own.with(Method::Webhook, Arc::new(webhooks)).with_hosts(Arc::new(hosts));
+    let Some(mail) = &config.mail else { return Ok(senders) };
+    let tls = match mail.tls {
+        Tls::StartTls => email::MailTls::StartTls,
+        Tls::Tls => email::MailTls::Tls,
+        Tls::None => email::MailTls::None,
+    };
+    let mail = email::MailConfig {
+        host: mail.host.clone(),
+        port: mail.port,
+        tls,
+        from: mail.from.clone(),
+        username: mail.username.clone(),
+        password: config.secrets.mail_password.as_ref().map(|secret| secret.expose().to_owned()),
+    };
+    let mails = email::Mails::new(mail, Timeouts::EMAIL).context("[mail]")?;
+    Ok(senders.with(Method::Email, Arc::new(mails)))
+}
+
+/// Whether all that a configuration sends by can be made: what a start would find out when it is too late for another one.
+///
+/// # Errors
+/// What cannot be made, and why.
+pub fn try_senders(config: &Config, clock: &Arc<dyn Clock>) -> Result<()> {
+    discord_of(config)?;
+    senders(Notifiers::default(), config, clock).map(drop)
 }
 
 /// A running house.
@@ -309,6 +323,9 @@ impl House {
             );
             watch::tell_operators(&engine, "records", text);
         }
+        if let Some(refused) = &options.refused {
+            watch::tell_operators(&engine, "config", refused.told.clone());
+        }
         let shelf = Shelf::new(records_dir, named, opened.records, durable.0, engine.clone())?;
         let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
         let tally = Tally::default();
@@ -348,9 +365,10 @@ impl House {
             // Heard from now on: unheard, a SIGHUP ends the process.
             let hangups = {
                 let _tokio = tokio.enter();
-                watch::hangups()
+                reload::hangups()
             };
-            tokio.spawn(watch::configuration(dir, hash, hangups, Arc::clone(&wiring)));
+            let looks = Looks::new(hash, options.refused);
+            tokio.spawn(reload::watch(dir, looks, hangups, Arc::clone(&wiring)));
         }
         let counted = tally.clone();
         counted.connected(discord.is_none());

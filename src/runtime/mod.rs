@@ -22,10 +22,14 @@ pub mod handle;
 #[cfg(feature = "cli")]
 pub mod house;
 #[cfg(feature = "cli")]
+pub mod kept;
+#[cfg(feature = "cli")]
 pub mod lanes;
 pub mod outbox;
 #[cfg(feature = "cli")]
 pub mod recover;
+#[cfg(feature = "cli")]
+pub mod reload;
 #[cfg(feature = "cli")]
 mod scrub;
 #[cfg(feature = "cli")]

@@ -1,15 +1,11 @@
-//! Watches: the configuration directory (on change and on SIGHUP) and the auditor. Each is a small task; what it finds
-//! goes to the engine, and what is wrong to the operators.
+//! The auditor: a small task that looks for what is overdue. What it finds goes to the operators; so does what other
+//! tasks of the runtime find wrong.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::handle::{Handle, Tell};
 use super::house::Wiring;
-use crate::catalog::{self, Severity, process_env};
 use crate::domain::actor::By;
 use crate::domain::desk::Desk;
 use crate::domain::input::{Input, InputKind};
@@ -18,10 +14,6 @@ use crate::domain::time::Span;
 use crate::http::Tally;
 use crate::notify::heartbeat::Heartbeats;
 
-/// How often the configuration's files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// After so many looks in vain (a minute) the operators are told that the configuration cannot be read.
-const UNREAD: u32 = 30;
 /// How often the auditor looks.
 const AUDIT_EVERY: Duration = Duration::from_secs(30);
 /// The same finding is told again after so many looks (ten minutes).
@@ -35,74 +27,6 @@ pub fn tell_operators(engine: &Handle, part: &str, text: String) {
         kind: InputKind::TellOperators { text },
         closed: Vec::new(),
     })));
-}
-
-/// Begins to hear SIGHUP; to be called where tokio runs.
-pub fn hangups() -> Option<Signal> {
-    match signal(SignalKind::hangup()) {
-        Ok(hangup) => Some(hangup),
-        Err(error) => {
-            tracing::warn!(%error, "SIGHUP cannot be heard; the configuration is still looked at");
-            None
-        }
-    }
-}
-
-/// Reloads the configuration when it changes (`hash` is the one in force) or when SIGHUP comes. An invalid one keeps
-/// the old in force and is told to the operators, once for each change.
-pub async fn configuration(dir: PathBuf, hash: String, mut hangup: Option<Signal>, wiring: Arc<Wiring>) {
-    let mut seen = Some(hash);
-    let mut unread = 0u32;
-    loop {
-        let asked = async {
-            match &mut hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        let asked = tokio::select! {
-            _ = asked => true,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
-        };
-        let (look, wiring) = (dir.clone(), Arc::clone(&wiring));
-        let before = seen.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let now = catalog::reload::hash_dir(&look).ok();
-            // A directory that cannot be read just now (an editor saving) is looked at again.
-            let changed = if now.is_some() { now != before } else { unread == UNREAD };
-            if asked || changed {
-                reload(&look, &wiring);
-            }
-            now
-        });
-        if let Ok(now) = looked.await {
-            unread = if now.is_some() { 0 } else { unread.saturating_add(1) };
-            seen = now.or(seen);
-        }
-    }
-}
-
-fn reload(dir: &std::path::Path, wiring: &Wiring) {
-    let trouble = match catalog::load_dir(dir, &process_env) {
-        Ok(loaded) => {
-            let wrong = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
-            let wrong: Vec<String> = wrong.map(catalog::Finding::brief).collect();
-            match loaded.config {
-                Some(config) => match wiring.replace(config) {
-                    Ok(()) => return tracing::info!("the configuration is in force"),
-                    Err(refused) => refused,
-                },
-                None => wrong,
-            }
-        }
-        Err(error) => vec![error.to_string()],
-    };
-    let first = trouble.first().cloned().unwrap_or_default();
-    tracing::error!(findings = trouble.len(), %first, "the changed configuration is not taken; the old one stays");
-    let more =
-        if trouble.len() > 1 { format!(" (and {} more: opsbell check)", trouble.len() - 1) } else { String::new() };
-    let text = format!("The changed configuration is not in force, the old one is: {first}{more}");
-    tell_operators(&wiring.engine, "config", text);
 }
 
 /// The auditor: looks for anything overdue, independently of the timers. While it finds nothing, the watchdog outside

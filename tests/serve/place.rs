@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::client::Answer;
-use crate::support::server::{Server, opsbell, run, said};
+use crate::support::server::{Server, ending, opsbell, run, said};
 use crate::support::webhook::{Received, Receiver};
 
 /// The configuration of these tests: `bas` is paged first, `cleo` after an hour; the operators have a receiver of
@@ -96,7 +96,8 @@ impl Place {
     pub fn refused(&self) -> (String, Option<i32>) {
         let mut command = opsbell();
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&self.config);
-        let output = command.arg("--data").arg(&self.data).output().expect("the binary runs");
+        command.arg("--data").arg(&self.data);
+        let output = ending(command);
         (said(&output), output.status.code())
     }
 

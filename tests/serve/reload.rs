@@ -2,7 +2,7 @@
 
 use crate::place::{Place, fire, noticed, paged};
 use crate::support::PATIENCE;
-use crate::support::server::{KEY, opsbell, poll, said};
+use crate::support::server::{KEY, ending, opsbell, poll, said};
 use crate::support::webhook::Receiver;
 
 #[test]
@@ -91,8 +91,29 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
     std::fs::write(&copy, kept).expect("changed back");
     let mut other = opsbell();
     other.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&away).arg("--data").arg(&place.data);
-    let output = other.output().expect("the binary runs");
+    let output = ending(other);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
+
+#[test]
+fn what_only_a_sender_finds_wrong_does_not_keep_a_restart_from_paging() {
+    let place = Place::new();
+    assert!(place.serve_and_stop());
+    // A signing secret that none can be: a configuration without errors, of which no webhook can be made.
+    std::fs::write(place.config.join("secret"), "whsec_!!!!").expect("a file");
+    place.configure(&place.usual().replace("id = \"pager\"", "id = \"pager\"\nsecret_file = \"secret\""));
+    let mut server = place.serve();
+    fire(&mut server, "still");
+    paged(&place.pager, "still");
+    let notice = noticed(&place.operators, "is not in force");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("signing secret of webhook pager")), "{notice}");
+    // The file is mended, which no look at the configuration sees; SIGHUP does not wait for the next minute.
+    std::fs::write(place.config.join("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a file");
+    server.signal("HUP");
+    noticed(&place.operators, "The configuration is in force.");
+    fire(&mut server, "signed");
+    assert!(paged(&place.pager, "signed").header("webhook-signature").starts_with("v1,"));
+    assert!(server.stop().success());
 }
 
 #[test]

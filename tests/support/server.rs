@@ -27,6 +27,23 @@ pub fn run(args: &[&str]) -> Output {
     opsbell().args(args).output().expect("the binary runs")
 }
 
+/// Waits for a command to end by itself; panics, and kills it, when it does not.
+pub fn ending(mut command: Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut ended = false;
+    for _ in 0..PATIENCE.as_millis() / 10 {
+        ended = child.try_wait().expect("a child").is_some();
+        if ended {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let output = child.wait_with_output().expect("its output");
+    assert!(ended, "it goes on instead of ending: {}", said(&output));
+    output
+}
+
 /// What it printed, for assertions.
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

@@ -19,7 +19,7 @@ use crate::journal::{self, Disk as _, Journal, RealDisk, VerifyReport};
 use crate::runtime::data::{Data, RESTORING, random_install};
 
 /// What a data directory holds that has been served or restored already.
-const USED: [&str; 4] = ["journal", "records", "admin.token", "server.json"];
+const USED: [&str; 5] = ["journal", "records", "admin.token", "server.json", "config.json"];
 /// More does not fit a list of files of one organisation.
 const MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 

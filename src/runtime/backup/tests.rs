@@ -232,7 +232,7 @@ fn an_interrupted_restore_can_be_made_again() {
     fs::write(new.join(crate::runtime::data::RESTORING).join("journal/00000000000000000001.jsonl"), "{").unwrap();
     restore(&whole.path, &new, NOW).unwrap();
     assert_eq!(commits(&new).len(), 21);
-    for used in ["records", "admin.token", "server.json"] {
+    for used in ["records", "admin.token", "server.json", "config.json"] {
         let into = dir.path().join(used);
         fs::create_dir_all(into.join(used)).unwrap();
         assert!(refusal(&whole.path, &into).contains(&format!("holds {used}")));
