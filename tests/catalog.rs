@@ -255,7 +255,7 @@ fn directories_that_cannot_be_read_say_why() {
     let empty = tempfile::tempdir().expect("a directory");
     assert!(matches!(load(&empty.path().join("nowhere")), Err(Unreadable::Absent(_))));
     let error = load(empty.path()).expect_err("no main file");
-    assert!(error.to_string().contains("holds no opsbell.toml; `opsbell init DIR`"), "{error}");
+    assert!(error.to_string().ends_with(" holds no opsbell.toml"), "{error}");
     let with = dir(&[("opsbell.toml", b"")]);
     assert!(matches!(load(&with.path().join("opsbell.toml")), Err(Unreadable::NotADirectory(_))));
     let bytes =

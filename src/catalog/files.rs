@@ -28,13 +28,13 @@ const DEEPEST: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// There is no such directory.
-    #[error("there is no directory {}; `opsbell init DIR` writes a first configuration", .0.display())]
+    #[error("there is no directory {}", .0.display())]
     Absent(PathBuf),
     /// It is not a directory.
     #[error("{} is not a directory; name the directory that holds {MAIN}", .0.display())]
     NotADirectory(PathBuf),
     /// It holds no `opsbell.toml`.
-    #[error("{} holds no {MAIN}; `opsbell init DIR` writes a first configuration", .0.display())]
+    #[error("{} holds no {MAIN}", .0.display())]
     NoMain(PathBuf),
     /// Something in it cannot be read.
     #[error("{} cannot be read: {why}", .path.display())]

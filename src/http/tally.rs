@@ -66,6 +66,7 @@ pub struct Tally {
     audited: Gauge,
     overdue: Gauge,
     connected: Gauge,
+    in_force: Gauge,
     unread: Counter,
 }
 
@@ -85,6 +86,7 @@ impl Default for Tally {
             audited: Gauge::default(),
             overdue: Gauge::default(),
             connected: Gauge::default(),
+            in_force: Gauge::default(),
             unread: Counter::default(),
         }
     }
@@ -139,6 +141,11 @@ impl Tally {
         self.overdue.set(number(overdue));
     }
 
+    /// Whether what stands in the configuration directory is in force.
+    pub fn config_in_force(&self, is: bool) {
+        self.in_force.set(i64::from(is));
+    }
+
     /// Whether the chat's connection is there, or none is wanted.
     pub fn connected(&self, there: bool) {
         self.connected.set(i64::from(there));
@@ -187,6 +194,8 @@ impl Tally {
         registry.register_with_unit("journal", "The length of the journal's files", Unit::Bytes, self.journal.clone());
         let text = "When the auditor last looked, as a Unix time";
         registry.register_with_unit("audited_timestamp", text, Unit::Seconds, self.audited.clone());
+        let text = "0 while another configuration than that of the directory is in force";
+        registry.register("config_in_force", text, self.in_force.clone());
         let text = "0 while Discord is configured and not connected";
         registry.register("discord_connected", text, self.connected.clone());
         let text = "Messages in Discord that could not be read; an alert posted as text in one is lost";

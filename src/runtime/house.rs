@@ -323,12 +323,13 @@ impl House {
             );
             watch::tell_operators(&engine, "records", text);
         }
+        let tally = Tally::default();
+        tally.config_in_force(options.refused.is_none());
         if let Some(refused) = &options.refused {
             watch::tell_operators(&engine, "config", refused.told.clone());
         }
         let shelf = Shelf::new(records_dir, named, opened.records, durable.0, engine.clone())?;
         let (tell, feed) = (engine.clone(), Arc::clone(&wiring.feed));
-        let tally = Tally::default();
         let writer = Writer::start(opened.journal, tally.clone(), move |written| {
             let durable = if let Written::Durable { seq, .. } = &written { Some(*seq) } else { None };
             // The engine hears of it first: it is asked for what listeners are told.
@@ -368,7 +369,7 @@ impl House {
                 reload::hangups()
             };
             let looks = Looks::new(hash, options.refused);
-            tokio.spawn(reload::watch(dir, looks, hangups, Arc::clone(&wiring)));
+            tokio.spawn(reload::watch(dir, looks, hangups, Arc::clone(&wiring), tally.clone()));
         }
         let counted = tally.clone();
         counted.connected(discord.is_none());

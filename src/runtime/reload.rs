@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::house::Wiring;
 use super::watch::tell_operators;
 use crate::catalog::{self, Severity, process_env};
+use crate::http::Tally;
 
 /// How often the configuration's files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -27,8 +28,8 @@ pub struct Refused {
 /// What is told of a configuration that is not taken, by what is wrong with it.
 pub fn not_in_force(wrong: &[String]) -> String {
     let first = wrong.first().map_or("it cannot be served", String::as_str);
-    let more = if wrong.len() > 1 { format!(" (and {} more: opsbell check)", wrong.len() - 1) } else { String::new() };
-    format!("The configuration is not in force, the one before it is: {first}{more}")
+    let more = if wrong.len() > 1 { format!(" (and {} more)", wrong.len() - 1) } else { String::new() };
+    format!("The configuration is not in force, the one before it is: {first}{more}. Next: `opsbell check`")
 }
 
 /// Begins to hear SIGHUP; to be called where tokio runs.
@@ -43,7 +44,7 @@ pub fn hangups() -> Option<Signal> {
 }
 
 /// Watches a directory; `looks` knows what of it is in force.
-pub async fn watch(dir: PathBuf, mut looks: Looks, mut hangup: Option<Signal>, wiring: Arc<Wiring>) {
+pub async fn watch(dir: PathBuf, mut looks: Looks, mut hangup: Option<Signal>, wiring: Arc<Wiring>, tally: Tally) {
     loop {
         let asked = async {
             match &mut hangup {
@@ -63,6 +64,7 @@ pub async fn watch(dir: PathBuf, mut looks: Looks, mut hangup: Option<Signal>, w
         });
         let Ok((after, told)) = looked.await else { continue };
         looks = after;
+        tally.config_in_force(looks.told.is_none());
         if let Some(text) = told {
             tell_operators(&wiring.engine, "config", text);
         }
@@ -150,7 +152,7 @@ mod tests {
         let mut looks = Looks::new("a".into(), None);
         assert!(!looks.due(Some("a"), false));
         assert!(looks.due(Some("b"), false));
-        assert!(looks.tried(wrong("x")).is_some_and(|text| text.ends_with("is: x")));
+        assert!(looks.tried(wrong("x")).is_some_and(|text| text.contains("is: x. Next")));
         assert!(!looks.due(Some("b"), false));
         assert!(looks.due(Some("b"), true), "by SIGHUP");
         assert_eq!(looks.tried(wrong("x")), None);

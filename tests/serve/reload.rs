@@ -2,7 +2,7 @@
 
 use crate::place::{Place, fire, noticed, paged};
 use crate::support::PATIENCE;
-use crate::support::server::{KEY, ending, opsbell, poll, said};
+use crate::support::server::{KEY, Server, ending, opsbell, poll, said};
 use crate::support::webhook::Receiver;
 
 #[test]
@@ -107,10 +107,16 @@ fn what_only_a_sender_finds_wrong_does_not_keep_a_restart_from_paging() {
     paged(&place.pager, "still");
     let notice = noticed(&place.operators, "is not in force");
     assert!(notice["text"].as_str().is_some_and(|text| text.contains("signing secret of webhook pager")), "{notice}");
+    let in_force = |server: &mut Server| {
+        let metrics = server.client().get("/metrics").expect("an answer").text();
+        metrics.lines().find_map(|line| line.strip_prefix("opsbell_config_in_force ").map(str::to_owned))
+    };
+    assert_eq!(in_force(&mut server).as_deref(), Some("0"));
     // The file is mended, which no look at the configuration sees; SIGHUP does not wait for the next minute.
     std::fs::write(place.config.join("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a file");
     server.signal("HUP");
     noticed(&place.operators, "The configuration is in force.");
+    assert_eq!(in_force(&mut server).as_deref(), Some("1"));
     fire(&mut server, "signed");
     assert!(paged(&place.pager, "signed").header("webhook-signature").starts_with("v1,"));
     assert!(server.stop().success());
