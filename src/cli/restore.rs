@@ -41,6 +41,10 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
          again, marked as a possible repeat.",
         manifest.install, done.install
     ))?;
-    let config = config.map_or_else(|| "YOUR-CONFIG".to_owned(), |copy| copy.display().to_string());
-    out(format_args!("Next: opsbell serve --config {config} --data {}", dir.display()))
+    // Not served where it is: what somebody mends there would no longer be what was in force.
+    let (copied, config) = match config {
+        Some(copy) => (format!("cp -rT {} ops && ", copy.display()), "ops"),
+        None => (String::new(), "YOUR-CONFIG"),
+    };
+    out(format_args!("Next: {copied}opsbell serve --config {config} --data {}", dir.display()))
 }
