@@ -131,6 +131,11 @@ pub fn shared_keys(config: &Config) -> Vec<Finding> {
     config.shared_keys.clone()
 }
 
+/// All that keeps a configuration without errors from being served.
+pub fn unservable(config: &Config) -> Vec<Finding> {
+    not_built(config).into_iter().chain(missing_secrets(config)).chain(shared_keys(config)).collect()
+}
+
 /// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.
 pub fn not_built(config: &Config) -> Vec<Finding> {
     config.not_built.clone()

@@ -12,9 +12,10 @@ use super::{End, Global, LISTEN, LogFormat, USAGE, check, start_logging};
 use crate::catalog::{self, Config, Finding, Severity, process_env};
 use crate::notify::Notifiers;
 use crate::runtime::clock::{Clock, SystemClock};
-use crate::runtime::house::{House, Options, try_senders};
+use crate::runtime::house::{House, Options};
 use crate::runtime::kept::InForce;
 use crate::runtime::reload::{self, Refused};
+use crate::runtime::senders::try_senders;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,7 +36,14 @@ pub fn run(global: &Global, args: &Args) -> Result<(), End> {
         Ok(config) => (config, None),
         // A mistake that somebody has made since must not keep a restart from sending what is owed (decision 0014).
         Err(Refusal { wrong, end }) => {
-            let config = before.and_then(|before| from_copy(&before, &global.data())).ok_or(end)?;
+            let Some(before) = before else { return Err(end) };
+            let config = match from_copy(&before, &global.data()) {
+                Ok(config) => config,
+                Err(why) => {
+                    tracing::error!(why, hash = before.hash, "the copy of the one before is not taken");
+                    return Err(end);
+                }
+            };
             let told = reload::not_in_force(&wrong);
             tracing::error!(config = %dir.display(), "{told}");
             (config, Some(Refused { hash: catalog::reload::hash_dir(&dir).ok(), told }))
@@ -88,7 +96,7 @@ fn servable(dir: &Path, before: Option<&InForce>, clock: &Arc<dyn Clock>, json: 
     let Some(config) = loaded.config else {
         return Err(refusal(print(&loaded.findings)?, "the configuration has errors"));
     };
-    let refused = refused(&config);
+    let refused = catalog::unservable(&config);
     if !refused.is_empty() {
         return Err(refusal(print(&refused)?, "this configuration cannot be served yet"));
     }
@@ -105,37 +113,16 @@ fn servable(dir: &Path, before: Option<&InForce>, clock: &Arc<dyn Clock>, json: 
     Ok(config)
 }
 
-/// Why a configuration without errors cannot be served.
-fn refused(config: &Config) -> Vec<Finding> {
-    let secrets = catalog::missing_secrets(config).into_iter().chain(catalog::shared_keys(config));
-    catalog::not_built(config).into_iter().chain(secrets).collect()
-}
-
-/// The configuration that was in force when the server ended, from its copy; `None`, with the reason in the log, where
-/// it cannot be served either.
-fn from_copy(before: &InForce, data: &Path) -> Option<Config> {
-    let copy = before.copy(data);
-    let not = |why: String| tracing::error!(copy = %copy.display(), why, "the copy of the one before is not taken");
-    let loaded = match catalog::load_copy(&copy, &before.from, &process_env) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            not(error.to_string());
-            return None;
-        }
-    };
-    let Some(config) = loaded.config else {
-        not("it has errors".to_owned());
-        return None;
-    };
+/// The configuration that was in force when the server ended, from its copy; else why that cannot be served either.
+fn from_copy(before: &InForce, data: &Path) -> Result<Config, String> {
+    let loaded =
+        catalog::load_copy(&before.copy(data), &before.from, &process_env).map_err(|error| error.to_string())?;
+    let config = loaded.config.ok_or("it has errors")?;
     if config.org.hash != before.hash {
-        not("it is not what was in force: somebody has changed it".to_owned());
-        return None;
+        return Err("it is not what was in force: somebody has changed it".to_owned());
     }
-    if let Some(finding) = refused(&config).first() {
-        not(finding.brief());
-        return None;
-    }
-    Some(config)
+    catalog::unservable(&config).first().map_or(Ok(()), |finding| Err(finding.brief()))?;
+    Ok(config)
 }
 
 /// Shows progress where records are rebuilt.

@@ -110,8 +110,8 @@ pub trait Desk: Send + Sync {
     /// Decides inputs in order, each as a commit of its own, under one sync; `done` is called when all are durable.
     fn submit(&self, inputs: Vec<Input>, done: Answered);
 
-    /// Something will be submitted in a moment: whoever decides may get ready for it. Nothing depends on it.
-    fn expect(&self) {}
+    /// Something will be submitted in a moment: whoever decides may wake for it. Nothing depends on it.
+    fn get_ready(&self) {}
 
     /// Looks at State.
     fn view(&self, look: Look) -> Result<(), Unavailable>;

@@ -25,7 +25,7 @@ pub(crate) struct Held<'a> {
 /// Reads the whole body, at most `max` bytes of it after decompression. The engine wakes meanwhile: whoever is known and
 /// sends something asks it for something.
 pub(crate) async fn read(app: &App, request: Request, max: usize) -> Result<Held<'_>, Failure> {
-    app.http.desk.expect();
+    app.http.desk.get_ready();
     read_within(app, &app.bodies, request, max).await
 }
 

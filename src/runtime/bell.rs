@@ -62,6 +62,7 @@ impl Bell {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::sync::Arc;
 
     use super::*;
@@ -74,10 +75,15 @@ mod tests {
         let sleeper = std::thread::spawn({
             let bell = Arc::clone(&bell);
             move || {
+                let looked = Cell::new(0);
                 for _ in 0..1_000 {
-                    bell.sleep(EVER, || false);
+                    bell.sleep(EVER, || {
+                        looked.set(looked.get() + 1);
+                        false
+                    });
                     woken.send(()).unwrap();
                 }
+                looked.get()
             }
         });
         for _ in 0..1_000 {
@@ -88,7 +94,10 @@ mod tests {
             }
             woke.recv().unwrap();
         }
-        sleeper.join().unwrap();
+        assert!(
+            sleeper.join().unwrap() > 1_000,
+            "it looks before it sleeps, and again when it was woken for what comes"
+        );
     }
 
     #[test]

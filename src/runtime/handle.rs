@@ -113,7 +113,7 @@ impl Desk for Handle {
         }
     }
 
-    fn expect(&self) {
+    fn get_ready(&self) {
         self.bell.ring_soon();
     }
 

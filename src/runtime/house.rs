@@ -20,10 +20,11 @@ use super::handle::{Handle, Tell};
 use super::kept::{self, InForce};
 use super::lanes::TokioLanes;
 use super::reload::{self, Looks, Refused};
+use super::senders::{discord_of, senders};
 use super::shelf::Shelf;
 use super::writer::{Writer, Written};
 use super::{recover, scrub, watch};
-use crate::catalog::{Config, Secret, Tls, missing_secrets, not_built, shared_keys};
+use crate::catalog::{Config, Finding, Secret, unservable};
 use crate::chat::discord::{Discord, Sign, Signs, Stands};
 use crate::domain::actor::By;
 use crate::domain::delivery::Method;
@@ -36,7 +37,7 @@ use crate::domain::paging::look;
 use crate::domain::time::{Span, Timestamp};
 use crate::http::{self, Feed, Http, Keys, Limits, ReadError, ReadOutcome, Tally};
 use crate::journal::{self, Disk, RealDisk};
-use crate::notify::{Notifiers, Timeouts, email, host, webhook};
+use crate::notify::Notifiers;
 use crate::perform::Performer;
 use crate::source;
 
@@ -116,8 +117,7 @@ impl Wiring {
     pub fn replace(&self, mut config: Config) -> Result<(), Vec<String>> {
         config.org.chat_connected = self.own.has(Method::Chat);
         if !self.demo {
-            let refused = not_built(&config).into_iter().chain(missing_secrets(&config)).chain(shared_keys(&config));
-            let refused: Vec<String> = refused.map(|finding| finding.brief()).collect();
+            let refused: Vec<String> = unservable(&config).iter().map(Finding::brief).collect();
             if !refused.is_empty() {
                 return Err(refused);
             }
@@ -195,45 +195,6 @@ impl Wiring {
         // In the demo nothing leaves the machine: what the demo has no stand-in for is reported as not configured.
         if self.demo { Ok(self.own.clone()) } else { senders(self.own.clone(), config, &self.clock) }
     }
-}
-
-/// Adds what sends by a configuration's webhooks, code hosts and mail server.
-fn senders(own: Notifiers, config: &Config, clock: &Arc<dyn Clock>) -> Result<Notifiers> {
-    let mut secrets = BTreeMap::new();
-    for (id, secret) in &config.secrets.signing {
-        let parsed = webhook::Secret::parse(secret.expose());
-        secrets.insert(id.clone(), parsed.with_context(|| format!("the signing secret of webhook {id}"))?);
-    }
-    let clock = Arc::clone(clock);
-    let now: webhook::Clock = Arc::new(move || clock.now());
-    let hosts = host::Hosts::new(config.secrets.answers.clone(), Arc::clone(&now), Timeouts::WEBHOOK)?;
-    let webhooks = webhook::Webhooks::new(secrets, now, Timeouts::WEBHOOK)?;
-    let senders = own.with(Method::Webhook, Arc::new(webhooks)).with_hosts(Arc::new(hosts));
-    let Some(mail) = &config.mail else { return Ok(senders) };
-    let tls = match mail.tls {
-        Tls::StartTls => email::MailTls::StartTls,
-        Tls::Tls => email::MailTls::Tls,
-        Tls::None => email::MailTls::None,
-    };
-    let mail = email::MailConfig {
-        host: mail.host.clone(),
-        port: mail.port,
-        tls,
-        from: mail.from.clone(),
-        username: mail.username.clone(),
-        password: config.secrets.mail_password.as_ref().map(|secret| secret.expose().to_owned()),
-    };
-    let mails = email::Mails::new(mail, Timeouts::EMAIL).context("[mail]")?;
-    Ok(senders.with(Method::Email, Arc::new(mails)))
-}
-
-/// Whether all that a configuration sends by can be made: what a start would find out when it is too late for another one.
-///
-/// # Errors
-/// What cannot be made, and why.
-pub fn try_senders(config: &Config, clock: &Arc<dyn Clock>) -> Result<()> {
-    discord_of(config)?;
-    senders(Notifiers::default(), config, clock).map(drop)
 }
 
 /// A running house.
@@ -452,14 +413,6 @@ fn share(name: &str) -> std::io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let threads = (cores / 2).max(1);
     tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().thread_name(name).build()
-}
-
-/// Discord, as the configuration names it.
-fn discord_of(config: &Config) -> Result<Option<Arc<Discord>>> {
-    let Some(settings) = config.chat.get("discord") else { return Ok(None) };
-    let Some(token) = config.secrets.chat.get("discord") else { return Ok(None) };
-    let discord = Discord::new(settings, token, Arc::new(config.org.clone())).context("[chat.discord]")?;
-    Ok(Some(Arc::new(discord)))
 }
 
 /// Ends the process when stopping takes longer than whoever asked for it waits. Nothing is lost by it: what is durable

@@ -33,6 +33,8 @@ pub mod reload;
 #[cfg(feature = "cli")]
 mod scrub;
 #[cfg(feature = "cli")]
+pub mod senders;
+#[cfg(feature = "cli")]
 pub mod shelf;
 #[cfg(feature = "cli")]
 pub mod watch;

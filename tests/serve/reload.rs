@@ -77,6 +77,7 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
     std::fs::rename(&place.config, &away).expect("moved");
     let mut server = place.serve();
     assert_eq!(server.get("/v1/services")["items"].as_array().map(Vec::len), Some(2));
+    noticed(&place.operators, "there is no directory");
     assert!(server.stop().success());
     std::fs::rename(&away, &place.config).expect("moved");
 
