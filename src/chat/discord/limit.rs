@@ -241,8 +241,8 @@ impl Book {
         (turn - now).min(WAIT_MAX_MS)
     }
 
-    /// An answer has come.
-    pub fn heard(&mut self, now: u64, route: &Route, told: &Told) {
+    /// An answer has come, to a call that `began` then.
+    pub fn heard(&mut self, now: u64, began: u64, route: &Route, told: &Told) {
         let before = self.key(route);
         if let Some(bucket) = self.buckets.get_mut(&before) {
             bucket.under_way = bucket.under_way.saturating_sub(1);
@@ -268,8 +268,10 @@ impl Book {
             let left = remaining.saturating_sub(bucket.under_way);
             let reset_at = now + reset.min(WAIT_MAX_MS);
             bucket.window = bucket.window.max(reset.min(WAIT_MAX_MS));
-            // An older answer that comes late must not give back what newer ones took.
-            let same_window = bucket.reset_at > now && reset_at < bucket.reset_at + 250;
+            // Answers overtake each other, and an older one must not give back what newer ones took: it tells of a newer
+            // window only if that ends later even when it was counted at once. (The times are rounded.)
+            let counted_at_once = began + reset.min(WAIT_MAX_MS);
+            let same_window = bucket.reset_at > now && counted_at_once < bucket.reset_at + 250;
             bucket.remaining = if same_window { bucket.remaining.min(left) } else { left };
             bucket.reset_at = if same_window { bucket.reset_at.max(reset_at) } else { reset_at };
         }
@@ -338,7 +340,7 @@ mod tests {
         let mut book = Book::default();
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::AfterAnother);
-        book.heard(100, &route("1"), &told(4, 5_000));
+        book.heard(100, 100, &route("1"), &told(4, 5_000));
         for _ in 0..4 {
             assert_eq!(book.ask(100, &route("1"), Urgency::Page, ""), May::Go);
         }
@@ -355,14 +357,14 @@ mod tests {
         let mut book = Book::default();
         let other = |told: Told| Told { bucket: Some("b2".to_owned()), ..told };
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
-        book.heard(0, &route("1"), &told(4, 10));
+        book.heard(0, 0, &route("1"), &told(4, 10));
         for n in 1..200_u64 {
             let now = n * 1_000;
             assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go, "{n}");
             assert_eq!(book.ask(now, &route("2"), Urgency::Page, ""), May::Go, "{n}");
             // While the one is under way, the other names the same route's bucket otherwise.
-            book.heard(now, &route("2"), &other(told(4, 10)));
-            book.heard(now, &route("1"), &told(4, 10));
+            book.heard(now, now, &route("2"), &other(told(4, 10)));
+            book.heard(now, now, &route("1"), &told(4, 10));
         }
         assert!(book.buckets.values().all(|bucket| bucket.under_way == 0), "{:?}", book.buckets);
     }
@@ -371,7 +373,7 @@ mod tests {
     fn who_is_sent_away_comes_back_one_after_the_other() {
         let mut book = Book::default();
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
-        book.heard(0, &route("1"), &told(0, 5_000));
+        book.heard(0, 0, &route("1"), &told(0, 5_000));
         let turns: Vec<u64> = (0..7).map(|_| book.promise(0, &route("1"), Urgency::Page, "", 5_000)).collect();
         assert_eq!(turns, [5_000, 6_000, 7_000, 8_000, 9_000, 10_000, 11_000], "five in five seconds");
         assert_eq!(book.promise(0, &route("2"), Urgency::Page, "", 70), 70, "elsewhere nobody waits");
@@ -382,14 +384,14 @@ mod tests {
         let mut book = Book::default();
         let open = Route { template: "POST /users/@me/channels", major: String::new() };
         assert_eq!(book.ask(0, &open, Urgency::Page, "0"), May::Go);
-        book.heard(0, &open, &told(0, 5_000));
+        book.heard(0, 0, &open, &told(0, 5_000));
         // A hundred people are to be told of something small; the last of them has their turn in 104 s.
         let turns: Vec<u64> = (1..=100).map(|n| book.promise(0, &open, Urgency::Page, &n.to_string(), 5_000)).collect();
         assert_eq!(turns.last(), Some(&104_000));
         // The window is over: they have their turns, and who comes fresh with something small waits behind them all.
         assert_eq!(book.ask(5_001, &open, Urgency::Page, "fresh"), May::In(99_999));
         assert_eq!(book.ask(5_001, &open, Urgency::Critical, "new"), May::Go);
-        book.heard(5_001, &open, &told(0, 5_000));
+        book.heard(5_001, 5_001, &open, &told(0, 5_000));
         assert_eq!(
             book.promise(5_002, &open, Urgency::Critical, "other", 4_999),
             4_999,
@@ -422,11 +424,11 @@ mod tests {
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
         let mut limited = told(0, 2_000);
         (limited.status, limited.retry_after_ms) = (429, Some(2_000));
-        book.heard(0, &route("1"), &limited);
+        book.heard(0, 0, &route("1"), &limited);
         assert_eq!(book.ask(1, &route("1"), Urgency::Page, ""), May::In(1_999));
         assert_eq!(book.ask(1, &route("2"), Urgency::Page, ""), May::Go);
         let global = Told { status: 429, retry_after_ms: Some(700), global: true, ..Told::default() };
-        book.heard(10, &route("2"), &global);
+        book.heard(10, 10, &route("2"), &global);
         assert_eq!(book.ask(10, &route("3"), Urgency::Callback, ""), May::In(700));
     }
 
@@ -437,13 +439,13 @@ mod tests {
         let mut now = 0;
         for wait in [5_000, 10_000, 20_000] {
             assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go);
-            book.heard(now, &route("1"), &edge);
+            book.heard(now, now, &route("1"), &edge);
             assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::In(wait));
             now += wait;
         }
         assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::Go);
-        book.heard(now, &route("1"), &told(4, 10));
-        book.heard(now, &route("1"), &edge);
+        book.heard(now, now, &route("1"), &told(4, 10));
+        book.heard(now, now, &route("1"), &edge);
         assert_eq!(book.ask(now, &route("1"), Urgency::Page, ""), May::In(5_000), "after a success it begins anew");
     }
 
@@ -452,12 +454,12 @@ mod tests {
         let mut book = Book::default();
         let refused = Told { status: 403, ..Told::default() };
         for n in 0..500_u64 {
-            book.heard(n, &route("1"), &refused);
+            book.heard(n, n, &route("1"), &refused);
         }
         assert_eq!(book.ask(1_000, &route("1"), Urgency::Other, ""), May::In(599_000));
         assert_eq!(book.ask(1_000, &route("1"), Urgency::Page, ""), May::Go);
         for n in 0..1_500_u64 {
-            book.heard(2_000 + n, &route("1"), &refused);
+            book.heard(2_000 + n, 2_000 + n, &route("1"), &refused);
         }
         assert!(matches!(book.ask(5_000, &route("2"), Urgency::Page, ""), May::In(_)));
         assert_eq!(book.ask(603_500, &route("2"), Urgency::Page, ""), May::Go);
@@ -476,7 +478,7 @@ mod tests {
             global: true,
             shared: true,
         };
-        book.heard(0, &route(""), &odd);
+        book.heard(0, 0, &route(""), &odd);
         book.lost(&route("never asked"));
         assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::In(WAIT_MAX_MS));
     }

@@ -252,11 +252,12 @@ impl Rest {
         }
     }
 
-    fn heard(&self, route: &Route, told: Option<&Told>) {
+    /// What came of a call; of an answer, when the call began.
+    fn heard(&self, route: &Route, told: Option<(u64, &Told)>) {
         let now = self.now();
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         match told {
-            Some(told) => book.heard(now, route, told),
+            Some((began, told)) => book.heard(now, began, route, told),
             None => book.lost(route),
         }
         drop(book);
@@ -273,6 +274,7 @@ impl Rest {
             self.turn(call, until).await?;
             // Dropped in the middle (a deadline above us), the call must not count as under way for ever.
             let mut way = UnderWay { rest: self, route: &call.route, over: false };
+            let began = self.now();
             let answer = self.send(call).await;
             way.over = true;
             let (told, body) = match answer {
@@ -282,7 +284,7 @@ impl Rest {
                     return Err(error);
                 }
             };
-            self.heard(&call.route, Some(&told));
+            self.heard(&call.route, Some((began, &told)));
             match told.status {
                 200..=299 => return Ok(body),
                 429 => {}

@@ -74,7 +74,7 @@ enum Work {
     /// Waits for its turn until `until`; asks again at `at`.
     Waits { page: Page, at: u64, until: u64 },
     /// The answer comes at `at`.
-    Hears { page: Page, at: u64, route: Route, told: Told },
+    Hears { page: Page, at: u64, began: u64, route: Route, told: Told },
 }
 
 fn next_call(page: Page, open: &BTreeSet<usize>) -> Route {
@@ -118,7 +118,7 @@ fn a_thousand_pages_to_two_hundred_people_earn_no_429_and_the_critical_ones_are_
                             let told = discord.take(now, &route);
                             // 60 to 109 ms, never the same twice in a row.
                             let at = now + 60 + (calls as u64 * 37) % 50;
-                            work.push(Work::Hears { page, at, route, told });
+                            work.push(Work::Hears { page, at, began: now, route, told });
                         }
                         May::In(wait) if now + wait > until => {
                             let after = book.promise(now, &route, page.urgency(), &whose, wait).max(1_000);
@@ -131,8 +131,8 @@ fn a_thousand_pages_to_two_hundred_people_earn_no_429_and_the_critical_ones_are_
                         May::AfterAnother => work.push(Work::Waits { page, at: now + 1, until }),
                     }
                 }
-                Work::Hears { page, at, route, told } if at <= now => {
-                    book.heard(now, &route, &told);
+                Work::Hears { page, at, began, route, told } if at <= now => {
+                    book.heard(now, began, &route, &told);
                     if told.status == 429 {
                         sent_away.insert((now + 1_000, page));
                     } else if route.major.is_empty() {
@@ -161,4 +161,43 @@ fn a_thousand_pages_to_two_hundred_people_earn_no_429_and_the_critical_ones_are_
     assert!(last_critical <= least_ms + 10_000, "the last critical one was there after {last_critical} ms");
     let theirs = opened[..CRITICAL].iter().filter(|person| **person >= PEOPLE - CRITICAL).count();
     assert!(theirs >= CRITICAL * 8 / 10, "{theirs} of the first {CRITICAL} direct messages were opened for them");
+}
+
+#[test]
+fn answers_that_overtake_each_other_earn_no_429() {
+    for seed in 1..=50_u64 {
+        let (mut book, mut discord) = (Book::default(), Discord::default());
+        let route = Route { template: "POST /channels/{}/messages", major: "1".to_owned() };
+        let mut random = seed;
+        // 0 to 699 ms each way: a busy line, or a busy process.
+        let mut way = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % 700
+        };
+        // When it arrives, when its answer does, when it began (microseconds: no two are the same).
+        let mut arrives: BTreeSet<(u64, u64, u64)> = BTreeSet::new();
+        let mut heard: Vec<(u64, u64, Told)> = Vec::new();
+        let (mut now, mut calls) = (0, 0);
+        while calls < 200 || !arrives.is_empty() || !heard.is_empty() {
+            while let Some((_, back, began)) = arrives.first().copied().filter(|(at, ..)| *at <= now) {
+                arrives.pop_first();
+                heard.push((back, began, discord.take(now, &route)));
+            }
+            heard.retain(|(at, began, told)| {
+                let here = *at <= now;
+                if here {
+                    book.heard(now, *began / 1_000, &route, told);
+                }
+                !here
+            });
+            while calls < 200 && book.ask(now, &route, Urgency::Page, "") == May::Go {
+                calls += 1;
+                let arrival = now + way();
+                arrives.insert((arrival, arrival + way(), now * 1_000 + calls));
+            }
+            now += 1;
+        }
+        assert_eq!(discord.refused, 0, "seed {seed}");
+        assert!(now < 260_000, "40 windows of 5 s and what the way takes: {now} ms, seed {seed}");
+    }
 }
