@@ -50,6 +50,9 @@ enum Verb {
         /// How often.
         #[arg(long, default_value_t = 2_000)]
         count: usize,
+        /// So many a second instead of one after the other: the disk sleeps in between, and so does the machine.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
     },
 }
 
@@ -75,7 +78,7 @@ fn main() -> anyhow::Result<()> {
         Verb::Load(options) => one()?.block_on(load::run(options)),
         Verb::Ask(options) => one()?.block_on(ask::run(options)),
         Verb::Gate(options) => one()?.block_on(gate::run(options)),
-        Verb::Sync { dir, count } => sync::run(&dir, count),
+        Verb::Sync { dir, count, rate } => sync::run(&dir, count, rate),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -11,7 +12,7 @@ use crate::{instant, percentiles};
 /// About one commit's line.
 const LINE_BYTES: usize = 600;
 
-pub fn run(dir: &Path, count: usize) -> anyhow::Result<()> {
+pub fn run(dir: &Path, count: usize, rate: Option<u32>) -> anyhow::Result<()> {
     let path = dir.join("ceiling-sync.tmp");
     let mut file = OpenOptions::new()
         .append(true)
@@ -21,6 +22,9 @@ pub fn run(dir: &Path, count: usize) -> anyhow::Result<()> {
     let line = [b'x'; LINE_BYTES];
     let mut samples = Vec::with_capacity(count);
     for _ in 0..count {
+        if let Some(rate) = rate {
+            std::thread::sleep(Duration::from_secs(1) / rate);
+        }
         let start = instant();
         file.write_all(&line)?;
         file.sync_data()?;
