@@ -531,6 +531,24 @@ fn a_secret_that_is_not_there_is_a_warning() {
 }
 
 #[test]
+fn a_signing_secret_that_is_none_is_found_where_it_is_named() {
+    let files = BTreeMap::from([(PathBuf::from("opsbell.toml"), GOOD.to_owned())]);
+    let with = |secret: &'static str| {
+        catalog::load_files(&files, &move |name| {
+            if name == "SECRET_DESK" { Some(secret.to_owned()) } else { set(name) }
+        })
+    };
+    let line = 1 + GOOD.lines().position(|line| line.starts_with("secret_env")).expect("it is there");
+    for (secret, why) in [("whsec_hunter!!", "is not base64"), ("whsec_", "is empty"), ("  ", "is empty")] {
+        let loaded = with(secret);
+        let [finding] = loaded.findings.as_slice() else { panic!("{:?}", loaded.findings) };
+        assert_eq!((finding.severity, finding.line), (Severity::Error, line), "{finding:?}");
+        assert!(finding.message.contains(why) && !finding.message.contains("hunter"), "{finding:?}");
+    }
+    assert!(with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").findings.is_empty());
+}
+
+#[test]
 fn where_a_code_host_is_answered_is_looked_at() {
     let with = |lines: &str| {
         let text =

@@ -37,7 +37,7 @@ use finding::Spot;
 pub use finding::{Finding, Form, Severity, render};
 pub use init::{NotWritten, write_new};
 pub use load::{load_copy, load_dir, load_files};
-pub use secret::{Secret, Secrets, process_env};
+pub use secret::{NotASecret, Secret, Secrets, process_env, signing_key};
 
 use crate::domain::id::{PersonId, ScheduleId, ServiceId};
 use crate::domain::incident;

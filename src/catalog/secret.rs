@@ -1,8 +1,14 @@
 //! Secrets: the values of `*_env` and `*_file` keys. The one room that reads the environment (clap aside). A value is
 //! never printed, logged or stored; the rest of Opsbell knows a secret by the name of what it opens.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use crate::domain::id::{IntegrationId, WebhookId};
 
@@ -46,6 +52,35 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
     }
+}
+
+/// Why a text is not a signing secret. Does not show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotASecret {
+    /// There is nothing.
+    #[error("the signing secret is empty")]
+    Empty,
+    /// What follows `whsec_` cannot be read.
+    #[error("what follows `whsec_` in the signing secret is not base64; copy it again, whole")]
+    NotBase64,
+}
+
+/// The key of a signing secret: of `whsec_<base64>`, with or without padding, what is encoded; without that prefix the
+/// text's own bytes. Source: <https://www.standardwebhooks.com>.
+///
+/// # Errors
+/// There is no key in it.
+pub fn signing_key(text: &str) -> Result<Cow<'_, [u8]>, NotASecret> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let text = text.trim();
+    let key = match text.strip_prefix("whsec_") {
+        Some(encoded) => Cow::Owned(LENIENT.decode(encoded).map_err(|_| NotASecret::NotBase64)?),
+        None => Cow::Borrowed(text.as_bytes()),
+    };
+    if key.is_empty() { Err(NotASecret::Empty) } else { Ok(key) }
 }
 
 /// All secrets of a configuration that could be read.

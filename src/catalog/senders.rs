@@ -9,7 +9,7 @@ use super::SOURCES;
 use super::draft::{Draft, Kind};
 use super::finding::Finding;
 use super::read::Table;
-use super::secret::Secret;
+use super::secret::{Secret, signing_key};
 use super::value::{self, Wrong};
 use crate::domain::org::{Integration, Mapping, Summary, Webhook};
 use crate::domain::report::summary::template::DAILY;
@@ -210,9 +210,13 @@ pub fn webhook(draft: &mut Draft<'_>, mut table: Table<'_>) {
         Some(text.value.clone())
     });
     let (signed, secret) = draft.secret(("secret_env", "secret_file"), &mut table);
+    let at = table.spot_of(if table.has("secret_env") { "secret_env" } else { "secret_file" });
     table.done();
     let Some(id) = id else { return };
     if let Some(secret) = secret {
+        if let Err(error) = signing_key(secret.expose()) {
+            draft.sink.add(Finding::error(&at, error.to_string()));
+        }
         draft.secrets.signing.insert(id.as_str().into(), secret);
     }
     draft.org.webhooks.insert(id.as_str().into(), Webhook { id: id.into(), url: url.unwrap_or_default(), signed });

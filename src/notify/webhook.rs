@@ -18,9 +18,7 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use chrono_tz::Tz;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -28,6 +26,7 @@ use serde::Serialize;
 use sha2::Sha256;
 
 use super::{Timeouts, client, outcome_of};
+use crate::catalog::{NotASecret, signing_key};
 use crate::domain::delivery::{Content, Destination, Grant, Method, NextPaged, Outcome};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::id::{DeliveryId, IncidentId, PageId, WebhookId};
@@ -56,34 +55,11 @@ const LONGEST_WISH: Span = Span::days(1);
 #[derive(Clone)]
 pub struct Secret(Hmac<Sha256>);
 
-/// Why a text is not a signing secret. Does not show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotASecret {
-    /// There is nothing.
-    #[error("the signing secret is empty")]
-    Empty,
-    /// What follows `whsec_` cannot be read.
-    #[error("what follows `whsec_` in the signing secret is not base64; copy it again, whole")]
-    NotBase64,
-}
-
 impl Secret {
-    /// Reads `whsec_<base64>`, with or without padding; without that prefix the text's own bytes are the key.
+    /// Reads it as `signing_key` does.
     pub fn parse(text: &str) -> Result<Self, NotASecret> {
-        const LENIENT: GeneralPurpose = GeneralPurpose::new(
-            &alphabet::STANDARD,
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-        );
-        let text = text.trim();
-        let key = match text.strip_prefix("whsec_") {
-            Some(encoded) => Cow::Owned(LENIENT.decode(encoded).map_err(|_| NotASecret::NotBase64)?),
-            None => Cow::Borrowed(text.as_bytes()),
-        };
-        if key.is_empty() {
-            return Err(NotASecret::Empty);
-        }
         // HMAC takes keys of any length.
-        Hmac::new_from_slice(&key).map(Self).map_err(|_| NotASecret::Empty)
+        Hmac::new_from_slice(&signing_key(text)?).map(Self).map_err(|_| NotASecret::Empty)
     }
 
     /// The value of `webhook-signature` for a body: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.

@@ -97,17 +97,19 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
 }
 
 #[test]
-fn what_only_a_sender_finds_wrong_does_not_keep_a_restart_from_paging() {
+fn a_signing_secret_that_is_none_does_not_keep_a_restart_from_paging() {
     let place = Place::new();
     assert!(place.serve_and_stop());
-    // A signing secret that none can be: a configuration without errors, of which no webhook can be made.
     std::fs::write(place.config.join("secret"), "whsec_!!!!").expect("a file");
     place.configure(&place.usual().replace("id = \"pager\"", "id = \"pager\"\nsecret_file = \"secret\""));
     let mut server = place.serve();
     fire(&mut server, "still");
     paged(&place.pager, "still");
     let notice = noticed(&place.operators, "is not in force");
-    assert!(notice["text"].as_str().is_some_and(|text| text.contains("signing secret of webhook pager")), "{notice}");
+    assert!(
+        notice["text"].as_str().is_some_and(|text| text.contains("in the signing secret is not base64")),
+        "{notice}"
+    );
     let in_force = |server: &mut Server| {
         let metrics = server.client().get("/metrics").expect("an answer").text();
         metrics.lines().find_map(|line| line.strip_prefix("opsbell_config_in_force ").map(str::to_owned))
