@@ -16,6 +16,9 @@ pub fn run(global: &Global) -> Result<(), End> {
             if let Some(chat) = answer["chat"].as_str() {
                 out(chat_line(chat))?;
             }
+            if answer["config"] == "not-in-force" {
+                out("the configuration is not in force, the one before it is: `opsbell check` says why")?;
+            }
         }
         return Ok(());
     }

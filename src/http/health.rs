@@ -59,12 +59,15 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Fail
     }
     let trouble = ask::peek(&app, &app.checks, app.http.limits.health_timeout, |view| view.trouble.map(str::to_owned));
     match trouble.await? {
-        // Chat that is refused loses no signal, and each person's next method goes on: it is told, and no reason to be
-        // taken out of service.
+        // Chat that is refused loses no signal, and each person's next method goes on; a configuration that is not taken
+        // leaves the one before it in force: both are told, and no reason to be taken out of service.
         None => {
             let mut told = json!({"status": "ready"});
             if let Some(chat) = (app.http.chat)() {
                 told["chat"] = chat.into();
+            }
+            if !app.http.tally.is_config_in_force() {
+                told["config"] = "not-in-force".into();
             }
             Ok(shape::json(StatusCode::OK, &told))
         }

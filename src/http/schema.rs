@@ -528,6 +528,9 @@ pub(crate) struct Health {
     /// How the connection to chat is, where there is one: `connecting`, `connected`, `lost`, `refused`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<String>,
+    /// `not-in-force` while what stands in the configuration directory could not be taken, and the one before it is served
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
 }
 
 /// What could be typed next.

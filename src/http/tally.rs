@@ -72,6 +72,8 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
+        let in_force = Gauge::default();
+        in_force.set(1);
         Self {
             attempts: Family::default(),
             page: Histogram::new(PAGE),
@@ -86,7 +88,7 @@ impl Default for Tally {
             audited: Gauge::default(),
             overdue: Gauge::default(),
             connected: Gauge::default(),
-            in_force: Gauge::default(),
+            in_force,
             unread: Counter::default(),
         }
     }
@@ -144,6 +146,11 @@ impl Tally {
     /// Whether what stands in the configuration directory is in force.
     pub fn config_in_force(&self, is: bool) {
         self.in_force.set(i64::from(is));
+    }
+
+    /// As told last; nothing told, it is.
+    pub(super) fn is_config_in_force(&self) -> bool {
+        self.in_force.get() != 0
     }
 
     /// Whether the chat's connection is there, or none is wanted.

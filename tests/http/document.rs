@@ -146,7 +146,7 @@ fn differs(document: &Value, schema: &Value, value: &Value, at: &str, found: &mu
         for (name, schema) in &properties {
             match object.get(*name) {
                 Some(value) => differs(document, schema, value, &format!("{at}.{name}"), found),
-                None if ["path", "hint", "chat"].contains(name) => {}
+                None if ["path", "hint", "chat", "config"].contains(name) => {}
                 None => found.push(format!("{at}.{name} is missing")),
             }
         }

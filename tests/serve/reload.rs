@@ -1,5 +1,7 @@
 //! A changed configuration: a valid one is in force at once, an invalid one keeps the old and tells the operators.
 
+use serde_json::json;
+
 use crate::place::{Place, fire, noticed, paged};
 use crate::support::PATIENCE;
 use crate::support::server::{KEY, Server, ending, opsbell, poll, said};
@@ -66,10 +68,23 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
     paged(&place.pager, "after");
     let notice = noticed(&place.operators, "is not in force");
     assert!(notice["text"].as_str().is_some_and(|text| text.contains("servise")), "{notice}");
+    assert_eq!(server.get("/readyz"), json!({"status": "ready", "config": "not-in-force"}));
+    let health = || {
+        let mut health = opsbell();
+        health.arg("health").arg("--data").arg(&place.data);
+        said(&ending(health))
+    };
+    let told = health();
+    assert!(
+        told.starts_with("ready\nthe configuration is not in force, the one before it is: `opsbell check`"),
+        "{told}"
+    );
     // Mended, it is taken.
     let usual = place.usual();
     place.configure(&format!("{usual}\n[[service]]\nid = \"ledger\"\nteam = \"payments\"\n"));
     poll("the new service", PATIENCE, || (server.get("/v1/services")["items"].as_array()?.len() == 2).then_some(()));
+    poll("the word", PATIENCE, || server.get("/readyz").get("config").is_none().then_some(()));
+    assert_eq!(health(), "ready\n");
     assert!(server.stop().success());
 
     // Gone as a whole, as a disk that is not mounted.
