@@ -186,7 +186,8 @@ latency() {
     done
     printf '\nRequired: page p50 ≤ fdatasync p50 + 0.6 ms = %s ms. Aim: page p99 ≤ 2 ms.\n' \
         "$(awk -v p="$sync_p50" 'BEGIN { printf "%.2f", p + 0.6 }')"
-    printf 'For comparison, a sync of the same disk at 50 a second: %s\n' "$("$ceiling" sync --dir "$work" --count 500 --rate 50)"
+    told=$("$ceiling" sync --dir "$work" --count 500 --rate 50)
+    printf 'For comparison, a sync of the same disk at 50 a second: %s\n' "$told"
 }
 
 memory() {

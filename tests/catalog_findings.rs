@@ -493,7 +493,7 @@ fn two_senders_with_one_key_are_refused() {
     let shared = |same: bool| {
         let value = move |name: &str| Some(format!("a value of {}", if same { "both" } else { name }));
         let config = catalog::load_files(&files, &value).config.expect("a rehearsal does without the keys");
-        catalog::shared_keys(&config)
+        catalog::unusable_secrets(&config)
     };
     let [finding] = <[_; 1]>::try_from(shared(true)).expect("one finding");
     assert_eq!(finding.severity, Severity::Error);
@@ -540,12 +540,15 @@ fn a_signing_secret_that_is_none_is_found_where_it_is_named() {
     };
     let line = 1 + GOOD.lines().position(|line| line.starts_with("secret_env")).expect("it is there");
     for (secret, why) in [("whsec_hunter!!", "is not base64"), ("whsec_", "is empty"), ("  ", "is empty")] {
-        let loaded = with(secret);
-        let [finding] = loaded.findings.as_slice() else { panic!("{:?}", loaded.findings) };
+        // Who sends nothing does without it.
+        let config = with(secret).config.expect("it loads");
+        let found = catalog::unusable_secrets(&config);
+        let [finding] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((finding.severity, finding.line), (Severity::Error, line), "{finding:?}");
         assert!(finding.message.contains(why) && !finding.message.contains("hunter"), "{finding:?}");
     }
-    assert!(with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").findings.is_empty());
+    let config = with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").config.expect("it loads");
+    assert!(catalog::unusable_secrets(&config).is_empty());
 }
 
 #[test]

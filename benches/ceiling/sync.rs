@@ -21,9 +21,11 @@ pub fn run(dir: &Path, count: usize, rate: Option<u32>) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be made", path.display()))?;
     let line = [b'x'; LINE_BYTES];
     let mut samples = Vec::with_capacity(count);
-    for _ in 0..count {
+    let began = instant();
+    for n in 0..count {
         if let Some(rate) = rate {
-            std::thread::sleep(Duration::from_secs(1) / rate);
+            let due = Duration::from_secs_f64(n as f64 / f64::from(rate));
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
         }
         let start = instant();
         file.write_all(&line)?;

@@ -121,7 +121,7 @@ pub struct Draft<'a> {
     /// The integration whose key stands in a variable or file.
     pub key_names: BTreeMap<String, String>,
     /// Integrations whose keys are the same, though they stand in different places.
-    pub shared_keys: Vec<Finding>,
+    pub unusable_secrets: Vec<Finding>,
     /// Kinds of which a table in a file with a syntax error has lost its name.
     pub lost: BTreeSet<Kind>,
     /// Templates of postmortems by severity or service, and their files.

@@ -67,7 +67,7 @@ fn build(contents: BTreeMap<PathBuf, Content>, base: Option<&Path>, env: &dyn Fn
         not_built: Vec::new(),
         mailed: Vec::new(),
         key_names: BTreeMap::new(),
-        shared_keys: Vec::new(),
+        unusable_secrets: Vec::new(),
         chat_only: Vec::new(),
         unread: Vec::new(),
         lost: BTreeSet::new(),
@@ -130,7 +130,9 @@ fn own_words(draft: &mut Draft<'_>, source: &Arc<Source>, text: &str) {
 }
 
 fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
-    let Draft { sink, mut org, secrets, server, mail, chat, rotations, mut not_built, unread, shared_keys, .. } = draft;
+    let Draft {
+        sink, mut org, secrets, server, mail, chat, rotations, mut not_built, unread, unusable_secrets, ..
+    } = draft;
     let mut findings = sink.take();
     findings.extend(unread.iter().cloned());
     findings.sort_by(Finding::in_order);
@@ -146,7 +148,7 @@ fn finish(draft: Draft<'_>, contents: BTreeMap<PathBuf, Content>) -> Loaded {
         })
         .collect();
     org.hash = files::hash(files.iter().map(|(path, text)| (Path::new(path), text.as_bytes())));
-    let config = Config { org, secrets, server, chat, mail, files, rotations, not_built, unread, shared_keys };
+    let config = Config { org, secrets, server, chat, mail, files, rotations, not_built, unread, unusable_secrets };
     Loaded { config: Some(config), findings }
 }
 

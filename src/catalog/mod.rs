@@ -96,7 +96,7 @@ pub struct Config {
     rotations: BTreeMap<ScheduleId, Vec<Spot>>,
     not_built: Vec<Finding>,
     unread: Vec<Finding>,
-    shared_keys: Vec<Finding>,
+    unusable_secrets: Vec<Finding>,
 }
 
 /// The rotations that have not begun at an instant: until then they have no holder, and wake nobody.
@@ -125,15 +125,15 @@ pub fn gaps_at(config: &Config, at: Timestamp) -> Vec<Finding> {
     gaps
 }
 
-/// Integrations with the same key, by whatever name it is read: one could speak as the other. Errors; a rehearsal, to which
-/// nobody sends, does without the keys.
-pub fn shared_keys(config: &Config) -> Vec<Finding> {
-    config.shared_keys.clone()
+/// Secrets that could be read and cannot be used: a key of several integrations, by whatever name it is read, as one could
+/// speak as the other; a signing secret that is none. Errors; what asks nobody for them, as a rehearsal, does without.
+pub fn unusable_secrets(config: &Config) -> Vec<Finding> {
+    config.unusable_secrets.clone()
 }
 
 /// All that keeps a configuration without errors from being served.
 pub fn unservable(config: &Config) -> Vec<Finding> {
-    not_built(config).into_iter().chain(missing_secrets(config)).chain(shared_keys(config)).collect()
+    not_built(config).into_iter().chain(missing_secrets(config)).chain(unusable_secrets(config)).collect()
 }
 
 /// What a configuration names that this release cannot do; `serve` refuses it, a rehearsal simulates it.

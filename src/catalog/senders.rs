@@ -79,7 +79,7 @@ fn unshared(draft: &mut Draft<'_>, table: &mut Table<'_>, id: Option<&str>, key:
         draft.key_names.insert(text, id.to_owned());
     }
     if let Some((other, _)) = draft.secrets.ingest.iter().find(|(_, other)| Some(*other) == key) {
-        draft.shared_keys.push(Finding::error(&spot, message(other.as_str())).hint(hint));
+        draft.unusable_secrets.push(Finding::error(&spot, message(other.as_str())).hint(hint));
     }
 }
 
@@ -212,11 +212,11 @@ pub fn webhook(draft: &mut Draft<'_>, mut table: Table<'_>) {
     let (signed, secret) = draft.secret(("secret_env", "secret_file"), &mut table);
     let at = table.spot_of(if table.has("secret_env") { "secret_env" } else { "secret_file" });
     table.done();
+    if let Some(Err(error)) = secret.as_ref().map(|secret| signing_key(secret.expose())) {
+        draft.unusable_secrets.push(Finding::error(&at, error.to_string()));
+    }
     let Some(id) = id else { return };
     if let Some(secret) = secret {
-        if let Err(error) = signing_key(secret.expose()) {
-            draft.sink.add(Finding::error(&at, error.to_string()));
-        }
         draft.secrets.signing.insert(id.as_str().into(), secret);
     }
     draft.org.webhooks.insert(id.as_str().into(), Webhook { id: id.into(), url: url.unwrap_or_default(), signed });

@@ -20,7 +20,7 @@ pub fn run(global: &Global) -> Result<(), End> {
             finding.severity = Severity::Warning;
             finding
         }));
-        loaded.findings.extend(catalog::shared_keys(config));
+        loaded.findings.extend(catalog::unusable_secrets(config));
     }
     print(&loaded.findings, global.json)?;
     let errors = loaded.errors();

@@ -17,7 +17,9 @@ pub fn run(global: &Global) -> Result<(), End> {
                 out(chat_line(chat))?;
             }
             if answer["config"] == "not-in-force" {
-                out("the configuration is not in force, the one before it is: `opsbell check` says why")?;
+                out(
+                    "the configuration is not in force, the one before it is: the log and the operators' notice say why",
+                )?;
             }
         }
         return Ok(());

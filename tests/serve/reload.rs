@@ -75,10 +75,7 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
         said(&ending(health))
     };
     let told = health();
-    assert!(
-        told.starts_with("ready\nthe configuration is not in force, the one before it is: `opsbell check`"),
-        "{told}"
-    );
+    assert!(told.starts_with("ready\nthe configuration is not in force, the one before it is: the log"), "{told}");
     // Mended, it is taken.
     let usual = place.usual();
     place.configure(&format!("{usual}\n[[service]]\nid = \"ledger\"\nteam = \"payments\"\n"));
@@ -137,6 +134,23 @@ fn a_signing_secret_that_is_none_does_not_keep_a_restart_from_paging() {
     assert_eq!(in_force(&mut server).as_deref(), Some("1"));
     fire(&mut server, "signed");
     assert!(paged(&place.pager, "signed").header("webhook-signature").starts_with("v1,"));
+    assert!(server.stop().success());
+}
+
+#[test]
+fn what_only_a_sender_finds_wrong_does_not_keep_a_restart_from_paging() {
+    let place = Place::new();
+    assert!(place.serve_and_stop());
+    std::fs::write(place.config.join("password"), "hunter2-hunter2").expect("a file");
+    // A configuration without errors, of which no mail can be sent.
+    let mail = "[mail]\nhost = \"mail.ej.example\"\ntls = \"none\"\nfrom = \"opsbell@ej.example\"\nusername = \"opsbell\"\n\
+                password_file = \"password\"\n";
+    place.configure(&format!("{}\n{mail}", place.usual()));
+    let mut server = place.serve();
+    fire(&mut server, "still");
+    paged(&place.pager, "still");
+    let notice = noticed(&place.operators, "is not in force");
+    assert!(notice["text"].as_str().is_some_and(|text| text.contains("in the clear")), "{notice}");
     assert!(server.stop().success());
 }
 

@@ -273,7 +273,7 @@ impl Book {
             let counted_at_once = began + reset.min(WAIT_MAX_MS);
             let same_window = bucket.reset_at > now && counted_at_once < bucket.reset_at + 250;
             bucket.remaining = if same_window { bucket.remaining.min(left) } else { left };
-            bucket.reset_at = if same_window { bucket.reset_at.max(reset_at) } else { reset_at };
+            bucket.reset_at = bucket.reset_at.max(reset_at);
         }
         if told.status == 429 {
             self.limited(now, &key, told);
@@ -367,6 +367,18 @@ mod tests {
             book.heard(now, now, &route("1"), &told(4, 10));
         }
         assert!(book.buckets.values().all(|bucket| bucket.under_way == 0), "{:?}", book.buckets);
+    }
+
+    #[test]
+    fn an_answer_tells_of_a_newer_window_only_if_its_call_began_late_enough() {
+        for (began, left) in [(5_050, 4), (0, 0)] {
+            let mut book = Book::default();
+            assert_eq!(book.ask(0, &route("1"), Urgency::Page, ""), May::Go);
+            book.heard(100, 0, &route("1"), &told(0, 5_000));
+            book.heard(5_090, began, &route("1"), &told(4, 5_000));
+            let went = (0..9).filter(|_| book.ask(5_090, &route("1"), Urgency::Page, "") == May::Go).count();
+            assert_eq!(went, left, "began at {began}");
+        }
     }
 
     #[test]
