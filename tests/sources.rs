@@ -184,18 +184,18 @@ fn walk(folder: &Path) {
     for (sender, source, expected) in CHECKED {
         let rows: Vec<Row> = table.lines().filter_map(|text| Row::of(sender, text)).collect();
         let mut wrong = Vec::new();
-        let mut unusable_secrets = Vec::new();
+        let mut shared_keys = Vec::new();
         for row in &rows {
             let bytes = std::fs::read(folder.join(&row.file)).expect(&row.file);
             let reading = read(source, &bytes);
             row.compare(&reading, &bytes, &mut wrong);
             if row.key.contains("(same as the ") {
-                unusable_secrets.extend(reading.signals.into_iter().map(|signal| signal.key));
+                shared_keys.extend(reading.signals.into_iter().map(|signal| signal.key));
             }
         }
-        unusable_secrets.dedup();
-        if unusable_secrets.len() > 1 {
-            wrong.push(format!("files that the table ties together have different keys: {unusable_secrets:?}"));
+        shared_keys.dedup();
+        if shared_keys.len() > 1 {
+            wrong.push(format!("files that the table ties together have different keys: {shared_keys:?}"));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert_eq!(rows.len(), *expected, "files of {sender} in the table");

@@ -120,7 +120,7 @@ pub struct Draft<'a> {
     pub unread: Vec<Finding>,
     /// The integration whose key stands in a variable or file.
     pub key_names: BTreeMap<String, String>,
-    /// Integrations whose keys are the same, though they stand in different places.
+    /// Secrets that could be read and that `serve` refuses: one key of two integrations, a signing secret that is none.
     pub unusable_secrets: Vec<Finding>,
     /// Kinds of which a table in a file with a syntax error has lost its name.
     pub lost: BTreeSet<Kind>,

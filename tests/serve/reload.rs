@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::place::{Place, fire, noticed, paged};
 use crate::support::PATIENCE;
-use crate::support::server::{KEY, Server, ending, opsbell, poll, said};
+use crate::support::server::{KEY, Server, ending, opsbell, poll, run, said};
 use crate::support::webhook::Receiver;
 
 #[test]
@@ -69,11 +69,7 @@ fn a_restart_on_a_configuration_with_errors_goes_on_with_the_one_of_before() {
     let notice = noticed(&place.operators, "is not in force");
     assert!(notice["text"].as_str().is_some_and(|text| text.contains("servise")), "{notice}");
     assert_eq!(server.get("/readyz"), json!({"status": "ready", "config": "not-in-force"}));
-    let health = || {
-        let mut health = opsbell();
-        health.arg("health").arg("--data").arg(&place.data);
-        said(&ending(health))
-    };
+    let health = || said(&run(&["health", "--data", place.data.to_str().expect("a path")]));
     let told = health();
     assert!(told.starts_with("ready\nthe configuration is not in force, the one before it is: the log"), "{told}");
     // Mended, it is taken.
