@@ -273,6 +273,21 @@ fn the_settings_that_every_organisation_needs() {
 }
 
 #[test]
+fn a_mail_server_is_told_both_or_neither_and_no_password_in_the_clear() {
+    let mail = |lines: &str, found: &[(&str, &str, &str)]| {
+        finds("host = \"smtp.ej.example\"", &format!("host = \"smtp.ej.example\"\n{lines}"), found);
+    };
+    let login = "username = \"opsbell\"\npassword_env = \"SMTP_PASSWORD\"";
+    mail(login, &[]);
+    mail("tls = \"none\"", &[]);
+    let clear = "the password would go over the network in the clear";
+    mail(&format!("tls = \"none\"\n{login}"), &[("tls = \"none\"", clear, "starttls")]);
+    finds("host = \"smtp.ej.example\"", &format!("host = \"localhost\"\ntls = \"none\"\n{login}"), &[]);
+    mail("username = \"opsbell\"", &[("username", "a username without a password", "password_env")]);
+    mail("password_env = \"SMTP_PASSWORD\"", &[("[mail]", "a password without a username", "username = ")]);
+}
+
+#[test]
 fn unknown_names_are_answered_with_the_nearest() {
     one(
         "escalation = \"payments\"",

@@ -51,7 +51,7 @@ fn incident(n: u64, title: &str) -> Incident {
         alerts_total: 1,
         last_step: Some(0),
         exhausted_at: None,
-        round_at: Timestamp(0),
+        round: 0,
         unreached: 0,
         kept_open: false,
         remedies: Vec::new(),

@@ -14,7 +14,9 @@ mod ops;
 use proptest::prelude::*;
 
 use live::Live;
+use ops::Op;
 use opsbell::domain::state::State;
+use opsbell::domain::time::Span;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
@@ -55,6 +57,37 @@ proptest! {
         }
         prop_assert_eq!(&State::assemble(state.disassemble()), state, "look-ups are derived right");
         live.compare_records();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_step_of_the_clock_changes_nothing_of_what_happens(
+        ops in prop::collection::vec(ops::one(), 1..140),
+        at in any::<prop::sample::Index>(),
+        fortnights in prop_oneof![1..27_i64, -5..0_i64],
+        deaf in any::<bool>(),
+    ) {
+        // After a fortnight the same people are on call and asleep.
+        let by = Span::days(14 * fortnights);
+        let ops: Vec<_> = ops.into_iter().filter(ops::knows_no_clock).collect();
+        let (mut steady, mut stepped) = (Live::new(false), Live::new(false));
+        let at = at.index(ops.len() + 1);
+        for (i, op) in ops.iter().enumerate() {
+            if i == at {
+                stepped.step(by);
+            }
+            // From the step on nobody is reached, in half of the runs.
+            let op = if deaf && i >= at && matches!(op, Op::Receipt { .. } | Op::Arrived) { &Op::Lost } else { op };
+            steady.run(op);
+            stepped.run(op);
+            let (wanted, found) = (steady.happened(), stepped.happened());
+            let same = wanted.iter().zip(&found).take_while(|(a, b)| a == b).count();
+            prop_assert!(wanted == found, "{i} {op:?} after a step at {at} by {by}: not {:?} but {:?}", &wanted[same..], &found[same..]);
+            prop_assert_eq!(steady.waits_for(), stepped.waits_for(), "{} {:?} after a step at {} by {}", i, op, at, by);
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub use finding::{Finding, Form, Severity, render};
 pub use init::{NotWritten, write_new};
 pub use load::{load_copy, load_dir, load_files};
 pub use secret::{NotASecret, Secret, Secrets, process_env, signing_key};
+pub use settings::stays_here;
 
 use crate::domain::id::{PersonId, ScheduleId, ServiceId};
 use crate::domain::incident;

@@ -148,6 +148,11 @@ pub fn severities(draft: &mut Draft<'_>, mut table: Table<'_>) {
     draft.org.defaults.matrix = Matrix(rows);
 }
 
+/// Whether what is said to a host does not leave this machine.
+pub fn stays_here(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
+}
+
 /// `[mail]`
 pub fn mail(draft: &mut Draft<'_>, mut table: Table<'_>) {
     draft.settings.insert("mail", table.spot());
@@ -174,6 +179,14 @@ pub fn mail(draft: &mut Draft<'_>, mut table: Table<'_>) {
         if !table.has("password") {
             table.add(finding);
         }
+    }
+    if named && username.is_none() && !table.has("username") {
+        let finding = Finding::error(&table.spot(), "a password without a username");
+        table.add(finding.hint("write username = \"…\", or leave the password out"));
+    }
+    if named && tls == Tls::None && host.as_deref().is_some_and(|host| !stays_here(host)) {
+        let finding = Finding::error(&table.spot_of("tls"), "the password would go over the network in the clear");
+        table.add(finding.hint("write tls = \"starttls\" or \"tls\"; none is for a relay on the same machine"));
     }
     table.done();
     draft.secrets.mail_password = password;

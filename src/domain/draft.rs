@@ -57,7 +57,7 @@ impl<'a> Draft<'a> {
 
     /// Adds an event; later looks see what it does to its incident.
     pub fn emit(&mut self, event: Event) {
-        let stamp = Stamp { at: self.now, by: self.by };
+        let stamp = self.stamp();
         match &event {
             Event::IncidentOpened(opened) => {
                 self.scratch.insert(opened.incident, Incident::opened(&stamp, opened));
@@ -92,7 +92,7 @@ impl<'a> Draft<'a> {
     }
 
     fn apply(&mut self, id: IncidentId, event: &Event) {
-        let stamp = Stamp { at: self.now, by: self.by };
+        let stamp = self.stamp();
         if let Some(incident) = self.scratched(id) {
             incident.apply(&stamp, event);
         }
@@ -112,7 +112,7 @@ impl<'a> Draft<'a> {
 
     /// Counts down the alerts of an incident in the draft; `apply` of an alert's event does it in State.
     pub fn alert_recovered(&mut self, id: IncidentId, alert: AlertId) {
-        let stamp = Stamp { at: self.now, by: self.by };
+        let stamp = self.stamp();
         if let Some(incident) = self.scratched(id) {
             incident.alert_recovered(&stamp, alert);
         }
@@ -220,7 +220,12 @@ impl<'a> Draft<'a> {
 
     /// When, and by whom.
     pub fn stamp(&self) -> Stamp<'a> {
-        Stamp { at: self.now, by: self.by }
+        Stamp { at: self.now, by: self.by, seq: self.seq() }
+    }
+
+    /// The number that the commit of this decision will have.
+    fn seq(&self) -> u64 {
+        self.state.meta.seq + 1
     }
 
     fn unknown(&self, id: IncidentId) -> Reject {
@@ -262,7 +267,7 @@ impl<'a> Draft<'a> {
             None => content,
         };
         let install = self.state.meta.install.clone();
-        let delivery = DeliveryId { install, seq: self.state.meta.seq + 1, n: self.deliveries };
+        let delivery = DeliveryId { install, seq: self.seq(), n: self.deliveries };
         self.deliveries = self.deliveries.saturating_add(1);
         let owed = DeliveryOwed { delivery, incident, page, to, priority, content };
         self.emit(Event::DeliveryOwed(Box::new(owed)));

@@ -14,6 +14,7 @@ use lettre::{Address, transport::smtp};
 use tokio::time::timeout;
 
 use super::Timeouts;
+use crate::catalog::stays_here;
 use crate::domain::delivery::{Content, Destination, Grant, Method, Outcome};
 use crate::domain::desk::{Sender, Sending};
 use crate::domain::org::Org;
@@ -111,8 +112,7 @@ impl Mails {
             (None, None) => None,
             _ => return Err(MailMisconfigured::HalfLogin),
         };
-        let near = matches!(config.host.as_str(), "localhost" | "127.0.0.1" | "::1");
-        if login.is_some() && config.tls == MailTls::None && !near {
+        if login.is_some() && config.tls == MailTls::None && !stays_here(&config.host) {
             return Err(MailMisconfigured::ClearPassword);
         }
         let tls = match config.tls {

@@ -6,7 +6,7 @@ use super::slot::Slot;
 use crate::domain::state::{Dirty, RecordKey, State};
 
 /// The form of keys and values written by this release; another one is rebuilt from the journal.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 /// How far the records reach. Part of every batch, so it is never ahead of or behind what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

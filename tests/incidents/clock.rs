@@ -10,7 +10,7 @@ use opsbell::domain::time::{Span, Timestamp};
 use opsbell::runtime::Core;
 
 use super::night::Night;
-use crate::support_paging::{START, input, small};
+use crate::support_paging::{START, input, say, small};
 
 /// Back to the time of a clock whose battery is empty.
 const TO_1970: Span = Span(-START);
@@ -169,4 +169,19 @@ fn the_journal_says_all_of_it_and_replays_to_the_same_state() {
         state.apply(&commit);
     }
     assert_eq!(state.disassemble(), night.core.state().disassemble());
+}
+
+#[test]
+fn who_repeats_a_command_over_a_step_of_the_clock_does_it_once() {
+    let mut night = Night::new();
+    let declare = || {
+        let mut said = say("ann", "/incident declare \"it is slow\"");
+        said.idempotency = Some("once".into());
+        said
+    };
+    night.take(declare());
+    step(&mut night, Span::hours(25));
+    let again = night.take(declare());
+    assert!(again.starts_with("INC-1 ") && night.last.is_empty(), "{again}");
+    assert_eq!(night.core.state().incidents.len(), 1);
 }

@@ -1,6 +1,7 @@
 //! How paging goes on: steps, rules, failures, the last resort, the clock.
 
 use opsbell::domain::actor::By;
+use opsbell::domain::delivery::Outcome;
 use opsbell::domain::input::{Button, InputKind};
 use opsbell::domain::paging::audit;
 use opsbell::domain::signal::AlertSeverity;
@@ -201,6 +202,64 @@ fn a_step_of_the_clock_shifts_what_runs() {
         night.wait(3);
         assert_eq!(night.paged(), ["ann via voice", "cas via chat"]);
     }
+}
+
+/// Who is paged in each minute of an hour.
+fn hour(night: &mut Night) -> Vec<Vec<String>> {
+    let minute = |night: &mut Night| {
+        night.wait(1);
+        night.paged()
+    };
+    (0..60).map(|_| minute(night)).collect()
+}
+
+fn step_clock(night: &mut Night, by: Span) {
+    if by != Span::ZERO {
+        night.now = night.now.after(by);
+        night.take(input(By::timer("clock"), InputKind::ClockStepped { by }));
+    }
+}
+
+#[test]
+fn who_was_reached_before_a_step_of_the_clock_was_reached_in_this_round() {
+    let night = |step: Span| {
+        let mut night = down("api", AlertSeverity::Critical);
+        step_clock(&mut night, step);
+        night.refuses = vec!["sms", "voice", "cas via chat", "core-ops"];
+        hour(&mut night)
+    };
+    let unstepped = night(Span::ZERO);
+    assert!(unstepped.concat().contains(&"cas via chat".to_owned()), "{unstepped:?}");
+    assert_eq!(night(Span::hours(3)), unstepped);
+    assert_eq!(night(Span::hours(-3)), unstepped);
+}
+
+#[test]
+fn who_was_reached_in_an_earlier_round_was_not_reached_in_this_one_whatever_the_clock_does() {
+    let night = |step: Span| {
+        let mut night = down("api", AlertSeverity::Critical);
+        night.wait(1);
+        night.say("ann", "/ack INC-1");
+        night.hangs = vec!["cas via chat"];
+        night.say("ann", "/incident escalate INC-1");
+        night.paged();
+        step_clock(&mut night, step);
+        night.hangs.clear();
+        night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
+        let page = |night: &Night| {
+            let (_, delivery) = night.core.state().owed().find(|(_, it)| it.is_page()).expect("the page to cas");
+            delivery.id.clone()
+        };
+        let (delivery, outcome) = (page(&night), Outcome::Permanent { reason: "it does not exist".into() });
+        night.core.ended(&delivery);
+        night.take(input(By::timer("lane"), InputKind::Receipt { delivery, outcome }));
+        let escalation = night.incident().escalation.clone().expect("it starts over");
+        assert!(escalation.held && escalation.reason == "nobody could be reached", "{step}: {escalation:?}");
+        hour(&mut night)
+    };
+    let unstepped = night(Span::ZERO);
+    assert_eq!(night(Span::hours(3)), unstepped);
+    assert_eq!(night(Span::hours(-3)), unstepped);
 }
 
 #[test]

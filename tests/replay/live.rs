@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use opsbell::domain::actor::By;
 use opsbell::domain::delivery::Outcome;
-use opsbell::domain::event::Commit;
+use opsbell::domain::event::{Commit, Event};
 use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
-use opsbell::domain::input::{Input, InputKind};
+use opsbell::domain::input::{Input, InputKind, WakeupKind};
 use opsbell::domain::org::Org;
 use opsbell::domain::signal::{AlertSeverity, CodeHost, Deployment, Progress, Question, Ran, SignalKind, Stage};
 use opsbell::domain::state::{OpenRecords, RecordKey, State};
@@ -25,6 +25,9 @@ use crate::support_faults::FaultDisk;
 use crate::support_paging::{START, example, input, person, press, say, sent, signal, small, with_closed};
 
 pub const INSTALL: &str = "t3st";
+
+/// Milliseconds that go by with each input.
+const TAKES: i64 = 7;
 
 pub struct Live {
     pub core: Core,
@@ -102,6 +105,12 @@ impl Live {
                 all.iter().for_each(|id| self.core.ended(id));
                 self.take(input(By::timer("lane"), InputKind::Arrived(all)));
             }
+            Op::Lost => {
+                for id in std::mem::take(&mut self.under_way) {
+                    self.core.ended(&id);
+                    self.receipt(id, Outcome::Permanent { reason: "no such address".into() });
+                }
+            }
             Op::Strange { seq, n, outcome } => {
                 self.receipt(DeliveryId { install: INSTALL.into(), seq: *seq, n: *n }, outcome.clone());
             }
@@ -143,6 +152,27 @@ impl Live {
         }
     }
 
+    /// The clock is stepped; nothing else happens and no time goes by.
+    pub fn step(&mut self, by: Span) {
+        self.run(&Op::Step(by));
+        self.now = self.now.after(Span(-TAKES));
+    }
+
+    /// What happened, in order, but for steps of the clock: the kinds of events and the messages that were owed.
+    pub fn happened(&self) -> Vec<String> {
+        let told = |event: &Event| match event {
+            Event::ClockStepped { .. } => None,
+            Event::DeliveryOwed(owed) => Some(format!("{:?} {:?} {}", owed.incident, owed.page, owed.to)),
+            other => Some(json(other)["type"].as_str().unwrap_or_default().to_owned()),
+        };
+        self.commits.iter().flat_map(|commit| &commit.events).filter_map(told).collect()
+    }
+
+    /// What happens by itself, and how long until then.
+    pub fn waits_for(&self) -> Vec<(Span, WakeupKind)> {
+        self.core.state().wakeups().map(|it| (it.due.since(self.now), it.kind)).collect()
+    }
+
     fn receipt(&mut self, delivery: DeliveryId, outcome: Outcome) {
         self.take(input(By::timer("lane"), InputKind::Receipt { delivery, outcome }));
     }
@@ -164,7 +194,7 @@ impl Live {
         }
         // A kept answer rests on the commit that it was given with.
         assert!(answer.seq <= self.core.state().meta.seq);
-        self.now = self.now.after(Span(7));
+        self.now = self.now.after(Span(TAKES));
     }
 
     /// Every moment that has come changes something: else it would come again for ever.

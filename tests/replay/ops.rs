@@ -41,6 +41,8 @@ pub enum Op {
     },
     /// All that is under way arrives at once.
     Arrived,
+    /// All that is under way fails for good.
+    Lost,
     /// A receipt for something that is not under way.
     Strange {
         seq: u64,
@@ -116,6 +118,7 @@ pub fn one() -> impl Strategy<Value = Op> {
         6 => (any::<prop::sample::Index>(), outcome(), prop::bool::weighted(0.1))
             .prop_map(|(which, outcome, again)| Op::Receipt { which, outcome, again }),
         2 => Just(Op::Arrived),
+        1 => Just(Op::Lost),
         1 => (0u64..60, 0u16..4, outcome()).prop_map(|(seq, n, outcome)| Op::Strange { seq, n, outcome }),
         5 => prop_oneof![0i64..2_000, 0i64..400_000, 0i64..8_000_000, 0i64..400_000_000].prop_map(Op::Wait),
         1 => prop_oneof![-90_000_000i64..90_000_000, -4_000i64..4_000].prop_map(|ms| Op::Step(Span(ms))),
@@ -127,6 +130,21 @@ pub fn one() -> impl Strategy<Value = Op> {
         1 => Just(Op::Restart),
         2 => Just(Op::Gather),
     ]
+}
+
+/// Whether it means the same whatever the clock says.
+pub fn knows_no_clock(op: &Op) -> bool {
+    match op {
+        Op::Say { words, .. } => {
+            let words = WORDS[*words];
+            !["until:", "at:0", "/change", "/freeze", "/request"].iter().any(|it| words.contains(it))
+        }
+        // Another organisation, in which people take turns by the calendar; numbers of commits; and more steps.
+        Op::Switch | Op::Strange { .. } | Op::Step(_) => false,
+        Op::Press { button: Button::Emergency, .. }
+        | Op::Signal { kind: SignalKind::Deploy | SignalKind::Ci | SignalKind::Ignore, .. } => false,
+        _ => true,
+    }
 }
 
 /// What people say; `#` stands for an incident. Some of it is wrong.

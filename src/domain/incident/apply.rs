@@ -21,6 +21,8 @@ pub struct Stamp<'a> {
     pub at: Timestamp,
     /// Who caused it.
     pub by: &'a By,
+    /// The number of the commit.
+    pub seq: u64,
 }
 
 /// Alerts that join beyond this number are counted, no longer told one by one.
@@ -58,7 +60,7 @@ impl Incident {
             last_step: None,
             remedies: Vec::new(),
             exhausted_at: None,
-            round_at: Timestamp(0),
+            round: 0,
             unreached: 0,
             kept_open: false,
             escalation: None,
@@ -225,7 +227,7 @@ impl Incident {
             }
             Event::EscalationStarted { policy, step, reason, held, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
-                self.round_at = stamp.at;
+                self.round = stamp.seq;
                 if reason == UNREACHED {
                     // The fallback goes on in the same round.
                     self.unreached = self.unreached.saturating_add(u8::from(held.is_some()));
@@ -397,8 +399,6 @@ impl Incident {
     pub fn shift(&mut self, by: Span) {
         let shift = |at: &mut Timestamp| *at = at.after(by);
         self.escalation.iter_mut().for_each(|escalation| shift(&mut escalation.due));
-        // Messages of before it are told from those after it by when they were owed.
-        Some(&mut self.round_at).filter(|at| at.0 != 0).into_iter().for_each(shift);
         self.ack_expires.iter_mut().for_each(shift);
         self.closes.iter_mut().for_each(shift);
         self.update_due.iter_mut().for_each(shift);

@@ -322,9 +322,10 @@ pub struct Incident {
     /// Whether a person has said that it is not over: recovered alerts do not end it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_open: bool,
-    /// When the escalation started last.
-    #[serde(default, skip_serializing_if = "is_never")]
-    pub round_at: Timestamp,
+    /// The commit by which the escalation started last: what was owed before belongs to an earlier round, whatever the
+    /// clock did since.
+    #[serde(default, skip_serializing_if = "is_zero_seq")]
+    pub round: u64,
     /// How often the escalation started over since, as nobody could be reached.
     #[serde(default, skip_serializing_if = "is_zero_byte")]
     pub unreached: u8,
@@ -378,8 +379,8 @@ pub struct Incident {
     pub room: Option<Box<Room>>,
 }
 
-fn is_never(at: &Timestamp) -> bool {
-    at.0 == 0
+fn is_zero_seq(seq: &u64) -> bool {
+    *seq == 0
 }
 
 fn is_zero(n: &u32) -> bool {

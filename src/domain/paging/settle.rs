@@ -131,7 +131,7 @@ fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: 
     }
     let Some(record) = draft.incident(incident) else { return };
     // Whoever was reached by an earlier one has put it off, or handed it back.
-    let arrived = |it: &Delivery| matches!(it.status, DeliveryStatus::Accepted { .. }) && it.owed_at >= record.round_at;
+    let arrived = |it: &Delivery| matches!(it.status, DeliveryStatus::Accepted { .. }) && it.id.seq >= record.round;
     // A line in a channel wakes nobody: it does not end the asking.
     let wakes = |it: &Delivery| record.escalation.is_some() || !matches!(it.to, Destination::Channel(_));
     let mut pages = record.deliveries.iter().filter(|other| other.is_page() && wakes(other));

@@ -26,7 +26,7 @@ impl State {
         self.meta.seq = commit.seq;
         self.meta.at = commit.at;
         self.dirty.touched.insert(RecordKey::Meta);
-        let stamp = Stamp { at: commit.at, by: &commit.by };
+        let stamp = Stamp { at: commit.at, by: &commit.by, seq: commit.seq };
         for event in &commit.events {
             self.apply_event(&stamp, event);
             self.apply_outage(event);
@@ -273,6 +273,17 @@ impl State {
                 notice.shift(by);
                 self.dirty.touched.insert(RecordKey::Notice(id));
             }
+        }
+        self.shift_answers(by);
+    }
+
+    /// A client that repeats itself is known for as long as before, whatever the clock says.
+    fn shift_answers(&mut self, by: Span) {
+        self.index.answers_by_age.clear();
+        for (key, answer) in &mut self.answers {
+            answer.at = answer.at.after(by);
+            self.index.answers_by_age.insert((answer.at, key.clone()));
+            self.dirty.touched.insert(RecordKey::Answer(key.clone()));
         }
     }
 
