@@ -15,6 +15,8 @@ use proptest::prelude::*;
 
 use live::Live;
 use ops::Op;
+use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination};
+use opsbell::domain::incident::IncidentState;
 use opsbell::domain::state::State;
 use opsbell::domain::time::Span;
 
@@ -87,6 +89,37 @@ proptest! {
             let same = wanted.iter().zip(&found).take_while(|(a, b)| a == b).count();
             prop_assert!(wanted == found, "{i} {op:?} after a step at {at} by {by}: not {:?} but {:?}", &wanted[same..], &found[same..]);
             prop_assert_eq!(steady.waits_for(), stepped.waits_for(), "{} {:?} after a step at {} by {}", i, op, at, by);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn as_soon_as_anybody_can_be_reached_somebody_is(
+        ops in prop::collection::vec(ops::one(), 1..140),
+        start_with_example in any::<bool>(),
+        deaf in prop_oneof![Just(0_u32), 1..400_u32],
+    ) {
+        let mut live = Live::new(start_with_example);
+        for op in &ops {
+            live.run(op);
+        }
+        live.minutes(deaf, Op::Lost);
+        live.minutes(300, Op::Arrived);
+        for incident in live.core.state().all_open_incidents() {
+            if incident.state != IncidentState::Triggered || !incident.severity.pages() {
+                continue;
+            }
+            let reached = |it: &Delivery| {
+                let wakes = !matches!(it.to, Destination::Channel(_));
+                wakes && it.is_page() && matches!(it.status, DeliveryStatus::Accepted { .. }) && it.id.seq >= incident.round
+            };
+            let sent = |it: &Delivery| format!("{} page {:?} to {}: {:?}", it.id, it.page, it.to, it.status);
+            let sent: Vec<_> = incident.deliveries.iter().map(sent).collect();
+            let (id, round, next) = (incident.id, incident.round, &incident.escalation);
+            prop_assert!(incident.deliveries.iter().any(reached), "{id} pages nobody since {round}, {next:?}: {sent:#?}");
         }
     }
 }

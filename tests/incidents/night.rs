@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use opsbell::domain::actor::By;
 use opsbell::domain::delivery::{Grant, Outcome};
 use opsbell::domain::event::{Commit, Event};
-use opsbell::domain::id::IncidentId;
+use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
 use opsbell::domain::input::{Button, Input, InputKind};
 use opsbell::domain::paging::look::times;
@@ -28,6 +28,7 @@ pub struct Night {
     pub refuses: Vec<&'static str>,
     /// Methods from which nothing is heard.
     pub hangs: Vec<&'static str>,
+    hung: Vec<DeliveryId>,
     /// Everything started, `ann via chat`, in order; taken by `paged`.
     started: Vec<String>,
 }
@@ -43,6 +44,7 @@ impl Night {
             closed: BTreeMap::new(),
             refuses: Vec::new(),
             hangs: Vec::new(),
+            hung: Vec::new(),
             started: Vec::new(),
         }
     }
@@ -77,14 +79,26 @@ impl Night {
         let hangs = self.hangs.iter().any(|method| to.ends_with(method));
         self.started.push(to);
         if hangs {
-            return;
+            self.hung.push(grant.id.clone());
+        } else {
+            let refusal = Outcome::Permanent { reason: "it does not exist".into() };
+            self.ends(grant.id.clone(), if refused { refusal } else { Outcome::Accepted });
         }
-        let outcome =
-            if refused { Outcome::Permanent { reason: "it does not exist".into() } } else { Outcome::Accepted };
-        self.core.ended(&grant.id);
-        let receipt = InputKind::Receipt { delivery: grant.id.clone(), outcome };
+    }
+
+    fn ends(&mut self, delivery: DeliveryId, outcome: Outcome) {
+        self.core.ended(&delivery);
+        let receipt = InputKind::Receipt { delivery, outcome };
         let (_, commit) = self.core.take(self.now, input(By::timer("lane"), receipt));
         self.keep(commit);
+    }
+
+    /// What nothing was heard of ends like this, and nothing hangs any more.
+    pub fn end_hung(&mut self, outcome: Outcome) {
+        self.hangs.clear();
+        for delivery in std::mem::take(&mut self.hung) {
+            self.ends(delivery, outcome.clone());
+        }
     }
 
     pub fn say(&mut self, who: &str, text: &str) -> String {

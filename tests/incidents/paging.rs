@@ -131,6 +131,24 @@ fn when_nothing_works_at_all_it_starts_over_until_something_does() {
 }
 
 #[test]
+fn it_starts_over_whichever_message_is_the_last_to_fail() {
+    let mut night = Night::new();
+    night.hangs = vec!["ann via email"];
+    night.alert("k", "cdn", AlertSeverity::Critical);
+    assert!(night.paged().contains(&"ann via chat".to_owned()), "she is reached, in the first round");
+    night.hangs.clear();
+    night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
+    night.wait(12);
+    night.end_hung(Outcome::Retryable { reason: "busy".into(), after: Some(Span::mins(9)), unknown: false });
+    night.wait(8);
+    let quiet = night.incident().escalation.is_none() && night.incident().exhausted_at.is_some();
+    assert!(quiet && night.core.state().owed_count() == 1, "all but this one have failed");
+    night.wait(2);
+    let escalation = night.incident().escalation.clone().expect("it starts over");
+    assert!(escalation.held && escalation.reason == "nobody could be reached", "{escalation:?}");
+}
+
+#[test]
 fn cannot_pages_the_next_step_and_a_second_tap_does_not() {
     let mut night = down("api", AlertSeverity::Critical);
     night.paged();
@@ -244,15 +262,8 @@ fn who_was_reached_in_an_earlier_round_was_not_reached_in_this_one_whatever_the_
         night.say("ann", "/incident escalate INC-1");
         night.paged();
         step_clock(&mut night, step);
-        night.hangs.clear();
         night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
-        let page = |night: &Night| {
-            let (_, delivery) = night.core.state().owed().find(|(_, it)| it.is_page()).expect("the page to cas");
-            delivery.id.clone()
-        };
-        let (delivery, outcome) = (page(&night), Outcome::Permanent { reason: "it does not exist".into() });
-        night.core.ended(&delivery);
-        night.take(input(By::timer("lane"), InputKind::Receipt { delivery, outcome }));
+        night.end_hung(Outcome::Permanent { reason: "it does not exist".into() });
         let escalation = night.incident().escalation.clone().expect("it starts over");
         assert!(escalation.held && escalation.reason == "nobody could be reached", "{step}: {escalation:?}");
         hour(&mut night)

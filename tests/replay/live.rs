@@ -158,6 +158,20 @@ impl Live {
         self.now = self.now.after(Span(-TAKES));
     }
 
+    /// Lets minutes go by in which all that is sent ends like this.
+    pub fn minutes(&mut self, minutes: u32, ends: Op) {
+        for _ in 0..minutes {
+            self.run(&Op::Wait(60_000));
+            loop {
+                self.run(&Op::Grant(u8::MAX));
+                if self.under_way.is_empty() {
+                    break;
+                }
+                self.run(&ends);
+            }
+        }
+    }
+
     /// What happened, in order, but for steps of the clock: the kinds of events and the messages that were owed.
     pub fn happened(&self) -> Vec<String> {
         let told = |event: &Event| match event {

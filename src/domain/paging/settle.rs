@@ -117,17 +117,16 @@ fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: 
     let Some(incident) = incident.filter(|_| delivery.is_page()) else { return };
     if let Some(n) = delivery.page {
         let id = PageId { incident, n };
-        let Some(page) = page::running(draft, id) else { return };
-        let (person, more) = (page.person.clone(), usize::from(page.used) < page.rules.len());
         let Some(record) = draft.incident(incident) else { return };
         // A rule that has a twin on its way, or one that arrived, does not bring the next one forward.
-        if record.deliveries.iter().any(|other| other.page == Some(n) && !failed(other)) {
-            return;
+        let twin = record.deliveries.iter().any(|other| other.page == Some(n) && !failed(other));
+        if let Some(page) = page::running(draft, id).filter(|_| !twin) {
+            let (person, more) = (page.person.clone(), usize::from(page.used) < page.rules.len());
+            if more {
+                return page::rule_due(draft, id);
+            }
+            draft.warn(incident, format_compact!("{person} could not be reached by any method"));
         }
-        if more {
-            return page::rule_due(draft, id);
-        }
-        draft.warn(incident, format_compact!("{person} could not be reached by any method"));
     }
     let Some(record) = draft.incident(incident) else { return };
     // Whoever was reached by an earlier one has put it off, or handed it back.
