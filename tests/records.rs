@@ -9,7 +9,7 @@ use std::sync::Arc;
 use opsbell::domain::actor::Actor;
 use opsbell::domain::alert::{Alert, Labels};
 use opsbell::domain::change::deployed::{Deployed, KnownCommit};
-use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination, Method, Priority};
+use opsbell::domain::delivery::{Delivery, DeliveryStatus, Destination, Method, Priority, Reached};
 use opsbell::domain::id::{AlertId, ChangeId, DeliveryId, DeploymentId, IncidentId};
 use opsbell::domain::incident::{Entry, Incident, IncidentState, Roles, Severity};
 use opsbell::domain::input::Reply;
@@ -51,7 +51,7 @@ fn incident(n: u64, title: &str) -> Incident {
         alerts_total: 1,
         last_step: Some(0),
         exhausted_at: None,
-        round: 0,
+        reached: Reached::Nobody,
         unreached: 0,
         kept_open: false,
         remedies: Vec::new(),

@@ -324,6 +324,18 @@ pub enum DeliveryStatus {
     },
 }
 
+/// Whom pages have reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reached {
+    /// Nobody.
+    Nobody,
+    /// Channels only: a line there wakes nobody.
+    Channel,
+    /// A person, or what stands behind a webhook.
+    Somebody,
+}
+
 impl Delivery {
     /// The delivery that an event owes.
     pub fn owed_by(at: Timestamp, owed: &DeliveryOwed) -> Self {
@@ -380,6 +392,15 @@ impl Delivery {
     /// Whether it wakes somebody (or is meant to).
     pub fn is_page(&self) -> bool {
         matches!(self.priority, Priority::CriticalPage | Priority::Page)
+    }
+
+    /// Whom it has reached.
+    pub fn reached(&self) -> Reached {
+        match (&self.status, &self.to) {
+            (DeliveryStatus::Accepted { .. }, Destination::Channel(_)) if self.is_page() => Reached::Channel,
+            (DeliveryStatus::Accepted { .. }, _) if self.is_page() => Reached::Somebody,
+            _ => Reached::Nobody,
+        }
     }
 
     /// Whether it is still to be sent.

@@ -220,12 +220,7 @@ impl<'a> Draft<'a> {
 
     /// When, and by whom.
     pub fn stamp(&self) -> Stamp<'a> {
-        Stamp { at: self.now, by: self.by, seq: self.seq() }
-    }
-
-    /// The number that the commit of this decision will have.
-    fn seq(&self) -> u64 {
-        self.state.meta.seq + 1
+        Stamp { at: self.now, by: self.by }
     }
 
     fn unknown(&self, id: IncidentId) -> Reject {
@@ -267,7 +262,7 @@ impl<'a> Draft<'a> {
             None => content,
         };
         let install = self.state.meta.install.clone();
-        let delivery = DeliveryId { install, seq: self.seq(), n: self.deliveries };
+        let delivery = DeliveryId { install, seq: self.state.meta.seq + 1, n: self.deliveries };
         self.deliveries = self.deliveries.saturating_add(1);
         let owed = DeliveryOwed { delivery, incident, page, to, priority, content };
         self.emit(Event::DeliveryOwed(Box::new(owed)));

@@ -432,6 +432,9 @@ pub enum Event {
         /// Until when the first step waits for a remedy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held: Option<Timestamp>,
+        /// Whether it is the fallback of a policy that is exhausted: whoever that one reached counts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        goes_on: bool,
     },
     /// A step fired.
     #[serde(rename = "escalation.stepped")]

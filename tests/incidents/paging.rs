@@ -131,13 +131,29 @@ fn when_nothing_works_at_all_it_starts_over_until_something_does() {
 }
 
 #[test]
+fn whom_the_policy_reached_counts_while_its_fallback_runs() {
+    let mut night = Night::new();
+    night.refuses = vec!["op via chat", "op via email", "webhook desk", "core-ops"];
+    night.alert("k", "cdn", AlertSeverity::Critical);
+    assert!(night.paged().contains(&"ann via chat".to_owned()), "she is reached");
+    night.wait(60);
+    assert!(night.paged().contains(&"op via chat".to_owned()), "the fallback and the last resort are not");
+    assert!(night.incident().exhausted_at.is_some() && night.incident().escalation.is_none());
+    night.wait(600);
+    assert_eq!(night.paged(), Vec::<String>::new(), "it does not start over: she has all of it");
+}
+
+#[test]
 fn it_starts_over_whichever_message_is_the_last_to_fail() {
     let mut night = Night::new();
     night.hangs = vec!["ann via email"];
     night.alert("k", "cdn", AlertSeverity::Critical);
-    assert!(night.paged().contains(&"ann via chat".to_owned()), "she is reached, in the first round");
+    assert!(night.paged().contains(&"ann via chat".to_owned()), "she is reached, before it starts over");
     night.hangs.clear();
     night.refuses = vec!["chat", "email", "sms", "voice", "webhook", "desk", "core-ops"];
+    night.wait(20);
+    let told = night.say("cas", "/incident escalate INC-1");
+    assert!(night.incident().escalation.is_some(), "it starts over when somebody asks: {told}");
     night.wait(12);
     night.end_hung(Outcome::Retryable { reason: "busy".into(), after: Some(Span::mins(9)), unknown: false });
     night.wait(8);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use opsbell::domain::actor::By;
-use opsbell::domain::delivery::Outcome;
+use opsbell::domain::delivery::{Destination, Outcome};
 use opsbell::domain::event::{Commit, Event};
 use opsbell::domain::id::{DeliveryId, IncidentId};
 use opsbell::domain::incident::Incident;
@@ -170,6 +170,33 @@ impl Live {
                 self.run(&ends);
             }
         }
+    }
+
+    /// Whether a page has reached somebody since it was last asked for anew; a fallback goes on with what was asked.
+    pub fn reached(&self, incident: &Incident) -> bool {
+        let wakes = |id: &DeliveryId| {
+            let delivery = incident.deliveries.iter().find(|it| it.id == *id);
+            delivery.is_some_and(|it| it.is_page() && !matches!(it.to, Destination::Channel(_)))
+        };
+        let mut reached = false;
+        for commit in &self.commits {
+            let of_it = |event: &&Event| event.incident() == Some(incident.id);
+            let exhausted =
+                commit.events.iter().filter(of_it).any(|it| matches!(it, Event::EscalationExhausted { .. }));
+            for event in &commit.events {
+                match event {
+                    Event::EscalationStarted { .. } if of_it(&event) => reached &= exhausted,
+                    Event::DeliveryAccepted { delivery, .. } => reached |= wakes(delivery),
+                    _ => {}
+                }
+            }
+        }
+        reached
+    }
+
+    /// What the clock says.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// What happened, in order, but for steps of the clock: the kinds of events and the messages that were owed.

@@ -137,8 +137,10 @@ pub fn knows_no_clock(op: &Op) -> bool {
     match op {
         Op::Say { words, .. } => {
             let words = WORDS[*words];
-            !["until:", "at:0", "/change", "/freeze", "/request"].iter().any(|it| words.contains(it))
+            // Those of a kind within thirty days are found with a problem.
+            !["/problem", "until:", "at:0", "/change", "/freeze", "/request"].iter().any(|it| words.contains(it))
         }
+        Op::Wait(ms) => *ms <= 86_400_000,
         // Another organisation, in which people take turns by the calendar; numbers of commits; and more steps.
         Op::Switch | Op::Strange { .. } | Op::Step(_) => false,
         Op::Press { button: Button::Emergency, .. }

@@ -7,7 +7,7 @@ use compact_str::{CompactString, format_compact};
 
 use super::record::{Holder, Incident, IncidentState, RoleName, Roles};
 use crate::domain::actor::{Actor, By};
-use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::delivery::{Delivery, DeliveryStatus, Reached};
 use crate::domain::event::{AlertOpened, Event, IncidentOpened};
 use crate::domain::id::{AlertId, DeliveryId, PersonId};
 use crate::domain::paging::escalate::{AD_HOC, UNREACHED};
@@ -21,8 +21,6 @@ pub struct Stamp<'a> {
     pub at: Timestamp,
     /// Who caused it.
     pub by: &'a By,
-    /// The number of the commit.
-    pub seq: u64,
 }
 
 /// Alerts that join beyond this number are counted, no longer told one by one.
@@ -60,7 +58,7 @@ impl Incident {
             last_step: None,
             remedies: Vec::new(),
             exhausted_at: None,
-            round: 0,
+            reached: Reached::Nobody,
             unreached: 0,
             kept_open: false,
             escalation: None,
@@ -225,11 +223,12 @@ impl Incident {
                     self.remedies.push(told.remedy.clone());
                 }
             }
-            Event::EscalationStarted { policy, step, reason, held, .. } => {
+            Event::EscalationStarted { policy, step, reason, held, goes_on, .. } => {
                 self.say(stamp, format_compact!("escalation {} started: {reason}", policy.id));
-                self.round = stamp.seq;
+                if !goes_on {
+                    self.reached = Reached::Nobody;
+                }
                 if reason == UNREACHED {
-                    // The fallback goes on in the same round.
                     self.unreached = self.unreached.saturating_add(u8::from(held.is_some()));
                 } else {
                     self.exhausted_at = None;
@@ -369,6 +368,8 @@ impl Incident {
     fn settle(&mut self, id: &DeliveryId, status: DeliveryStatus) {
         if let Some(delivery) = self.delivery_mut(id).filter(|delivery| delivery.owed()) {
             delivery.settle(status);
+            let reached = delivery.reached();
+            self.reached = self.reached.max(reached);
         }
     }
 

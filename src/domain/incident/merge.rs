@@ -195,6 +195,7 @@ fn move_page(stamp: &Stamp<'_>, n: u32, from: &mut Incident, into: &mut Incident
     from.deliveries = stay;
     for mut delivery in moved {
         delivery.page = Some(new);
+        into.reached = into.reached.max(delivery.reached());
         into.deliveries.push(delivery);
     }
 }

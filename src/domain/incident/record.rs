@@ -11,7 +11,7 @@ use super::link::Link;
 use super::review::Review;
 use super::room::Room;
 use crate::domain::actor::Actor;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Reached};
 use crate::domain::id::{IncidentId, PersonId, ServiceId, TeamId};
 use crate::domain::input::Place;
 use crate::domain::org::Policy;
@@ -322,10 +322,9 @@ pub struct Incident {
     /// Whether a person has said that it is not over: recovered alerts do not end it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_open: bool,
-    /// The commit by which the escalation started last: what was owed before belongs to an earlier round, whatever the
-    /// clock did since.
-    #[serde(default, skip_serializing_if = "is_zero_seq")]
-    pub round: u64,
+    /// Whom the pages have reached since the escalation started last, the fallback after it included.
+    #[serde(default = "nobody", skip_serializing_if = "is_nobody")]
+    pub reached: Reached,
     /// How often the escalation started over since, as nobody could be reached.
     #[serde(default, skip_serializing_if = "is_zero_byte")]
     pub unreached: u8,
@@ -379,8 +378,12 @@ pub struct Incident {
     pub room: Option<Box<Room>>,
 }
 
-fn is_zero_seq(seq: &u64) -> bool {
-    *seq == 0
+fn nobody() -> Reached {
+    Reached::Nobody
+}
+
+fn is_nobody(reached: &Reached) -> bool {
+    *reached == Reached::Nobody
 }
 
 fn is_zero(n: &u32) -> bool {

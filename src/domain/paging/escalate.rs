@@ -36,14 +36,15 @@ pub fn policy_of(org: &Org, incident: &Incident) -> Policy {
 
 /// Starts an escalation at a step and fires that step. Pages that still run go on.
 pub fn start(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, step: u8, reason: CompactString) {
-    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step, reason, held: None });
+    let policy = Box::new(policy);
+    draft.emit(Event::EscalationStarted { incident: id, policy, step, reason, held: None, goes_on: false });
     advance(draft, id, None);
 }
 
 /// Starts an escalation whose first step waits until then, so that a remedy may help.
 pub fn start_held(draft: &mut Draft<'_>, id: IncidentId, policy: Policy, reason: CompactString, until: Timestamp) {
-    let held = Some(until);
-    draft.emit(Event::EscalationStarted { incident: id, policy: Box::new(policy), step: 0, reason, held });
+    let (policy, held) = (Box::new(policy), Some(until));
+    draft.emit(Event::EscalationStarted { incident: id, policy, step: 0, reason, held, goes_on: false });
 }
 
 /// Fires the next step of a running escalation; past the last one the next cycle, past the last cycle the last resort.
@@ -205,7 +206,7 @@ fn exhaust(draft: &mut Draft<'_>, id: IncidentId, escalation: &Escalation) {
             false => (format_compact!("{policy} is exhausted"), fallback.repeat),
         };
         let policy = Box::new(Policy { repeat, ..fallback.clone() });
-        draft.emit(Event::EscalationStarted { incident: id, policy, step: 0, reason, held: None });
+        draft.emit(Event::EscalationStarted { incident: id, policy, step: 0, reason, held: None, goes_on: true });
         advance(draft, id, None);
     }
 }

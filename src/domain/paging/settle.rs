@@ -6,7 +6,7 @@ use super::{escalate, page};
 use crate::domain::change::answer;
 use crate::domain::counted::counted;
 use crate::domain::delivery::{
-    Content, Delivery, DeliveryStatus, Destination, Outcome, Priority, SEND_DEADLINE, STALE_AFTER, room_wait,
+    Content, Delivery, DeliveryStatus, Destination, Outcome, Priority, Reached, SEND_DEADLINE, STALE_AFTER, room_wait,
 };
 use crate::domain::draft::Draft;
 use crate::domain::event::Event;
@@ -129,12 +129,12 @@ fn after_failure(draft: &mut Draft<'_>, incident: Option<IncidentId>, delivery: 
         }
     }
     let Some(record) = draft.incident(incident) else { return };
-    // Whoever was reached by an earlier one has put it off, or handed it back.
-    let arrived = |it: &Delivery| matches!(it.status, DeliveryStatus::Accepted { .. }) && it.id.seq >= record.round;
     // A line in a channel wakes nobody: it does not end the asking.
-    let wakes = |it: &Delivery| record.escalation.is_some() || !matches!(it.to, Destination::Channel(_));
-    let mut pages = record.deliveries.iter().filter(|other| other.is_page() && wakes(other));
-    let hope = pages.any(|other| other.owed() || arrived(other))
+    let asking = record.escalation.is_some();
+    let wakes = |it: &Delivery| it.is_page() && (asking || !matches!(it.to, Destination::Channel(_)));
+    let enough = if asking { Reached::Channel } else { Reached::Somebody };
+    let hope = record.reached >= enough
+        || record.deliveries.iter().any(|other| other.owed() && wakes(other))
         || record.pages.iter().any(|page| page.state.running() && page.next.is_some());
     match &record.escalation {
         _ if hope => {}

@@ -26,7 +26,7 @@ impl State {
         self.meta.seq = commit.seq;
         self.meta.at = commit.at;
         self.dirty.touched.insert(RecordKey::Meta);
-        let stamp = Stamp { at: commit.at, by: &commit.by, seq: commit.seq };
+        let stamp = Stamp { at: commit.at, by: &commit.by };
         for event in &commit.events {
             self.apply_event(&stamp, event);
             self.apply_outage(event);

@@ -10,7 +10,7 @@ fn changed(authority: &mut Authority, at: i64, step: Step) {
     // As the journal keeps it.
     let text = serde_json::to_string(&event).unwrap();
     let event: Event = serde_json::from_str(&text).unwrap();
-    authority.apply(&Stamp { at: Timestamp(at), by: &by, seq: 1 }, &event);
+    authority.apply(&Stamp { at: Timestamp(at), by: &by }, &event);
 }
 
 fn review(number: u64, stands: bool) -> Review {
