@@ -325,10 +325,11 @@ pub enum DeliveryStatus {
 }
 
 /// Whom pages have reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reached {
     /// Nobody.
+    #[default]
     Nobody,
     /// Channels only: a line there wakes nobody.
     Channel,

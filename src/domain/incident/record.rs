@@ -323,7 +323,7 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept_open: bool,
     /// Whom the pages have reached since the escalation started last, the fallback after it included.
-    #[serde(default = "nobody", skip_serializing_if = "is_nobody")]
+    #[serde(default, skip_serializing_if = "is_nobody")]
     pub reached: Reached,
     /// How often the escalation started over since, as nobody could be reached.
     #[serde(default, skip_serializing_if = "is_zero_byte")]
@@ -376,10 +376,6 @@ pub struct Incident {
     /// Its room in chat, asked for or made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<Room>>,
-}
-
-fn nobody() -> Reached {
-    Reached::Nobody
 }
 
 fn is_nobody(reached: &Reached) -> bool {
